@@ -1,0 +1,62 @@
+"""Grids of patches that live in the batch dimension."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+Pyramid = tuple[Tensor, ...]
+"""Feature maps of one image at several strides, finest first."""
+
+
+class Grid(NamedTuple):
+    """How many patches an image is cut into, down and across."""
+
+    rows: int
+    cols: int
+
+
+WHOLE = Grid(1, 1)
+
+
+def split(x: Float[Tensor, "n c h w"], grid: Grid) -> Float[Tensor, "n_patches c h_patch w_patch"]:
+    """Cut every map of a batch into ``rows x cols`` patches, which become samples of the batch.
+
+    Patches of one image stay together, in reading order.
+
+    Args:
+        x: maps whose height is a multiple of ``grid.rows`` and width of ``grid.cols``.
+        grid: numbers of patches (rows, columns).
+    """
+    if grid == WHOLE:
+        return x
+    return rearrange(x, "n c (r h) (q w) -> (n r q) c h w", r=grid.rows, q=grid.cols)
+
+
+def join(x: Float[Tensor, "n_patches c h_patch w_patch"], grid: Grid) -> Float[Tensor, "n c h w"]:
+    """Put the patches that :func:`split` made with the same grid together again."""
+    if grid == WHOLE:
+        return x
+    return rearrange(x, "(n r q) c h w -> n c (r h) (q w)", r=grid.rows, q=grid.cols)
+
+
+def regrid(x: Float[Tensor, "n_patches c h w"], old: Grid, new: Grid) -> Float[Tensor, "n_regridded c h2 w2"]:
+    """Turn patches of the grid ``old`` into patches of the grid ``new`` of the same images."""
+    return x if old == new else split(join(x, old), new)
+
+
+def regrid_pyramid(pyramid: Pyramid, old: Grid, new: Grid) -> Pyramid:
+    """Apply :func:`regrid` to every level of a pyramid."""
+    return tuple(regrid(x, old, new) for x in pyramid)
+
+
+def least_multiple(needs: Sequence[tuple[Grid, int]]) -> int:
+    """Return the number that image sides must be multiples of, so that all grids and strides divide them.
+
+    Args:
+        needs: pairs of a grid and the coarsest stride at which its patches are used.
+    """
+    return math.lcm(*(side * stride for grid, stride in needs for side in grid))

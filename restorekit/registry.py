@@ -1,0 +1,166 @@
+"""Registries: components and models by name.
+
+There is one registry for each kind of part. Names are the field's initials (``"cab"``, ``"orsnet"``).
+Other packages add theirs by an entry point of the group ``restorekit.plugins`` that names a module;
+the module is imported, and registers, the first time that a name is looked up.
+"""
+
+import difflib
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from torch import nn
+
+T = TypeVar("T")
+PartFactory = TypeVar("PartFactory", bound=Callable[..., nn.Module])
+
+PLUGIN_GROUP = "restorekit.plugins"
+
+
+class Registry(Generic[T]):
+    """Things of one kind, by name.
+
+    Args:
+        kind: what is registered, in the singular, as error messages say it.
+    Example:
+        >>> samplers = Registry[str]("sampler")
+        >>> samplers.add("nearest", "the closest pixel")
+        >>> samplers.get("nearest")
+        'the closest pixel'
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> None:
+        """Register ``entry`` under ``name``.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+        if name in self._entries:
+            raise ValueError(f"{self.kind} {name!r} is already registered, as {self._entries[name]}; choose another name")
+        self._entries[name] = entry
+
+    def get(self, name: str) -> T:
+        """Return what is registered under ``name``.
+
+        Raises:
+            ValueError: if nothing is; the message names the nearest registered names.
+        """
+        load_plugins()
+        if name not in self._entries:
+            raise ValueError(f"unknown {self.kind} {name!r}{did_you_mean(name, self._entries)}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        load_plugins()
+        return iter(sorted(self._entries))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a clause for an error message: the nearest known names, or else all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return "; did you mean " + " or ".join(repr(n) for n in near) + "?"
+    return "; known: " + (", ".join(names) if names else "none")
+
+
+blocks: Registry[Callable[..., nn.Module]] = Registry("block")
+stages: Registry[Callable[..., nn.Module]] = Registry("stage")
+connectors: Registry[Callable[..., nn.Module]] = Registry("connector")
+
+
+def register_block(name: str) -> Callable[[PartFactory], PartFactory]:
+    """Return a decorator that registers a block: called with a width, it maps features to features of the same shape.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    return _registering(blocks, name)
+
+
+def register_stage(name: str) -> Callable[[PartFactory], PartFactory]:
+    """Return a decorator that registers a stage: a :class:`restorekit.stages.Stage`.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    return _registering(stages, name)
+
+
+def register_connector(name: str) -> Callable[[PartFactory], PartFactory]:
+    """Return a decorator that registers what stands between levels or stages: resizing, supervision, fusion, head.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+    return _registering(connectors, name)
+
+
+def list_blocks() -> list[str]:
+    """Return the names of all registered blocks."""
+    return list(blocks)
+
+
+def create_block(name: str, width: int, **kwargs: Any) -> nn.Module:
+    """Build a registered block.
+
+    Args:
+        name: registered name, such as ``"cab"``.
+        width: channels of the features.
+        **kwargs: go to the block unchanged.
+    Raises:
+        ValueError: if no block has this name.
+    """
+    return blocks.get(name)(width, **kwargs)
+
+
+def list_stages() -> list[str]:
+    """Return the names of all registered stages."""
+    return list(stages)
+
+
+def create_stage(name: str, *args: Any, **kwargs: Any) -> nn.Module:
+    """Build a registered stage.
+
+    Args:
+        name: registered name, such as ``"unet"``.
+        *args: go to the stage unchanged.
+        **kwargs: go to the stage unchanged.
+    Raises:
+        ValueError: if no stage has this name.
+    """
+    return stages.get(name)(*args, **kwargs)
+
+
+def _registering(registry: Registry[Callable[..., nn.Module]], name: str) -> Callable[[PartFactory], PartFactory]:
+    def decorator(factory: PartFactory) -> PartFactory:
+        registry.add(name, factory)
+        return factory
+
+    return decorator
+
+
+_plugins_loaded = False
+
+
+def load_plugins() -> None:
+    """Import the modules that other packages name in the entry-point group ``restorekit.plugins``.
+
+    This happens once. A plugin that cannot be imported is reported as a warning that names it, so that a
+    broken package does not take down every program that uses restorekit.
+    """
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True  # before importing: a plugin may look names up itself
+    for entry in importlib.metadata.entry_points(group=PLUGIN_GROUP):
+        try:
+            entry.load()
+        except Exception as error:
+            warnings.warn(f"restorekit plugin {entry.name!r} ({entry.value}) failed to load: {error!r}", stacklevel=3)

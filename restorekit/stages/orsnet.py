@@ -1,0 +1,65 @@
+"""The stage that never leaves the original resolution."""
+
+from torch import nn
+
+from restorekit.blocks import BlockFactory, ChannelAttentionBlock, OriginalResolutionBlock
+from restorekit.ops import Pyramid
+from restorekit.registry import register_stage
+from restorekit.stages.base import Level, Stage, StageSpec
+
+
+@register_stage("orsnet")
+class ORSNetStage(Stage):
+    """Original-resolution subnetwork (ORSNet): original-resolution blocks in a row, no resizing.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. With ``guided``, one level of guidance is added after each ORB.
+    All ORBs belong to ``encode``, which returns the features after each of them; ``decode`` hands on the last.
+
+    Args:
+        width: channels of the features.
+        block: makes one block of the width it is given.
+        num_orbs: how many ORBs.
+        num_blocks: blocks in each ORB.
+        kernel_size: side of the kernel of the convolution that ends an ORB.
+        guided: whether the stage takes guidance from the stage before.
+    Raises:
+        ValueError: if there is no ORB.
+    Example:
+        >>> ORSNetStage(16, num_blocks=2, guided=True).spec.guidance
+        (Level(width=16, stride=1), Level(width=16, stride=1), Level(width=16, stride=1))
+    """
+
+    def __init__(
+        self,
+        width: int,
+        block: BlockFactory = ChannelAttentionBlock,
+        *,
+        num_orbs: int = 3,
+        num_blocks: int = 8,
+        kernel_size: int = 3,
+        guided: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_orbs < 1:
+            raise ValueError(f"num_orbs must be at least 1; got {num_orbs}")
+        self.orbs = nn.ModuleList(
+            OriginalResolutionBlock(width, block, num_blocks=num_blocks, kernel_size=kernel_size) for _ in range(num_orbs)
+        )
+        level = Level(width)
+        levels = (level,) * num_orbs
+        self.spec = StageSpec(inputs=(level,), encoder=levels, decoder=(level,), guidance=levels if guided else ())
+
+    def encode(self, inputs: Pyramid, guidance: Pyramid) -> Pyramid:
+        """Return the features after each ORB."""
+        (x,) = inputs
+        encoded = []
+        for i, orb in enumerate(self.orbs):
+            x = orb(x)
+            if guidance:
+                x = x + guidance[i]
+            encoded.append(x)
+        return tuple(encoded)
+
+    def decode(self, encoded: Pyramid) -> Pyramid:
+        """Return the features after the last ORB."""
+        return encoded[-1:]
