@@ -1,7 +1,8 @@
 """restorekit: image restoration networks out of composable parts."""
 
-from restorekit import models as _models  # registers the models
+from restorekit import inference, metrics, models
 from restorekit.checkpoint import CheckpointError, load_weights
+from restorekit.inference import restore
 from restorekit.model import RestorationModel
 from restorekit.registry import (
     create_block,
@@ -16,3 +17,27 @@ from restorekit.stages import MultiStage, Stage, StageSpec, WiringError
 from restorekit.zoo import create_model, list_models, register_model
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "MultiStage",
+    "RestorationModel",
+    "Stage",
+    "StageSpec",
+    "WiringError",
+    "create_block",
+    "create_model",
+    "create_stage",
+    "inference",
+    "list_blocks",
+    "list_models",
+    "list_stages",
+    "load_weights",
+    "metrics",
+    "models",
+    "register_block",
+    "register_connector",
+    "register_model",
+    "register_stage",
+    "restore",
+]

@@ -25,7 +25,7 @@ class CheckpointError(ValueError):
     """Weights that cannot be used; the message says what was found and what is needed."""
 
 
-def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Tensor]) -> Model:
+def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any]) -> Model:
     """Load weights into a model, strictly, and return the model.
 
     The names may be those of this library or of the original authors. Every parameter must be there, in the right shape and
@@ -33,7 +33,8 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Ten
 
     Args:
         model: a model of this library.
-        source: path of a ``.safetensors`` or ``.pth`` file, or a state dict.
+        source: path of a ``.safetensors`` or ``.pth`` file, or what such a file holds: a state dict, bare or wrapped.
+
     Raises:
         CheckpointError: if the file cannot be read or does not fit the model.
     """
@@ -83,19 +84,26 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {_first_line(error)}") from error
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+def save_weights(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write the weights of a model to a safetensors file, atomically.
 
     A parameter that several modules share is written once for each name, so that every reader loads the file strictly.
 
     Args:
-        model: the model; parameters are written in their dtype.
+        model: the model.
         path: where to; an existing file is replaced.
         metadata: strings to keep beside the weights.
+        dtype: dtype to store; by default that of the parameters.
     """
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(state, temporary, metadata=dict(metadata or {}))
 
@@ -112,7 +120,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; an ordinary new file is not
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -175,11 +183,7 @@ def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
 def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Return names whose tensor the model shares with an earlier name, and whose value differs from that one's."""
     first: dict[int, str] = {}
-    return [
-        name
-        for name, tensor in wanted.items()
-        if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])
-    ]
+    return [name for name, tensor in wanted.items() if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])]
 
 
 def _names(problem: str, names: list[str], describe: Callable[[str], str] = str) -> list[str]:

@@ -30,6 +30,7 @@ class RestorationModel(nn.Module, ABC):
 
         Args:
             image: degraded image in [0, 1].
+
         Returns:
             Restored images of the same shape, not clamped.
         """
@@ -39,8 +40,10 @@ class RestorationModel(nn.Module, ABC):
 
         Args:
             image: degraded image in [0, 1].
+
         Returns:
             Restored image, same shape, not clamped.
+
         Raises:
             ValueError: if the image is of a wrong shape, dtype, size or range.
         """

@@ -55,6 +55,4 @@ class PretrainedConfig:
 
 
 APACHE = WeightsLicence("Apache-2.0", True, "https://www.apache.org/licenses/LICENSE-2.0")
-ACADEMIC = WeightsLicence(
-    "Academic Public License (non-commercial)", False, "https://github.com/swz30/MPRNet/blob/main/LICENSE.md"
-)
+ACADEMIC = WeightsLicence("Academic Public License (non-commercial)", False, "https://github.com/swz30/MPRNet/blob/main/LICENSE.md")

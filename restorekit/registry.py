@@ -24,6 +24,7 @@ class Registry(Generic[T]):
 
     Args:
         kind: what is registered, in the singular, as error messages say it.
+
     Example:
         >>> samplers = Registry[str]("sampler")
         >>> samplers.add("nearest", "the closest pixel")
@@ -114,6 +115,7 @@ def create_block(name: str, width: int, **kwargs: Any) -> nn.Module:
         name: registered name, such as ``"cab"``.
         width: channels of the features.
         **kwargs: go to the block unchanged.
+
     Raises:
         ValueError: if no block has this name.
     """
@@ -132,6 +134,7 @@ def create_stage(name: str, *args: Any, **kwargs: Any) -> nn.Module:
         name: registered name, such as ``"unet"``.
         *args: go to the stage unchanged.
         **kwargs: go to the stage unchanged.
+
     Raises:
         ValueError: if no stage has this name.
     """

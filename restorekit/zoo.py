@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -49,6 +50,7 @@ def register_model(
         name: name of the architecture, without a dot (what follows a dot is a tag).
         pretrained: its weights by tag; the first is the default.
         infer_arguments: tells the arguments from a checkpoint of the original authors.
+
     Raises:
         ValueError: if the name is taken or holds a dot.
     """
@@ -70,12 +72,15 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
         pretrained: True for the weights of the tag (or of the default tag), a tag, or the path of a checkpoint, in the names of
             this library or of the original authors.
         **kwargs: go to the builder unchanged.
+
     Returns:
         The model, in evaluation mode if it has pretrained weights.
+
     Raises:
         ValueError: if there is no such model or tag.
         TypeError: if the builder does not know an argument.
         CheckpointError: if the weights cannot be had or do not fit.
+
     Example:
         >>> import torch
         >>> model = create_model("mprnet", width=16, unet_step=8, ors_step=8, num_blocks=1)
@@ -101,6 +106,7 @@ def list_models(
         pretrained: whether to list sets of weights, as ``arch.tag``, rather than architectures.
         task: only those with weights for this task (``"denoise"``, ``"deblur"``, ``"derain"``).
         commercial_use: only those with weights whose licence allows (True) or forbids (False) commercial use.
+
     Example:
         >>> list_models("mprnet_de*")
         ['mprnet_deblur', 'mprnet_denoise', 'mprnet_derain']
@@ -138,12 +144,13 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationMode
 
     Returns:
         The model, in evaluation mode, and the metadata that :func:`restorekit.checkpoint.save_weights` takes.
+
     Raises:
         CheckpointError: if the file cannot be read, or belongs to no registered model.
     """
     import json
 
-    if str(path).endswith(".safetensors") and os.path.isfile(path):
+    if str(path).endswith(".safetensors") and Path(path).is_file():
         metadata = read_metadata(path)
         if "architecture" in metadata:
             arguments = json.loads(metadata.get("arguments", "{}"))

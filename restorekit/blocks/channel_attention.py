@@ -24,8 +24,10 @@ class ChannelAttention(nn.Module):
         width: channels of the features.
         reduction: by how much the hidden layer is narrower.
         bias: whether the convolutions have biases.
+
     Raises:
         ValueError: if ``reduction`` leaves no hidden channel.
+
     Example:
         >>> ChannelAttention(16)(torch.zeros(1, 16, 5, 7)).shape
         torch.Size([1, 16, 5, 7])
@@ -63,6 +65,7 @@ class ChannelAttentionBlock(nn.Module):
         reduction: reduction of the channel attention.
         kernel_size: side of the kernels.
         bias: whether the convolutions have biases.
+
     Example:
         >>> ChannelAttentionBlock(16)(torch.zeros(1, 16, 5, 7)).shape
         torch.Size([1, 16, 5, 7])

@@ -11,6 +11,7 @@ def conv(in_width: int, out_width: int, kernel_size: int = 3, *, bias: bool = Fa
         out_width: output channels.
         kernel_size: side of the kernel in pixels, odd.
         bias: whether to add a bias.
+
     Raises:
         ValueError: if the kernel size is even (the size could not be kept) or not positive.
     """

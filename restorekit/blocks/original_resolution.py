@@ -19,6 +19,7 @@ class OriginalResolutionBlock(nn.Module):
         block: makes one inner block of the width it is given.
         num_blocks: how many inner blocks.
         kernel_size: side of the last convolution's kernel.
+
     Example:
         >>> OriginalResolutionBlock(16, num_blocks=2)(torch.zeros(1, 16, 5, 7)).shape
         torch.Size([1, 16, 5, 7])

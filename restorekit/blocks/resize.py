@@ -18,6 +18,7 @@ class Downsample(nn.Module):
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
+
     Example:
         >>> Downsample(16, 24)(torch.zeros(1, 16, 6, 8)).shape
         torch.Size([1, 24, 3, 4])
@@ -42,6 +43,7 @@ class Upsample(nn.Module):
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
+
     Example:
         >>> Upsample(24, 16)(torch.zeros(1, 24, 3, 4)).shape
         torch.Size([1, 16, 6, 8])

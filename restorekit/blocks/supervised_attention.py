@@ -19,6 +19,7 @@ class SupervisedAttentionModule(nn.Module):
         image_channels: channels of the image.
         kernel_size: side of the kernels.
         bias: whether the convolutions have biases.
+
     Example:
         >>> attended, restored = SupervisedAttentionModule(16)(torch.zeros(1, 16, 5, 7), torch.zeros(1, 3, 5, 7))
         >>> attended.shape, restored.shape

@@ -1,16 +1,33 @@
 """The command ``restorekit``: one file a subcommand."""
 
+import sys
+
 import typer
 
-from restorekit.cli import train
+from restorekit.cli import convert, demo, models, restore, train
 
-app = typer.Typer(name="restorekit", help="Restore photographs with multi-stage networks.", no_args_is_help=True)
-app.command("train")(train.train_command)
+app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+for name, module, command in (
+    ("demo", demo, demo.demo_command),
+    ("restore", restore, restore.restore_command),
+    ("models", models, models.models_command),
+    ("convert", convert, convert.convert_command),
+    ("train", train, train.train_command),
+):
+    app.command(name, epilog=module.EXAMPLES)(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from restorekit import __version__
+
+        sys.stdout.write(f"restorekit {__version__}\n")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
-    """Restore photographs with multi-stage networks."""
+def root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version.")) -> None:
+    """Restore photographs with multi-stage networks. Start with: restorekit demo."""
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ def add_gaussian_noise(image: Pixels, sigma: float, rng: np.random.Generator) ->
         image: clean image.
         sigma: standard deviation, in units of 8-bit pixel values (0 to 255).
         rng: source of the noise.
+
     Raises:
         ValueError: if sigma is negative.
     """

@@ -6,23 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from restorekit.data.images import ImageError, normal_mode, read_image
 from restorekit.data.noise import Pixels
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """Return the images below a folder, sorted.
-
-    Raises:
-        ValueError: if the folder is missing or holds no image.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ValueError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
-    return paths
 
 
 class PhotoCrops:
@@ -36,13 +21,12 @@ class PhotoCrops:
         crop: side of a crop in pixels.
         seed: seed of all draws.
         on_load: called with each path before it is read.
+
     Raises:
         ValueError: if a photograph cannot be read or is smaller than a crop.
     """
 
-    def __init__(
-        self, paths: Sequence[Path], crop: int, seed: int, on_load: Callable[[Path], None] = lambda path: None
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], crop: int, seed: int, on_load: Callable[[Path], None] = lambda path: None) -> None:
         self.crop = crop
         self.seed = seed
         self.photos: list[list[Pixels]] = []
@@ -68,13 +52,12 @@ def read_rgb(path: Path) -> Pixels:
     """Return an image file as 8-bit RGB, H x W x 3.
 
     Raises:
-        ValueError: if it cannot be read.
+        ImageError: if it cannot be read, or has 16 bits.
     """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+    image = normal_mode(read_image(path))
+    if image.mode == "I;16":
+        raise ImageError(f"{path} has 16 bits; photographs to train on must have 8")
+    return np.asarray(image.convert("RGB"))
 
 
 def _sizes(path: Path, crop: int) -> list[Pixels]:

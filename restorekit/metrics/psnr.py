@@ -19,8 +19,10 @@ def psnr(a: Image, b: Image) -> float:
     Args:
         a: 8-bit image (peak 255) or floating-point image in [0, 1] (peak 1); array or tensor.
         b: image of the same kind and shape.
+
     Raises:
         ValueError: if the shapes or dtypes do not match, or the images are empty.
+
     Example:
         >>> round(psnr(np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 110, np.uint8)), 2)
         28.13

@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from restorekit.blocks import ChannelAttentionBlock, ResidualHead, SupervisedAttentionModule, conv
-from restorekit.zoo import register_model
-from restorekit.pretrained import ACADEMIC, PretrainedConfig
+from restorekit.pretrained import ACADEMIC, APACHE, PretrainedConfig
 from restorekit.stages import CrossStageFeatureFusion, MultiStage, ORSNetStage, UNetStage
+from restorekit.zoo import register_model
 
 
 def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -25,7 +25,7 @@ def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     if any(name not in state for name in needed):
         return None
     width, image_channels, kernel_size, _ = state["shallow_feat1.0.weight"].shape
-    squeeze = state.get("shallow_feat1.1.CA.conv_du.0.weight")
+    squeezes = [tensor.shape[:2] for name, tensor in state.items() if name.endswith(".CA.conv_du.0.weight")]
     num_blocks = sum(1 for name in state if name.startswith("stage3_orsnet.orb1.body.") and name.endswith(".body.0.weight"))
     return {
         "width": width,
@@ -33,7 +33,8 @@ def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
         "ors_step": state["concat23.weight"].shape[0] - width,
         "num_blocks": num_blocks,
         "kernel_size": kernel_size,
-        "reduction": 4 if squeeze is None else width // squeeze.shape[0],
+        # From hidden = squeezed // reduction: the least that the shapes allow. One layer alone may allow several.
+        "reduction": max((squeezed // (hidden + 1) + 1 for hidden, squeezed in squeezes), default=4),
         "bias": "shallow_feat1.0.bias" in state,
         "image_channels": image_channels,
     }
@@ -124,7 +125,19 @@ def mprnet_derain(**kwargs: Any) -> MultiStage:
     return mprnet(**{"width": 40, "unet_step": 20, "ors_step": 16} | kwargs)
 
 
-@register_model("mprnet_tiny")
+@register_model(
+    "mprnet_tiny",
+    pretrained={
+        "denoise": PretrainedConfig(
+            task="denoise",
+            licence=APACHE,
+            size=3_220_000,
+            training_data="18 photographs (BSD, CC0, CC-BY; credits in the model card), blind Gaussian noise, sigma 0 to 55",
+            source="restorekit/weights/mprnet_tiny.denoise.md",
+            file="mprnet_tiny.denoise.safetensors",
+        )
+    },
+)
 def mprnet_tiny(**kwargs: Any) -> MultiStage:
     """Build an MPRNet of 1.6 million parameters: widths 32, 48, 64, three blocks in each ORB."""
     return mprnet(**{"width": 32, "unet_step": 16, "ors_step": 0, "num_blocks": 3} | kwargs)

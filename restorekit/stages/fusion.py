@@ -23,13 +23,12 @@ class CrossStageFeatureFusion(nn.Module):
         guidance: levels that the next stage wants.
         kernel_size: side of the projections' kernels.
         bias: whether the projections have biases.
+
     Raises:
         WiringError: if the source has fewer levels than are wanted, or is not fine enough anywhere that it would have to be.
     """
 
-    def __init__(
-        self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 1, bias: bool = False
-    ) -> None:
+    def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 1, bias: bool = False) -> None:
         super().__init__()
         self.encoder_paths = nn.ModuleList()
         self.decoder_paths = nn.ModuleList()

@@ -37,8 +37,10 @@ class MultiStage(RestorationModel):
             (spec of the stage, levels of guidance).
         head: makes the module that restores the final image, from (width, image channels).
         original_names: module names of the authors' checkpoints -> module names here.
+
     Raises:
         WiringError: if the stages do not fit together.
+
     Example:
         >>> from restorekit.stages import ORSNetStage, UNetStage
         >>> model = MultiStage([UNetStage((8, 12)), ORSNetStage(16, num_orbs=2, num_blocks=1, guided=True)], grids=[(2, 2), (1, 1)])

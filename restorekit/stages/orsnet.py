@@ -22,8 +22,10 @@ class ORSNetStage(Stage):
         num_blocks: blocks in each ORB.
         kernel_size: side of the kernel of the convolution that ends an ORB.
         guided: whether the stage takes guidance from the stage before.
+
     Raises:
         ValueError: if there is no ORB.
+
     Example:
         >>> ORSNetStage(16, num_blocks=2, guided=True).spec.guidance
         (Level(width=16, stride=1), Level(width=16, stride=1), Level(width=16, stride=1))

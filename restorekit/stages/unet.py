@@ -22,8 +22,10 @@ class UNetStage(Stage):
         block: makes one block of the width it is given.
         guided: whether the stage takes guidance from the stage before.
         num_blocks: blocks a level, on either side.
+
     Raises:
         ValueError: if there is no level.
+
     Example:
         >>> stage = UNetStage((16, 24, 32), guided=True)
         >>> stage.spec.guidance

@@ -20,6 +20,7 @@ from restorekit.zoo import create_model
 
 VALIDATION_SIDE = 256  # central crop of each validation photograph
 VALIDATION_SIGMA = 25.0
+MAX_SKIPPED = 10  # steps in a row
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class TrainConfig:
     Attributes:
         model: registered architecture.
         model_args: arguments of its builder.
+        init: path of weights to start from, or None to start from scratch.
         iterations: optimiser steps.
         batch: crops a step.
         crop: side of a crop in pixels; must be a multiple of the network's ``size_multiple``.
@@ -37,7 +39,8 @@ class TrainConfig:
         lr: highest learning rate.
         weight_decay: decoupled weight decay.
         warmup: steps of linear warm-up; a cosine to zero follows.
-        clip: largest norm of the gradient.
+        clip: largest norm of the gradient; a longer one is shortened to it.
+        skip: norm of the gradient from which a step is not taken at all: its batch made the network explode.
         ema: decay of the moving average of the weights, which is what is saved.
         bfloat16: whether to compute in bfloat16 (autocast).
         seed: seed of initialisation, crops and noise.
@@ -47,15 +50,17 @@ class TrainConfig:
 
     model: str = "mprnet_tiny"
     model_args: dict[str, Any] = field(default_factory=dict)
+    init: str | None = None
     iterations: int = 4000
     batch: int = 8
     crop: int = 96
     sigma_max: float = 55.0
     optimizer: str = "muon"
-    lr: float = 3e-3
-    weight_decay: float = 0.0
+    lr: float = 2e-3
+    weight_decay: float = 0.05
     warmup: int = 100
     clip: float = 1.0
+    skip: float = 20.0
     ema: float = 0.999
     bfloat16: bool = True
     seed: int = 0
@@ -95,14 +100,17 @@ def train(
         validation: photographs whose central crops are denoised from time to time (sigma 25).
         device: where to train.
         on_progress: called after each step with its row of the log.
+
     Returns:
         Path of the weights (the moving average).
+
     Raises:
         ValueError: if the folder holds a run with another config, or a photograph cannot be used.
         FloatingPointError: if the loss is not finite.
     """
     torch.manual_seed(config.seed)
-    model = create_model(config.model, **config.model_args).to(device, memory_format=torch.channels_last)
+    model = create_model(config.model, config.init or False, **config.model_args).train()
+    model = model.to(device, memory_format=torch.channels_last)
     if config.crop % model.size_multiple:
         raise ValueError(f"crop must be a multiple of {model.size_multiple} for {config.model}; got {config.crop}")
     from timm.optim import create_optimizer_v2
@@ -116,6 +124,7 @@ def train(
     pairs = [_validation_pair(path) for path in validation]
     precision = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=config.bfloat16)
 
+    skipped = 0
     for step in range(first, config.iterations):
         started = time.perf_counter()
         lr = learning_rate(step, config)
@@ -131,14 +140,16 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        if not (loss.isfinite() and norm.isfinite()):
+        skipped = 0 if norm.item() < config.skip else skipped + 1  # NaN is not less either
+        if skipped == 0:
+            optimizer.step()
+            average.update(model, step=step)
+        elif skipped == MAX_SKIPPED:
             raise FloatingPointError(
-                f"loss {loss.item()}, gradient norm {norm.item()} at step {step}; lower lr ({config.lr}) and start "
-                f"again from the last checkpoint in {folder}"
+                f"{MAX_SKIPPED} steps in a row would explode: loss {loss.item():.3g}, gradient norm {norm.item():.3g} at step "
+                f"{step}; go on from the last checkpoint in {folder} in a new run with a lower lr than {config.lr}"
             )
-        optimizer.step()
-        average.update(model, step=step)
-        row = {"step": step + 1, "loss": loss.item(), "gradient_norm": norm.item(), "lr": lr}
+        row = {"step": step + 1, "loss": loss.item(), "gradient_norm": norm.item(), "lr": lr, "skipped": skipped}
         row["seconds"] = time.perf_counter() - started
         last = step + 1 == config.iterations
         if pairs and (last or (step + 1) % config.validate_every == 0):

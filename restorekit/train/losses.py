@@ -13,6 +13,7 @@ def charbonnier(output: Float[Tensor, "..."], target: Float[Tensor, "..."], *, e
         output: restored image.
         target: true image, of the same shape.
         eps: width of the smooth part; also the loss where both are equal.
+
     Raises:
         ValueError: if the shapes differ.
     """

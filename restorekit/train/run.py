@@ -19,6 +19,7 @@ class Run:
     Args:
         folder: is made if it does not exist.
         config: of the run; a folder that holds another one is refused.
+
     Raises:
         ValueError: if the folder holds a run with another config.
     """

@@ -1,0 +1,31 @@
+"""What the subcommands share."""
+
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: object, status: int = 1) -> NoReturn:
+    """Print an error in one line and leave with a status."""
+    console.print(f"[bold red]error:[/] {_escaped(message)}")
+    raise typer.Exit(status)
+
+
+def report_failure(path: object, error: object) -> None:
+    """Print an error about one of several files."""
+    console.print(f"[bold red]failed:[/] {_escaped(path)}: {_escaped(error)}")
+
+
+def say(message: str) -> None:
+    """Print a line of the result to standard output."""
+    sys.stdout.write(message + "\n")
+
+
+def _escaped(message: object) -> str:
+    from rich.markup import escape
+
+    return escape(str(message))

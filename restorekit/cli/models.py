@@ -1,0 +1,52 @@
+"""``restorekit models``."""
+
+from typing import Annotated
+
+import typer
+
+from restorekit.cli.common import fail
+
+WIDTH = 132  # of the table; narrower terminals wrap its lines, names are never cut
+
+EXAMPLES = """
+Examples:
+
+  restorekit models
+
+  restorekit models 'mprnet_de*' --task deblur
+"""
+
+
+def models_command(
+    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'mprnet_de*'.", show_default=False)] = "",
+    task: Annotated[
+        str | None, typer.Option(help="Only weights for this task: denoise, deblur or derain.", show_default=False)
+    ] = None,
+    commercial_use: Annotated[bool, typer.Option("--commercial-use", help="Only weights that allow commercial use.")] = False,
+) -> None:
+    """List models: name, task, parameters, size and licence of the weights, and where the weights are."""
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from restorekit.zoo import list_models, models, pretrained_config
+
+    restricted = task is not None or commercial_use
+    weights = list_models(f"{pattern}*" if pattern else "", pretrained=True, task=task, commercial_use=commercial_use or None)
+    architectures = [] if restricted else [name for name in list_models(pattern) if not models.get(name).pretrained]
+    if not weights and not architectures:
+        fail("no model fits; run `restorekit models` to see all")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "task", "parameters", "weights", "licence of the weights", "where"):
+        table.add_column(heading, no_wrap=True)
+    for name in [*weights, *architectures]:
+        with torch.device("meta"):
+            network = models.get(name.partition(".")[0]).builder()
+        parameters = f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        if name in architectures:
+            table.add_row(name, "-", parameters, "-", "-", "-")
+            continue
+        config = pretrained_config(name)
+        where = "bundled" if config.file else f"Hub: {config.repository}"
+        table.add_row(name, config.task, parameters, f"{config.size / 2**20:.1f} MiB", config.licence.name, where)
+    Console(highlight=False, width=WIDTH).print(table)

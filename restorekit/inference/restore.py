@@ -1,0 +1,176 @@
+"""Restoring images of any kind and size."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.model import RestorationModel
+from restorekit.ops import pad_to_multiple
+
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+Restorable = TypeVar("Restorable")
+
+PEAKS = {torch.uint8: 255, torch.uint16: 65535}
+
+
+def restore(model: RestorationModel, image: Restorable, *, precision: Precision = "auto") -> Restorable:
+    """Restore an image of any size; the result is of the kind that was given.
+
+    The image is padded to what the network takes (reflected; repeated at the border where it is too small for that), restored,
+    cropped, clamped to [0, 1] and, for integer pixels, rounded. A grey image goes through a colour network as three equal channels,
+    whose mean is the result. Transparency (a channel more than the network takes) is kept as it is. The model is not changed.
+
+    Args:
+        model: the network; the image is moved to its device.
+        image: one of
+
+            - a tensor, C x H x W or N x C x H x W: floating point in [0, 1], uint8 or uint16;
+            - an array, H x W or H x W x C: floating point in [0, 1], uint8 or uint16;
+            - a PIL image of 8 bits a channel, or grey of 16;
+            - the path of an image file; the result is a PIL image.
+        precision: ``"float32"``, ``"bfloat16"`` (faster where the processor supports it) or ``"auto"``: bfloat16 for 8-bit images
+            on processors with bfloat16 arithmetic, otherwise the precision of the model.
+
+    Returns:
+        The restored image: same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
+
+    Raises:
+        ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take.
+        ImageError: if an image file cannot be read or would lose bits.
+        TypeError: if the image is of another kind.
+        MemoryError: if the image is too large for the memory that is free.
+
+    Example:
+        >>> import torch
+        >>> from restorekit import create_model
+        >>> restore(create_model("mprnet_tiny"), torch.zeros(1, 3, 30, 40)).shape
+        torch.Size([1, 3, 30, 40])
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    return cast(Restorable, _restore(model, image, precision))
+
+
+def _restore(model: RestorationModel, image: Any, precision: Precision) -> Any:
+    if isinstance(image, Tensor):
+        if image.ndim not in (3, 4):
+            raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
+        batch = image if image.ndim == 4 else image[None]
+        return _restore_batch(model, batch, precision).reshape(image.shape)
+    if isinstance(image, np.ndarray):
+        return _restore_array(model, image, precision)
+    if isinstance(image, (str, os.PathLike)):
+        from restorekit.data.images import read_image
+
+        return _restore(model, read_image(image), precision)
+
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        from restorekit.data.images import from_array, to_array
+
+        return from_array(_restore_array(model, to_array(image), precision), image.info)
+    raise TypeError(f"image must be a tensor, an array, a PIL image or a path; got {type(image).__name__}")
+
+
+def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], precision: Precision) -> npt.NDArray[Any]:
+    if pixels.ndim not in (2, 3):
+        raise ValueError(f"an array must be H x W or H x W x C; got shape {pixels.shape}")
+    native = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("="), copy=True)
+    channels_last = torch.from_numpy(native if pixels.ndim == 3 else native[..., None])
+    restored = _restore_batch(model, channels_last.permute(2, 0, 1)[None], precision)
+    return restored[0].permute(1, 2, 0).numpy().reshape(pixels.shape)
+
+
+def _restore_batch(model: RestorationModel, batch: Tensor, precision: Precision) -> Tensor:
+    """Restore N x C x H x W pixels of any supported dtype; alpha and grey are dealt with here."""
+    _check_pixels(batch)
+    num_colours = _num_colours(model, batch.shape[1])
+    colours, alpha = batch[:, :num_colours], batch[:, num_colours:]
+    parameter = next(model.parameters())
+    peak = PEAKS.get(batch.dtype, 1)
+    x = colours.to(parameter.device, parameter.dtype) / peak
+    x = x.expand(-1, model.image_channels, -1, -1).contiguous(memory_format=torch.channels_last)
+    restored = _run(model, x, _autocast_dtype(precision, parameter, batch.dtype))
+    if num_colours < model.image_channels:
+        restored = restored.mean(dim=1, keepdim=True)
+    restored = restored.clamp(0, 1) * peak
+    if peak != 1:
+        restored = restored.round()
+    return torch.cat((restored.to(batch.device, torch.float64).to(batch.dtype), alpha), dim=1)
+
+
+def _run(model: RestorationModel, x: Tensor, autocast_dtype: torch.dtype | None) -> Tensor:
+    height, width = x.shape[-2:]
+    autocast = torch.autocast(x.device.type, autocast_dtype or torch.bfloat16, enabled=autocast_dtype is not None)
+    with torch.no_grad(), _evaluating(model), autocast:
+        restored = model(pad_to_multiple(x, model.size_multiple))
+    restored = restored[..., :height, :width].to(x.dtype)
+    if not restored.isfinite().all():
+        raise ValueError("the network gave values that are not finite; check its weights, or use precision='float32'")
+    return restored
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode for a while."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _check_pixels(batch: Tensor) -> None:
+    if batch.numel() == 0:
+        raise ValueError(f"the image is empty: shape {tuple(batch.shape)} (N x C x H x W)")
+    if batch.dtype in PEAKS:
+        return
+    if not batch.is_floating_point():
+        raise ValueError(f"pixels must be uint8, uint16 or floating point in [0, 1]; got {batch.dtype}")
+    if not batch.isfinite().all():
+        raise ValueError("the image holds NaN or infinite values")
+    low, high = batch.min().item(), batch.max().item()
+    if low < 0 or high > 1:
+        hint = "divide 8-bit values by 255, or pass them as uint8" if high > 2 else "clamp them, or call the model itself"
+        raise ValueError(f"floating-point pixels must be in [0, 1]; got values from {low:g} to {high:g}; {hint}")
+
+
+def _num_colours(model: RestorationModel, channels: int) -> int:
+    """Return how many of an image's channels are colours; the rest is alpha."""
+    takes = model.image_channels
+    if channels in (1, takes):
+        return channels
+    if channels in (2, takes + 1):
+        return channels - 1
+    raise ValueError(
+        f"got an image of {channels} channels; this network takes {takes}, grey (1), or either with transparency "
+        "(one channel more, the last). Tensors are C x H x W, arrays H x W x C"
+    )
+
+
+def _autocast_dtype(precision: Precision, parameter: Tensor, pixels: torch.dtype) -> torch.dtype | None:
+    """Return the dtype to compute in if it is not that of the parameters."""
+    if precision == "bfloat16" or (
+        precision == "auto" and parameter.dtype == torch.float32 and pixels == torch.uint8 and has_bfloat16(parameter.device)
+    ):
+        return torch.bfloat16
+    return None
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 faster than in float32."""
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
