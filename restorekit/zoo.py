@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from restorekit.pretrained import PretrainedConfig
 from restorekit.registry import Registry, did_you_mean
 
 Builder = Callable[..., RestorationModel]
+BuilderT = TypeVar("BuilderT", bound=Builder)
 InferArguments = Callable[[Mapping[str, Tensor]], dict[str, Any] | None]
 
 
@@ -43,7 +44,7 @@ def register_model(
     *,
     pretrained: Mapping[str, PretrainedConfig] | None = None,
     infer_arguments: InferArguments | None = None,
-) -> Callable[[Builder], Builder]:
+) -> Callable[[BuilderT], BuilderT]:
     """Return a decorator that registers a function that builds a model.
 
     Args:
@@ -57,7 +58,7 @@ def register_model(
     if "." in name:
         raise ValueError(f"a model's name must not hold a dot, which separates the tag of its weights; got {name!r}")
 
-    def decorator(builder: Builder) -> Builder:
+    def decorator(builder: BuilderT) -> BuilderT:
         models.add(name, ModelEntry(builder, dict(pretrained or {}), infer_arguments))
         return builder
 

@@ -9,7 +9,6 @@ import typer
 from restorekit.cli.common import console, fail, report_failure, say
 
 if TYPE_CHECKING:
-    from restorekit.inference.restore import Precision
     from restorekit.model import RestorationModel
 
 EXAMPLES = """
@@ -115,7 +114,7 @@ def load(model: str, weights: Path | None, device: str) -> "RestorationModel":
         fail(error, 2)
 
 
-def restore_all(network: "RestorationModel", jobs: list[Job], precision: "Precision") -> int:
+def restore_all(network: "RestorationModel", jobs: list[Job], precision: str) -> int:
     """Restore one file after the other, with a progress bar; return how many succeeded."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -138,7 +137,7 @@ def restore_all(network: "RestorationModel", jobs: list[Job], precision: "Precis
     return done
 
 
-def restore_file(network: "RestorationModel", source: Path, target: Path, precision: "Precision") -> None:
+def restore_file(network: "RestorationModel", source: Path, target: Path, precision: str) -> None:
     """Restore one file into another; what would fail at writing fails before the work."""
     from restorekit.data.images import check_can_hold, normal_mode, read_image, write_image
     from restorekit.inference import restore
@@ -151,7 +150,7 @@ def restore_file(network: "RestorationModel", source: Path, target: Path, precis
     write_image(restore(network, image, precision=precision), target)
 
 
-def _precision(text: str) -> "Precision":
+def _precision(text: str) -> str:
     from restorekit.inference.restore import PRECISIONS
 
     if text not in PRECISIONS:

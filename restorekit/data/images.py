@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from restorekit.checkpoint import atomic_path
 
@@ -33,6 +33,15 @@ WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"lossless": True},
     "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+DESCRIPTIVE_TAGS = {  # of a TIFF file, those that describe the picture
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
 }
 KEPT = ("icc_profile", "exif", "dpi")
 
@@ -160,7 +169,7 @@ def _check_lossless(image: Image.Image, path: Path) -> None:
         raise ImageError(f"{path} has several frames or pages; extract the one to restore")
     if image.mode == "CMYK":
         raise ImageError(f"{path} is a CMYK image; convert it to RGB first, with its colour profile")
-    deep = any(";16" in str(tile) for tile in image.tile)
+    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     if deep and not image.mode.startswith("I;16"):
         raise ImageError(
             f"{path} has 16 bits a colour channel, which would be cut to 8; 16 bits are kept for grey images, arrays and "
@@ -171,7 +180,13 @@ def _check_lossless(image: Image.Image, path: Path) -> None:
 def _detached(image: Image.Image) -> Image.Image:
     """Return a copy that keeps the metadata and no file."""
     copy = image.copy()
-    exif = image.getexif()
-    if exif and "exif" not in copy.info:
-        copy.info["exif"] = exif.tobytes()
+    if image.format == "TIFF":  # its pixels are upright already, and its tags also say how the file is laid out
+        exif = image.getexif()
+        details, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+        kept = Image.Exif()
+        for tag in set(exif) & DESCRIPTIVE_TAGS:
+            kept[tag] = exif[tag]
+        kept.get_ifd(ExifTags.IFD.Exif).update(details)
+        kept.get_ifd(ExifTags.IFD.GPSInfo).update(place)
+        copy.info["exif"] = kept.tobytes() if len(kept) or details or place else b""
     return copy

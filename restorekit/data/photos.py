@@ -44,7 +44,7 @@ class PhotoCrops:
         photo = sizes[rng.integers(len(sizes))]
         top, left = (rng.integers(side - self.crop + 1) for side in photo.shape[:2])
         crop = photo[top : top + self.crop, left : left + self.crop]
-        crop = np.rot90(crop, rng.integers(4))
+        crop = np.rot90(crop, int(rng.integers(4)))
         return crop[::-1] if rng.integers(2) else crop
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,13 @@ from torch import Tensor
 from restorekit.model import RestorationModel
 from restorekit.ops import pad_to_multiple
 
-Precision = Literal["auto", "float32", "bfloat16"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 Restorable = TypeVar("Restorable")
 
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
 
 
-def restore(model: RestorationModel, image: Restorable, *, precision: Precision = "auto") -> Restorable:
+def restore(model: RestorationModel, image: Restorable, *, precision: str = "auto") -> Restorable:
     """Restore an image of any size; the result is of the kind that was given.
 
     The image is padded to what the network takes (reflected; repeated at the border where it is too small for that), restored,
@@ -58,7 +57,7 @@ def restore(model: RestorationModel, image: Restorable, *, precision: Precision 
     return cast(Restorable, _restore(model, image, precision))
 
 
-def _restore(model: RestorationModel, image: Any, precision: Precision) -> Any:
+def _restore(model: RestorationModel, image: Any, precision: str) -> Any:
     if isinstance(image, Tensor):
         if image.ndim not in (3, 4):
             raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
@@ -80,7 +79,7 @@ def _restore(model: RestorationModel, image: Any, precision: Precision) -> Any:
     raise TypeError(f"image must be a tensor, an array, a PIL image or a path; got {type(image).__name__}")
 
 
-def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], precision: Precision) -> npt.NDArray[Any]:
+def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], precision: str) -> npt.NDArray[Any]:
     if pixels.ndim not in (2, 3):
         raise ValueError(f"an array must be H x W or H x W x C; got shape {pixels.shape}")
     native = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("="), copy=True)
@@ -89,7 +88,7 @@ def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], precision:
     return restored[0].permute(1, 2, 0).numpy().reshape(pixels.shape)
 
 
-def _restore_batch(model: RestorationModel, batch: Tensor, precision: Precision) -> Tensor:
+def _restore_batch(model: RestorationModel, batch: Tensor, precision: str) -> Tensor:
     """Restore N x C x H x W pixels of any supported dtype; alpha and grey are dealt with here."""
     _check_pixels(batch)
     num_colours = _num_colours(model, batch.shape[1])
@@ -159,7 +158,7 @@ def _num_colours(model: RestorationModel, channels: int) -> int:
     )
 
 
-def _autocast_dtype(precision: Precision, parameter: Tensor, pixels: torch.dtype) -> torch.dtype | None:
+def _autocast_dtype(precision: str, parameter: Tensor, pixels: torch.dtype) -> torch.dtype | None:
     """Return the dtype to compute in if it is not that of the parameters."""
     if precision == "bfloat16" or (
         precision == "auto" and parameter.dtype == torch.float32 and pixels == torch.uint8 and has_bfloat16(parameter.device)

@@ -27,7 +27,7 @@ def psnr(a: Image, b: Image) -> float:
         >>> round(psnr(np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 110, np.uint8)), 2)
         28.13
     """
-    first, second = torch.as_tensor(a), torch.as_tensor(b)
+    first, second = _tensor(a), _tensor(b)
     if first.shape != second.shape or first.numel() == 0:
         raise ValueError(f"images must have one shape and not be empty; got {tuple(first.shape)} and {tuple(second.shape)}")
     for image in (first, second):
@@ -38,3 +38,7 @@ def psnr(a: Image, b: Image) -> float:
     peak = 255.0 if first.dtype == torch.uint8 else 1.0
     error = (first.double() - second.double()).square().mean().item()
     return math.inf if error == 0 else 10 * math.log10(peak**2 / error)
+
+
+def _tensor(image: Image) -> Tensor:
+    return image if isinstance(image, Tensor) else torch.from_numpy(np.array(image))  # a copy: torch refuses read-only arrays

@@ -1,6 +1,7 @@
 """Stages in a row: the one module that knows images and patches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -96,7 +97,7 @@ class MultiStage(RestorationModel):
         guidance: Pyramid = ()
         patches = split(image, self.grids[0])
         x = self.stems[0](patches)
-        for i, stage in enumerate(self.stages):
+        for i, stage in enumerate(cast(Iterable[Stage], self.stages)):
             own, following = self.grids[i], self.grids[i + 1]
             encoded = regrid_pyramid(stage.encode((x,), guidance), own, following)
             decoded = stage.decode(encoded)

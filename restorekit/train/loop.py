@@ -110,7 +110,7 @@ def train(
     """
     torch.manual_seed(config.seed)
     model = create_model(config.model, config.init or False, **config.model_args).train()
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     if config.crop % model.size_multiple:
         raise ValueError(f"crop must be a multiple of {model.size_multiple} for {config.model}; got {config.crop}")
     from timm.optim import create_optimizer_v2
