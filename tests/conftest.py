@@ -1,0 +1,57 @@
+"""What all tests share: checked annotations, devices, amounts of random examples."""
+
+import os
+
+import hypothesis
+import jaxtyping
+import pytest
+import torch
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+jaxtyping.install_import_hook("restorekit", "beartype.beartype")  # before anything imports restorekit
+
+# Choose with --hypothesis-profile. Networks take their time, and fixtures here hold nothing that examples change.
+common = {
+    "deadline": None,
+    "database": None,
+    "print_blob": True,
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+}
+hypothesis.settings.register_profile("ci", max_examples=20, derandomize=True, **common)
+hypothesis.settings.register_profile("nightly", max_examples=300, **common)
+hypothesis.settings.load_profile("ci")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="run the tests that need a device on this one only; by default on the CPU and, where there is one, on a CUDA GPU",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--device") == "cuda" and not torch.cuda.is_available():
+        raise pytest.UsageError("--device cuda: PyTorch finds no CUDA GPU here; leave the option out to test on the CPU")
+
+
+def pytest_generate_tests(metafunc):
+    if "device" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--device")
+        devices = [chosen] if chosen else ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+        metafunc.parametrize("device", devices, indirect=True)
+
+
+@pytest.fixture
+def device(request):
+    """The device to test on: the CPU and, where there is one, a CUDA GPU, whose convolutions then compute in full float32."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield torch.device(request.param)
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+@pytest.fixture
+def unchecked_annotations(monkeypatch):
+    """Turns the checking of annotations off: to see the errors that users see, and for tracing, which it is in the way of."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
