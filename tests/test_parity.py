@@ -1,0 +1,152 @@
+"""MPRNet computes what the authors' code computes, and reads the checkpoints that it writes.
+
+``data/mprnet_*_keys.json`` lists the original state dicts: names and shapes, in order. ``data/mprnet_*_expected.npz`` holds what
+the original code makes, in float64, of weights and pictures that parity_fill.py makes anew; it is stored as float32.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from parity_fill import fill, picture
+
+from restorekit import create_model, load_weights
+from restorekit.models.mprnet import infer_arguments
+from restorekit.train.losses import charbonnier
+
+DATA = Path(__file__).parent / "data"
+
+# Outputs are of order one. In float64 the rounding of the stored targets is all that is left: half a unit in the last place of
+# float32, 6e-8 for values up to two. In float32 some hundred layers add up their products in another order than the original
+# does, which moves the result by a few 1e-6.
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
+
+NUM_PARAMETERS = {"mprnet_deblur": 20_127_073, "mprnet_denoise": 15_741_025, "mprnet_derain": 3_637_249}
+
+every_network = pytest.mark.parametrize("name", NUM_PARAMETERS)
+
+
+@functools.cache
+def original_shapes(name):
+    """Return the original state dict's names and shapes."""
+    return {key: tuple(shape) for key, shape in json.loads((DATA / f"{name}_keys.json").read_text())}
+
+
+def modules_of(names):
+    return {name.rpartition(".")[0] for name in names}
+
+
+def original_state(model):
+    """Return the state dict of a model as the authors' code would name it."""
+    theirs = {ours: original for original, ours in model.original_names.items()}
+    state = {}
+    for name, tensor in model.state_dict().items():
+        module, _, parameter = name.rpartition(".")
+        state[f"{theirs[module]}.{parameter}"] = tensor.clone()
+    return state
+
+
+def assert_same_state(model, other):
+    state, wanted = model.state_dict(), other.state_dict()
+    assert list(state) == list(wanted)
+    for name, tensor in wanted.items():
+        assert torch.equal(state[name], tensor), name
+
+
+@every_network
+def test_outputs_of_every_stage(name, device):
+    original = {key: torch.from_numpy(fill(key, shape)) for key, shape in original_shapes(name).items()}
+    model = load_weights(create_model(name), original).to(device).eval()
+    expected = np.load(DATA / f"{name}_expected.npz")
+    image = torch.from_numpy(picture(tuple(expected["shape"].tolist()), int(expected["seed"]))).to(device)
+    for dtype, tolerance in TOLERANCE.items():
+        with torch.no_grad():
+            outputs = model.to(dtype).forward_stages(image.to(dtype))
+        assert len(outputs) == 3
+        for i, output in enumerate(outputs):
+            wanted = torch.from_numpy(expected[f"stage{i + 1}"]).double()
+            torch.testing.assert_close(output.double().cpu(), wanted, rtol=0, atol=tolerance, msg=f"stage {i + 1}, {dtype}")
+
+
+@every_network
+def test_number_of_parameters(name):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in create_model(name).parameters()) == NUM_PARAMETERS[name]
+
+
+@every_network
+def test_name_table_is_exact_both_ways(name):
+    with torch.device("meta"):
+        model = create_model(name)
+    assert set(model.original_names) == modules_of(original_shapes(name))
+    assert set(model.original_names.values()) == modules_of(model.state_dict())
+    assert len(set(model.original_names.values())) == len(model.original_names)
+    assert {key: tuple(x.shape) for key, x in original_state(model).items()} == original_shapes(name)
+
+
+@every_network
+def test_arguments_are_inferred_from_shapes(name):
+    state = {key: torch.empty(shape, device="meta") for key, shape in original_shapes(name).items()}
+    arguments = infer_arguments(state)
+    published = {"mprnet_deblur": (96, 48, 32), "mprnet_denoise": (80, 48, 32), "mprnet_derain": (40, 20, 16)}
+    assert (arguments["width"], arguments["unet_step"], arguments["ors_step"]) == published[name]
+    assert (arguments["num_blocks"], arguments["kernel_size"], arguments["reduction"]) == (8, 3, 4)
+    assert (arguments["bias"], arguments["image_channels"]) == (False, 3)
+
+
+def test_another_networks_checkpoint_is_not_inferred():
+    assert infer_arguments({"conv.weight": torch.zeros(8, 3, 3, 3)}) is None
+
+
+WIDTH = st.shared(st.integers(4, 12), key="width")
+ARGUMENTS = st.fixed_dictionaries(
+    {
+        "width": WIDTH,
+        "unet_step": st.integers(0, 8),
+        "ors_step": st.integers(0, 8),
+        "num_blocks": st.integers(1, 4),
+        "kernel_size": st.sampled_from([1, 3, 5]),
+        "reduction": WIDTH.flatmap(lambda width: st.integers(1, width)),
+        "bias": st.booleans(),
+        "image_channels": st.integers(1, 4),
+    }
+)
+WRAPPERS = {
+    "bare": lambda state: state,
+    "state_dict": lambda state: {"epoch": 3, "state_dict": state},
+    "params": lambda state: {"params": state},
+    "module.": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    "state_dict of module.": lambda state: {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}},
+}
+
+
+@given(arguments=ARGUMENTS, wrapper=st.sampled_from(sorted(WRAPPERS)))
+def test_original_names_round_trip_for_any_arguments(arguments, wrapper):
+    model = create_model("mprnet", **arguments)
+    state = original_state(model)
+    assert len(state) == len(model.state_dict())
+    assert not set(state) & set(model.state_dict())
+    assert_same_state(load_weights(create_model("mprnet", **arguments), WRAPPERS[wrapper](state)), model)
+
+
+@given(arguments=ARGUMENTS)
+def test_inferred_arguments_build_an_equivalent_model(arguments):
+    with torch.device("meta"):
+        model = create_model("mprnet", **arguments)
+        inferred = create_model("mprnet", **infer_arguments(original_state(model)))
+    assert {key: x.shape for key, x in inferred.state_dict().items()} == {key: x.shape for key, x in model.state_dict().items()}
+    assert inferred.size_multiple == model.size_multiple
+
+
+@pytest.mark.parametrize("case", json.loads((DATA / "losses_expected.json").read_text()), ids=lambda case: str(case["shape"]))
+def test_charbonnier_loss(case, device):
+    """The mean is one of float32 sums, in any order; its relative error is a few 1e-7."""
+    output, target = (
+        torch.from_numpy(picture(tuple(case["shape"]), case[seed])).to(device) for seed in ("seed_output", "seed_target")
+    )
+    assert charbonnier(output, target).item() == pytest.approx(case["charbonnier"], rel=1e-6)
