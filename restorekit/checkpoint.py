@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -206,11 +207,12 @@ def _read_safetensors(path: Path) -> State:
 def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
     text = str(error)
     if "GLOBAL" not in text and "global" not in text:
-        return f"{path} is truncated or not a checkpoint: {_first_line(error)}"
+        return f"{path} is truncated or not a checkpoint"  # torch's own words advise to load it with weights_only=False
     try:
         wanted = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path)) or "unknown"
-    except Exception:  # older formats cannot be listed; the refusal stands
-        wanted = "unknown"
+    except Exception:  # older formats cannot be listed; the error says what came first
+        named = re.search(r"GLOBAL ([\w.]+)", text)
+        wanted = named.group(1).rstrip(".") if named else "unknown"
     return f"{path} is a pickle that wants to run code (it names: {wanted}); refused. Ask its author for a safetensors file"
 
 
