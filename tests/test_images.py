@@ -44,6 +44,12 @@ def test_sixteen_bits_of_grey_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(to_array(read_image(tmp_path / "b.png")), pixels)
 
 
+@pytest.mark.parametrize("mode", ["I;16B", "I;16"])
+def test_sixteen_bits_of_either_byte_order_are_kept(mode: str) -> None:
+    image = Image.new(mode, (4, 3), 54321)
+    assert (to_array(image) == 54321).all()
+
+
 def test_sixteen_bits_of_colour_are_refused(tmp_path: Path) -> None:
     import struct
     import zlib

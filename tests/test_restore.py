@@ -136,6 +136,16 @@ def test_a_wrong_image_is_explained(image: object, error: type[Exception], words
         restore(Identity(), image)
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("DefaultCPUAllocator: not enough memory")])
+def test_too_little_memory_is_explained(error: RuntimeError) -> None:
+    class Hungry(Identity):
+        def forward_stages(self, image: Tensor) -> list[Tensor]:
+            raise error
+
+    with pytest.raises(MemoryError, match="restore 9x8 pixels at once"):
+        restore(Hungry(), torch.zeros(3, 8, 9))
+
+
 def test_a_wrong_precision_and_infinite_results_are_errors() -> None:
     with pytest.raises(ValueError, match="must be one of auto, float32, bfloat16"):
         restore(Identity(), torch.zeros(3, 8, 8), precision="float16")

@@ -131,6 +131,8 @@ def normal_mode(image: Image.Image) -> Image.Image:
     Raises:
         ImageError: if that is not possible without loss.
     """
+    if image.mode in ("I;16B", "I;16L", "I;16N"):  # Pillow's own conversion would clip to 8 bits
+        return from_array(np.asarray(image).astype(np.uint16), image.info)
     transparent = "transparency" in image.info
     mode = {
         "1": "LA" if transparent else "L",
@@ -138,9 +140,6 @@ def normal_mode(image: Image.Image) -> Image.Image:
         "P": "RGBA" if transparent else "RGB",
         "PA": "RGBA",
         "RGB": "RGBA" if transparent else "RGB",
-        "I;16L": "I;16",
-        "I;16B": "I;16",
-        "I;16N": "I;16",
     }.get(image.mode, image.mode)
     if mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
         raise ImageError(f"images of mode {image.mode} are not supported; convert it to RGB first, with its colour profile")
@@ -181,12 +180,11 @@ def _detached(image: Image.Image) -> Image.Image:
     """Return a copy that keeps the metadata and no file."""
     copy = image.copy()
     if image.format == "TIFF":  # its pixels are upright already, and its tags also say how the file is laid out
-        exif = image.getexif()
-        details, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
-        kept = Image.Exif()
+        exif, kept = image.getexif(), Image.Exif()
         for tag in set(exif) & DESCRIPTIVE_TAGS:
             kept[tag] = exif[tag]
-        kept.get_ifd(ExifTags.IFD.Exif).update(details)
-        kept.get_ifd(ExifTags.IFD.GPSInfo).update(place)
-        copy.info["exif"] = kept.tobytes() if len(kept) or details or place else b""
+        for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            if details := exif.get_ifd(part):
+                kept.get_ifd(part).update(details)
+        copy.info["exif"] = kept.tobytes()
     return copy

@@ -109,12 +109,26 @@ def _restore_batch(model: RestorationModel, batch: Tensor, precision: str) -> Te
 def _run(model: RestorationModel, x: Tensor, autocast_dtype: torch.dtype | None) -> Tensor:
     height, width = x.shape[-2:]
     autocast = torch.autocast(x.device.type, autocast_dtype or torch.bfloat16, enabled=autocast_dtype is not None)
-    with torch.no_grad(), _evaluating(model), autocast:
+    with torch.no_grad(), _evaluating(model), autocast, _explaining_memory(height, width):
         restored = model(pad_to_multiple(x, model.size_multiple))
     restored = restored[..., :height, :width].to(x.dtype)
     if not restored.isfinite().all():
         raise ValueError("the network gave values that are not finite; check its weights, or use precision='float32'")
     return restored
+
+
+@contextmanager
+def _explaining_memory(height: int, width: int) -> Iterator[None]:
+    """Turn an allocation that failed into an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:  # on the CPU, torch has no class of its own for this
+        if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
+            raise
+        raise MemoryError(
+            f"not enough memory to restore {width}x{height} pixels at once; use precision='bfloat16' (half the memory), a smaller "
+            "network or a machine with more memory, or cut the image into parts"
+        ) from error
 
 
 @contextmanager
