@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -211,7 +211,16 @@ def networks(draw):
     return Network(recipes, draw(st.fixed_dictionaries({}, optional=choices)))
 
 
+# Decoding on finer patches than encoding: the coarsest level must divide into the patches of the next stage.
+FINER_PATCHES = Network([Recipe("unet", (4, 5, 6)), Recipe("orsnet", (4,))], {"grids": [(1, 1), (2, 2)]})
+
+
+def test_size_multiple_counts_the_grid_that_a_stage_decodes_on():
+    assert FINER_PATCHES.build().size_multiple == 8
+
+
 @given(network=networks())
+@example(network=FINER_PATCHES)
 def test_any_valid_list_of_stages_makes_a_network(network):
     """Shapes, gradients and independence of samples are in check_model."""
     model = network.build()
@@ -235,6 +244,7 @@ def test_sizes_that_are_no_multiples_are_refused_with_the_size_to_pad_to(network
 
 @pytest.mark.usefixtures("unchecked_annotations")
 @given(network=networks())
+@example(network=FINER_PATCHES)
 def test_size_multiple_is_the_least_that_works(network):
     """Without the check of the size, an image that lacks one prime factor of the multiple cannot be computed."""
     model = network.build()
