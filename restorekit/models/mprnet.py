@@ -131,10 +131,11 @@ def mprnet_derain(**kwargs: Any) -> MultiStage:
         "denoise": PretrainedConfig(
             task="denoise",
             licence=APACHE,
-            size=3_220_000,
+            size=3_168_296,
             training_data="18 photographs (BSD, CC0, CC-BY; credits in the model card), blind Gaussian noise, sigma 0 to 55",
             source="restorekit/weights/mprnet_tiny.denoise.md",
             file="mprnet_tiny.denoise.safetensors",
+            sha256="b4e89c22f31c0bf954d18d3424343787ef91f3c819f54242d7a6719621133cd8",
         )
     },
 )
