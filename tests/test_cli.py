@@ -46,7 +46,7 @@ def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
     result = restorekit("demo", "-o", "demo.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     first = result.stdout.split()
-    assert float(first[4]) > float(first[1]) + 5, result.stdout
+    assert float(first[5]) > float(first[1]) + 5, result.stdout
     with Image.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 3 * 500
 
@@ -73,7 +73,7 @@ def test_models_shows_parameters_size_and_licence() -> None:
 
 def test_restore_removes_noise_from_a_file(tmp_path: Path) -> None:
     clean = sample_photo()[100:228, 100:260]
-    noisy = add_gaussian_noise(clean, 25, np.random.default_rng(0))
+    noisy = add_gaussian_noise(clean, 25.0, np.random.default_rng(0))
     Image.fromarray(noisy).save(tmp_path / "noisy.png")
     result = restorekit("restore", "noisy.png", "-o", "out/restored.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
