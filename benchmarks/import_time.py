@@ -18,6 +18,4 @@ def seconds(module: str) -> float:
 
 times = [(seconds("torch"), seconds("restorekit")) for _ in range(6)][1:]  # the first pair fills the caches
 torch_time, restorekit_time = (statistics.median(column) for column in zip(*times, strict=True))
-print(
-    f"torch {torch_time:.2f} s, restorekit {restorekit_time:.2f} s: {restorekit_time / torch_time - 1:+.1%} (medians of {len(times)})"
-)
+print(f"torch {torch_time:.2f} s, restorekit {restorekit_time:.2f} s: {restorekit_time / torch_time - 1:+.1%}")
