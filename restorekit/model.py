@@ -1,11 +1,19 @@
 """What every restoration network offers."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from restorekit.pretrained import PretrainedConfig
+
+Padding = Literal["corner", "centre"]
 
 LIKELY_RANGE = 16.0  # unclipped noise leaves [0, 1]; values beyond this are pixels in 0..255
 
@@ -16,38 +24,80 @@ class RestorationModel(nn.Module, ABC):
     Attributes:
         image_channels: channels of the images it takes and gives.
         size_multiple: height and width of its images must be multiples of this.
+        num_supervised: how many of its stages restore an image; the last does.
         original_names: module names of the authors' checkpoints -> module names here; empty if there are none.
             :func:`restorekit.load_weights` reads both kinds of names.
+        pretrained_config: whose the weights are and what may be done with them, if they were loaded by name.
+        recipe: registered name and arguments that it was built from, if it was built by name.
+        optional: modules that published weights may lack, and what they are for. The result must not need them.
+        padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
+            right, or ``"centre"``, on all sides.
     """
 
     image_channels: int
     size_multiple: int
+    num_supervised: int
     original_names: Mapping[str, str]
+    pretrained_config: PretrainedConfig | None = None
+    recipe: Mapping[str, Any] | None = None
+    optional: Mapping[str, str] = MappingProxyType({})
+    padding: Padding = "corner"
 
     @abstractmethod
-    def forward_stages(self, image: Float[Tensor, "n c h w"]) -> list[Tensor]:
+    def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
         """Return the output of every supervised stage, first stage first, the result last.
 
         Args:
             image: degraded image in [0, 1].
+            stages: how many supervised stages to run; by default all.
+            coarse: whether the last stage gives its images at coarser scales too, which the result does not need.
 
         Returns:
-            Restored images of the same shape, not clamped.
+            Restored images, not clamped. They have the shape of the image, except that a stage which is supervised at several
+            scales gives its coarser images too, before the full one.
         """
 
-    def forward(self, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def forward(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None) -> Float[Tensor, "n c h w"]:
         """Return the restored image.
 
         Args:
             image: degraded image in [0, 1].
+            stages: how many supervised stages to run; by default all. With fewer, the network stops there and computes no more than
+                that needs; quality is lower, but the network was supervised there.
 
         Returns:
             Restored image, same shape, not clamped.
 
         Raises:
-            ValueError: if the image is of a wrong shape, dtype, size or range.
+            ValueError: if the image is of a wrong shape, dtype, size or range, or there are fewer supervised stages.
         """
-        return self.forward_stages(image)[-1]
+        return self.forward_stages(image, stages=stages, coarse=False)[-1]
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write weights, config and card to a folder, from which ``create_model("local-dir:folder", pretrained=True)`` loads it.
+
+        Args:
+            folder: is made if it does not exist.
+        """
+        from restorekit.publish import save
+
+        save(self, Path(folder))
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Publish the model on the Hugging Face Hub; return the address of the commit.
+
+        Args:
+            repository: ``"owner/repo"``.
+            **options: those of :func:`restorekit.publish.push`.
+        """
+        from restorekit.publish import push
+
+        return push(self, repository, **options)
+
+    def check_stages(self, stages: int | None) -> None:
+        """Raise a ``ValueError`` if the network has not as many supervised stages; None stands for all."""
+        if stages is not None and not 1 <= stages <= self.num_supervised:
+            raise ValueError(f"stages must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}")
 
     def check_image(self, image: Tensor) -> None:
         """Raise a ``ValueError`` that says what to do if the network cannot take ``image``.

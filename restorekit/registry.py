@@ -1,6 +1,7 @@
 """Registries: components and models by name.
 
-There is one registry for each kind of part. Names are the field's initials (``"cab"``, ``"orsnet"``).
+There is one registry for each kind of part, and for connectors one for each role. Names are the field's initials (``"cab"``,
+``"orsnet"``).
 Other packages add theirs by an entry point of the group ``restorekit.plugins`` that names a module;
 the module is imported, and registers, the first time that a name is looked up.
 """
@@ -17,6 +18,7 @@ T = TypeVar("T")
 PartFactory = TypeVar("PartFactory", bound=Callable[..., nn.Module])
 
 PLUGIN_GROUP = "restorekit.plugins"
+MAX_NAMES = 20  # in an error message
 
 
 class Registry(Generic[T]):
@@ -63,17 +65,29 @@ class Registry(Generic[T]):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a clause for an error message: the nearest known names, or else all of them."""
+    """Return a clause for an error message: the nearest known names, or else the known ones, up to a page of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         return "; did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if len(names) > MAX_NAMES:
+        names = [*names[:MAX_NAMES], f"... ({len(names)} in all)"]
     return "; known: " + (", ".join(names) if names else "none")
 
 
-blocks: Registry[Callable[..., nn.Module]] = Registry("block")
-stages: Registry[Callable[..., nn.Module]] = Registry("stage")
-connectors: Registry[Callable[..., nn.Module]] = Registry("connector")
+PartRegistry = Registry[Callable[..., nn.Module]]
+
+blocks: PartRegistry = Registry("block")
+stages: PartRegistry = Registry("stage")
+activations: PartRegistry = Registry("activation")
+connectors: dict[str, PartRegistry] = {
+    role: Registry(f"{role} connector") for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample")
+}
+
+
+def registry_of(kind: str) -> PartRegistry:
+    """Return the registry of ``"block"``, ``"stage"``, ``"activation"`` or of a connector's role."""
+    return ({"block": blocks, "stage": stages, "activation": activations} | connectors)[kind]
 
 
 def register_block(name: str) -> Callable[[PartFactory], PartFactory]:
@@ -94,13 +108,29 @@ def register_stage(name: str) -> Callable[[PartFactory], PartFactory]:
     return _registering(stages, name)
 
 
-def register_connector(name: str) -> Callable[[PartFactory], PartFactory]:
-    """Return a decorator that registers what stands between levels or stages: resizing, supervision, fusion, head.
+def register_activation(name: str) -> Callable[[PartFactory], PartFactory]:
+    """Return a decorator that registers an activation: a module class whose arguments are its attributes.
 
     Raises:
         ValueError: if the name is taken.
     """
-    return _registering(connectors, name)
+    return _registering(activations, name)
+
+
+def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartFactory]:
+    """Return a decorator that registers what stands between levels or stages.
+
+    Args:
+        name: unique among the connectors of the role.
+        role: what it does, as :class:`restorekit.MultiStage` and the stages name it: ``"stem"``, ``"join"``, ``"supervise"``,
+            ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"`` or ``"upsample"``.
+
+    Raises:
+        ValueError: if there is no such role, or the name is taken.
+    """
+    if role not in connectors:
+        raise ValueError(f"unknown role {role!r} of connector {name!r}{did_you_mean(role, connectors)}")
+    return _registering(connectors[role], name)
 
 
 def list_blocks() -> list[str]:
@@ -141,7 +171,7 @@ def create_stage(name: str, *args: Any, **kwargs: Any) -> nn.Module:
     return stages.get(name)(*args, **kwargs)
 
 
-def _registering(registry: Registry[Callable[..., nn.Module]], name: str) -> Callable[[PartFactory], PartFactory]:
+def _registering(registry: PartRegistry, name: str) -> Callable[[PartFactory], PartFactory]:
     def decorator(factory: PartFactory) -> PartFactory:
         registry.add(name, factory)
         return factory

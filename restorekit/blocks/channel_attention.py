@@ -1,16 +1,18 @@
 """Channel attention, and the residual block around it."""
 
-from collections.abc import Callable
-
-import torch.nn.functional as F
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks.conv import conv
-from restorekit.registry import register_block
+from restorekit.blocks.pooling import GlobalMean
+from restorekit.parts import ActivationLike, activation
+from restorekit.registry import did_you_mean, register_block
 
-BlockFactory = Callable[[int], nn.Module]
-"""Makes a block of the width it is called with; the block maps features to features of the same shape."""
+# Attention of timm, and whether it is told the width of its hidden layer. Left out is what needs statistics of the batch (cbam,
+# lcbam, sk, lambda, nl, bat) or features of certain sizes (bottleneck, halo), what cannot be built with these arguments (ge), and
+# what the oldest timm that this package takes does not have.
+TIMM_ATTENTIONS = {"ceca": False, "eca": False, "ecam": True, "ese": False, "gc": True, "gca": True, "se": True, "splat": True}
 
 
 @register_block("ca")
@@ -35,9 +37,8 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, width: int, *, reduction: int = 4, bias: bool = False) -> None:
         super().__init__()
-        hidden = width // reduction
-        if hidden < 1:
-            raise ValueError(f"reduction {reduction} leaves no hidden channel of width {width}; at most {width} is possible")
+        hidden = _hidden_width(width, reduction)
+        self.mean = GlobalMean()
         self.squeeze = conv(width, hidden, 1, bias=bias)
         self.excite = conv(hidden, width, 1, bias=bias)
 
@@ -45,10 +46,9 @@ class ChannelAttention(nn.Module):
         """Return the scaled features."""
         return x * self.scale(x)
 
-    def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
-        """Return the factors, in (0, 1)."""
-        mean = F.adaptive_avg_pool2d(x, 1)
-        return self.excite(self.squeeze(mean).relu()).sigmoid()
+    def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
+        """Return the factors, in (0, 1): one for a channel, or one for each pixel where the mean is a local one."""
+        return self.excite(self.squeeze(self.mean(x)).relu()).sigmoid()
 
 
 @register_block("cab")
@@ -56,15 +56,20 @@ class ChannelAttentionBlock(nn.Module):
     """Channel attention block (CAB): two convolutions and channel attention, added to the input.
 
     convolution - PReLU - convolution - :class:`ChannelAttention`, plus the input.
-    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, figure 3 b.
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, figure 3 b. There, the attention is always ``"ca"``.
 
     Args:
         width: channels of the features.
-        act: activation between the convolutions. Blocks may share one (MPRNet's share one PReLU of one slope);
-            by default each has a PReLU of its own.
+        act: activation between the convolutions, by name or as a module, which blocks may share (MPRNet's share one PReLU of one
+            slope); by default each has a PReLU of its own.
         reduction: reduction of the channel attention.
         kernel_size: side of the kernels.
-        bias: whether the convolutions have biases.
+        bias: whether the convolutions have biases; attention of timm decides that for its own.
+        attention: ``"ca"`` for :class:`ChannelAttention`, or one that timm makes: ``"ceca"``, ``"eca"``, ``"ecam"``, ``"ese"``,
+            ``"gc"``, ``"gca"``, ``"se"`` or ``"splat"``.
+
+    Raises:
+        ValueError: if the attention is unknown, or ``reduction`` leaves no hidden channel.
 
     Example:
         >>> ChannelAttentionBlock(16)(torch.zeros(1, 16, 5, 7)).shape
@@ -75,17 +80,49 @@ class ChannelAttentionBlock(nn.Module):
         self,
         width: int,
         *,
-        act: nn.Module | None = None,
+        act: ActivationLike = "prelu",
         reduction: int = 4,
         kernel_size: int = 3,
         bias: bool = False,
+        attention: str = "ca",
     ) -> None:
         super().__init__()
         self.conv1 = conv(width, width, kernel_size, bias=bias)
-        self.act = nn.PReLU() if act is None else act
+        self.act = activation(act)
         self.conv2 = conv(width, width, kernel_size, bias=bias)
-        self.attention = ChannelAttention(width, reduction=reduction, bias=bias)
+        if attention == "ca":
+            self.attention: nn.Module = ChannelAttention(width, reduction=reduction, bias=bias)
+        else:
+            self.attention = _timm_attention(attention, width, reduction)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        return x + self.attention(self.conv2(self.act(self.conv1(x))))
+        y = self.conv2(self.act(self.conv1(x)))
+        if isinstance(self.attention, ChannelAttention):
+            return torch.addcmul(x, y, self.attention.scale(y))  # scaled and added in one pass over the features
+        return x + self.attention(y)
+
+
+def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:
+    """Return an attention module of timm."""
+    if name not in TIMM_ATTENTIONS:
+        raise ValueError(
+            f"unknown attention {name!r} (those of timm that need statistics of the batch, or features of one size, are left out)"
+            f"{did_you_mean(name, ['ca', *TIMM_ATTENTIONS])}"
+        )
+    from timm.layers import create_attn
+
+    # timm would round the width of the hidden layer to a multiple of eight
+    hidden = {"rd_channels": _hidden_width(width, reduction)} if TIMM_ATTENTIONS[name] else {}
+    module = create_attn(name, width, **hidden)
+    assert module is not None  # only for no name
+    return module
+
+
+def _hidden_width(width: int, reduction: int) -> int:
+    if reduction < 1:
+        raise ValueError(f"reduction must be at least 1; got {reduction}")
+    hidden = width // reduction
+    if hidden < 1:
+        raise ValueError(f"reduction {reduction} leaves no hidden channel of width {width}; at most {width} is possible")
+    return hidden

@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from restorekit.blocks.channel_attention import BlockFactory, ChannelAttentionBlock
 from restorekit.blocks.conv import conv
+from restorekit.parts import BlockLike, factory
 from restorekit.registry import register_block
 
 
@@ -20,6 +20,9 @@ class OriginalResolutionBlock(nn.Module):
         num_blocks: how many inner blocks.
         kernel_size: side of the last convolution's kernel.
 
+    Raises:
+        ValueError: if ``num_blocks`` is less than one.
+
     Example:
         >>> OriginalResolutionBlock(16, num_blocks=2)(torch.zeros(1, 16, 5, 7)).shape
         torch.Size([1, 16, 5, 7])
@@ -28,13 +31,16 @@ class OriginalResolutionBlock(nn.Module):
     def __init__(
         self,
         width: int,
-        block: BlockFactory = ChannelAttentionBlock,
+        block: BlockLike = "cab",
         *,
         num_blocks: int = 8,
         kernel_size: int = 3,
     ) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*(block(width) for _ in range(num_blocks)))
+        if num_blocks < 1:
+            raise ValueError(f"num_blocks must be at least 1; got {num_blocks}")
+        make_block = factory("block", block)
+        self.blocks = nn.Sequential(*(make_block(width) for _ in range(num_blocks)))
         self.conv = conv(width, width, kernel_size)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -1,5 +1,6 @@
 """Supervision between stages, and the head after the last one."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -7,7 +8,7 @@ from restorekit.blocks.conv import conv
 from restorekit.registry import register_connector
 
 
-@register_connector("sam")
+@register_connector("sam", role="supervise")
 class SupervisedAttentionModule(nn.Module):
     """Supervised attention module (SAM): restores an image, and lets it choose which features go on.
 
@@ -37,11 +38,52 @@ class SupervisedAttentionModule(nn.Module):
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n image_channels h w"]]:
         """Return the attended features and the restored image (not clamped)."""
         restored = self.to_image(x) + image
-        attended = x + self.features(x) * self.attention(restored).sigmoid()
+        attended = torch.addcmul(x, self.features(x), self.attention(restored).sigmoid())
         return attended, restored
 
 
-@register_connector("residual_head")
+@register_connector("plain", role="supervise")
+class PlainSupervision(nn.Module):
+    """Restores an image between two stages, and hands all features on: supervision without attention.
+
+    Source: the ablation of Zamir et al., CVPR 2021, arXiv:2102.02808, table 5 (no SAM).
+
+    Args:
+        width: channels of the features.
+        image_channels: channels of the image.
+        kernel_size: side of the kernel.
+        bias: whether the convolution has a bias.
+    """
+
+    def __init__(self, width: int, image_channels: int = 3, *, kernel_size: int = 1, bias: bool = False) -> None:
+        super().__init__()
+        self.to_image = conv(width, image_channels, kernel_size, bias=bias)
+
+    def forward(
+        self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n image_channels h w"]
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n image_channels h w"]]:
+        """Return the features as they are and the restored image (not clamped)."""
+        return x, self.to_image(x) + image
+
+
+@register_connector("none", role="supervise")
+class NoSupervision(nn.Module):
+    """Hands all features on to the next stage and restores no image: the stage before is not supervised.
+
+    Args:
+        width: channels of the features.
+        image_channels: channels of the image.
+    """
+
+    def __init__(self, width: int, image_channels: int = 3) -> None:
+        super().__init__()
+
+    def forward(self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n image_channels h w"]) -> tuple[Tensor, None]:
+        """Return the features as they are, and no image."""
+        return x, None
+
+
+@register_connector("residual_head", role="head")
 class ResidualHead(nn.Module):
     """Restores an image: what a convolution reads from the features is added to the degraded image.
 

@@ -1,6 +1,20 @@
 """Functions without parameters."""
 
-from restorekit.ops.padding import pad_to_multiple
+from restorekit.ops.padding import pad_centred, pad_to_multiple
 from restorekit.ops.patches import WHOLE, Grid, Pyramid, join, least_multiple, regrid, regrid_pyramid, split
+from restorekit.ops.scale import ScaleMode, downscale
 
-__all__ = ["WHOLE", "Grid", "Pyramid", "join", "least_multiple", "pad_to_multiple", "regrid", "regrid_pyramid", "split"]
+__all__ = [
+    "WHOLE",
+    "Grid",
+    "Pyramid",
+    "ScaleMode",
+    "downscale",
+    "join",
+    "least_multiple",
+    "pad_centred",
+    "pad_to_multiple",
+    "regrid",
+    "regrid_pyramid",
+    "split",
+]

@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
-from restorekit.blocks import Upsample, conv
+from restorekit.blocks import Downsample, Upsample, conv
 from restorekit.ops import Pyramid
 from restorekit.registry import register_connector
-from restorekit.stages.base import Level, StageSpec, WiringError
+from restorekit.stages.base import Level, StageSpec, WiringError, describe_levels
 
 
-@register_connector("csff")
+@register_connector("csff", role="fuse")
 class CrossStageFeatureFusion(nn.Module):
     """Cross-stage feature fusion (CSFF): encoder and decoder features of a stage, projected for the next one to add.
 
     For each level of guidance, the features of the same index in both halves of the source are brought to the stride that is
-    wanted (up by two and 1x1 convolution, once an octave), projected by 1x1 convolutions, and added to each other.
+    wanted (by two and a 1x1 convolution, once an octave), projected by convolutions, and added to each other. A decoder that is
+    shorter (ORSNet's has one level) contributes to the levels it has.
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.4, figure 5; also in HINet (arXiv:2105.06086), with 3x3 kernels.
 
     Args:
@@ -25,25 +27,21 @@ class CrossStageFeatureFusion(nn.Module):
         bias: whether the projections have biases.
 
     Raises:
-        WiringError: if the source has fewer levels than are wanted, or is not fine enough anywhere that it would have to be.
+        WiringError: if the source's encoder has fewer levels than are wanted, or strides that doubling does not bring to the
+            wanted ones.
     """
 
     def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 1, bias: bool = False) -> None:
         super().__init__()
-        self.encoder_paths = nn.ModuleList()
-        self.decoder_paths = nn.ModuleList()
-        for paths, half, levels in (
-            (self.encoder_paths, "encoder", source.encoder),
-            (self.decoder_paths, "decoder", source.decoder),
-        ):
-            if len(levels) < len(guidance) and half == "encoder":
-                raise WiringError(
-                    f"cross-stage feature fusion: {len(guidance)} levels of guidance are wanted, the source's {half} has "
-                    f"{len(levels)}; give the source more levels, or the next stage fewer"
-                )
-            # A decoder that is shorter (ORSNet's has one level) contributes to the levels it has.
-            for i in range(min(len(levels), len(guidance))):
-                paths.append(_path(levels, i, guidance[i], kernel_size, bias))
+        _check_levels(source, guidance)
+
+        def path(levels: Sequence[Level], i: int) -> nn.Sequential:
+            steps, width = _resizing(levels, i, guidance[i].stride)
+            return nn.Sequential(*steps, conv(width, guidance[i].width, kernel_size, bias=bias))
+
+        decoder = source.decoder[: len(guidance)]
+        self.encoder_paths = nn.ModuleList(path(source.encoder, i) for i in range(len(guidance)))
+        self.decoder_paths = nn.ModuleList(path(source.decoder, i) for i in range(len(decoder)))
 
     def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
         """Return the guidance for the next stage."""
@@ -53,23 +51,118 @@ class CrossStageFeatureFusion(nn.Module):
         return tuple(fused)
 
 
-def _path(levels: Sequence[Level], i: int, wanted: Level, kernel_size: int, bias: bool) -> nn.Sequential:
-    """Return what turns level ``i`` into the wanted level: up through the widths of the levels above it, then a projection."""
-    width, stride = levels[i]
-    steps: list[nn.Module] = []
-    while stride > wanted.stride:
-        i -= 1
-        if i < 0 or levels[i].stride * 2 != stride:
-            break
-        steps.append(Upsample(width, levels[i].width))
-        width, stride = levels[i]
-    if stride != wanted.stride:
+@register_connector("concat", role="fuse")
+class ConcatFusion(nn.Module):
+    """Feature fusion by concatenation: encoder and decoder features of a level, then one convolution over both.
+
+    As :class:`CrossStageFeatureFusion`, but the two halves meet before a larger kernel instead of after two small ones.
+
+    Args:
+        source: spec of the stage that the features come from.
+        guidance: levels that the next stage wants.
+        kernel_size: side of the kernels.
+        bias: whether the convolutions have biases.
+
+    Raises:
+        WiringError: as for :class:`CrossStageFeatureFusion`.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 3, bias: bool = True) -> None:
+        super().__init__()
+        _check_levels(source, guidance)
+        self.encoder_paths, self.decoder_paths, self.convs = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for i, wanted in enumerate(guidance):
+            steps, width = _resizing(source.encoder, i, wanted.stride)
+            self.encoder_paths.append(nn.Sequential(*steps))
+            if i < len(source.decoder):
+                steps, decoder_width = _resizing(source.decoder, i, wanted.stride)
+                self.decoder_paths.append(nn.Sequential(*steps))
+                width += decoder_width
+            self.convs.append(conv(width, wanted.width, kernel_size, bias=bias))
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the guidance for the next stage."""
+        halves = [[path(x)] for path, x in zip(self.encoder_paths, encoded, strict=False)]
+        for i, path in enumerate(self.decoder_paths):
+            halves[i].append(path(decoded[i]))
+        return tuple(convolve(torch.cat(both, dim=1)) for convolve, both in zip(self.convs, halves, strict=True))
+
+
+@register_connector("sum", role="fuse")
+class SumFusion(nn.Module):
+    """Feature fusion without parameters: encoder and decoder features of a level, added, for the next stage to gate with.
+
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.4.
+
+    Args:
+        source: spec of the stage that the features come from.
+        guidance: levels that the next stage wants, the first of those that the source has in both halves.
+
+    Raises:
+        WiringError: if the source's halves do not have these levels.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
+        super().__init__()
+        for half, levels in (("encoder", source.encoder), ("decoder", source.decoder)):
+            if tuple(levels[: len(guidance)]) != tuple(guidance):
+                raise WiringError(
+                    f"guidance {describe_levels(guidance)} is wanted, and the source's {half} gives {describe_levels(levels)}; to "
+                    "be added, they must be the same; give both stages the same widths, or choose the fusion 'csff'"
+                )
+        self.num_levels = len(guidance)
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the guidance for the next stage."""
+        return tuple(encoded[i] + decoded[i] for i in range(self.num_levels))
+
+
+@register_connector("none", role="fuse")
+class NoFusion(nn.Module):
+    """Stands where a stage wants no guidance.
+
+    Args:
+        source: spec of the stage before.
+        guidance: must be empty.
+
+    Raises:
+        WiringError: if the next stage wants guidance.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
+        super().__init__()
+        if guidance:
+            raise WiringError(
+                f"the next stage wants guidance {describe_levels(guidance)}, and the fusion 'none' gives none; build that stage "
+                "with guided=False, or choose another fusion, such as 'csff'"
+            )
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return no guidance."""
+        return ()
+
+
+def _check_levels(source: StageSpec, guidance: Sequence[Level]) -> None:
+    if len(source.encoder) < len(guidance):
         raise WiringError(
-            f"cross-stage feature fusion: guidance of stride {wanted.stride} is wanted, and the source offers levels "
-            f"{_describe(levels)}, from which stride {wanted.stride} cannot be reached by doubling"
+            f"{len(guidance)} levels of guidance are wanted {describe_levels(guidance)}, the source's encoder has "
+            f"{len(source.encoder)} {describe_levels(source.encoder)}; give the source more levels, or the next stage fewer"
         )
-    return nn.Sequential(*steps, conv(width, wanted.width, kernel_size, bias=bias))
 
 
-def _describe(levels: Sequence[Level]) -> str:
-    return ", ".join(f"{level.width} channels at stride {level.stride}" for level in levels)
+def _resizing(levels: Sequence[Level], i: int, stride: int) -> tuple[list[nn.Module], int]:
+    """Return what brings level ``i`` to a stride, and the width that it has then: that of levels on the way, if any."""
+    width, at = levels[i]
+    widths = {level.stride: level.width for level in reversed(levels)}
+    steps: list[nn.Module] = []
+    ratio = max(at, stride) / min(at, stride)
+    if ratio != 2 ** (int(ratio).bit_length() - 1):
+        raise WiringError(
+            f"guidance of stride {stride} is wanted, and the source offers {describe_levels(levels)}; stride {at} cannot be "
+            f"brought to {stride} by doubling or halving; choose levels whose strides differ by powers of two"
+        )
+    while at != stride:
+        resize, at = (Upsample, at // 2) if at > stride else (Downsample, at * 2)
+        steps.append(resize(width, widths.get(at, width)))
+        width = widths.get(at, width)
+    return steps, width

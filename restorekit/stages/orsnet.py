@@ -2,10 +2,11 @@
 
 from torch import nn
 
-from restorekit.blocks import BlockFactory, ChannelAttentionBlock, OriginalResolutionBlock
+from restorekit.blocks import OriginalResolutionBlock
 from restorekit.ops import Pyramid
+from restorekit.parts import BlockLike, GuideLike, factory
 from restorekit.registry import register_stage
-from restorekit.stages.base import Level, Stage, StageSpec
+from restorekit.stages.base import Level, Stage, StageSpec, least_side
 
 
 @register_stage("orsnet")
@@ -22,6 +23,7 @@ class ORSNetStage(Stage):
         num_blocks: blocks in each ORB.
         kernel_size: side of the kernel of the convolution that ends an ORB.
         guided: whether the stage takes guidance from the stage before.
+        guide: makes the module that takes guidance into the features after an ORB, from their width.
 
     Raises:
         ValueError: if there is no ORB.
@@ -34,12 +36,13 @@ class ORSNetStage(Stage):
     def __init__(
         self,
         width: int,
-        block: BlockFactory = ChannelAttentionBlock,
+        block: BlockLike = "cab",
         *,
         num_orbs: int = 3,
         num_blocks: int = 8,
         kernel_size: int = 3,
         guided: bool = False,
+        guide: GuideLike = "add",
     ) -> None:
         super().__init__()
         if num_orbs < 1:
@@ -47,9 +50,12 @@ class ORSNetStage(Stage):
         self.orbs = nn.ModuleList(
             OriginalResolutionBlock(width, block, num_blocks=num_blocks, kernel_size=kernel_size) for _ in range(num_orbs)
         )
+        make_guide = factory("guide", guide)
+        self.guides = nn.ModuleList(make_guide(width) for _ in range(num_orbs) if guided)
         level = Level(width)
         levels = (level,) * num_orbs
-        self.spec = StageSpec(inputs=(level,), encoder=levels, decoder=(level,), guidance=levels if guided else ())
+        multiple = least_side(levels, self.orbs, self.guides)
+        self.spec = StageSpec((level,), encoder=levels, decoder=(level,), guidance=levels if guided else (), multiple=multiple)
 
     def encode(self, inputs: Pyramid, guidance: Pyramid) -> Pyramid:
         """Return the features after each ORB."""
@@ -58,7 +64,7 @@ class ORSNetStage(Stage):
         for i, orb in enumerate(self.orbs):
             x = orb(x)
             if guidance:
-                x = x + guidance[i]
+                x = self.guides[i](x, guidance[i])
             encoded.append(x)
         return tuple(encoded)
 

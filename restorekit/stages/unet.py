@@ -1,13 +1,13 @@
 """The encoder-decoder stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from restorekit.blocks import BlockFactory, ChannelAttentionBlock, Downsample, Upsample
 from restorekit.ops import Pyramid
+from restorekit.parts import BlockLike, DownsampleLike, GuideLike, UpsampleLike, factory
 from restorekit.registry import register_stage
-from restorekit.stages.base import Level, Stage, StageSpec
+from restorekit.stages.base import Level, Stage, StageSpec, least_side
 
 
 @register_stage("unet")
@@ -15,16 +15,24 @@ class UNetStage(Stage):
     """U-Net: blocks at every level on the way down and up, one block on every skip connection.
 
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. Skips are added, not concatenated. With ``guided``, features
-    of the stage before are added after the encoder blocks of each level.
+    of the stage before are added after the encoder blocks of each level. With plain skips, its own resizing and other numbers of
+    blocks it is that of NAFNet (Chen et al., ECCV 2022, arXiv:2204.04676).
 
     Args:
         widths: channels of each level, finest first; level i has stride 2^i.
         block: makes one block of the width it is given.
         guided: whether the stage takes guidance from the stage before.
+        guide: makes the module that takes guidance into the features of a level, from their width.
         num_blocks: blocks a level, on either side.
+        encoder_blocks: blocks of each level of the encoder, finest first; by default ``num_blocks`` at all.
+        decoder_blocks: blocks of each level of the decoder, finest first; by default ``num_blocks`` at all. The coarsest level is
+            often left to the encoder: 0.
+        skip: makes what stands on a skip connection; by default one ``block``. ``"identity"`` makes plain connections.
+        downsample: makes what leads down a level, from (width, width of the coarser level).
+        upsample: makes what leads up a level, from (width, width of the finer level).
 
     Raises:
-        ValueError: if there is no level.
+        ValueError: if there is no level, or numbers of blocks are negative or not one for each level.
 
     Example:
         >>> stage = UNetStage((16, 24, 32), guided=True)
@@ -35,27 +43,35 @@ class UNetStage(Stage):
     def __init__(
         self,
         widths: Sequence[int],
-        block: BlockFactory = ChannelAttentionBlock,
+        block: BlockLike = "cab",
         *,
         guided: bool = False,
+        guide: GuideLike = "add",
         num_blocks: int = 2,
+        encoder_blocks: Sequence[int] | None = None,
+        decoder_blocks: Sequence[int] | None = None,
+        skip: BlockLike | None = None,
+        downsample: DownsampleLike = "bilinear",
+        upsample: UpsampleLike = "bilinear",
     ) -> None:
         super().__init__()
         if not widths:
             raise ValueError("widths is empty; a U-Net needs at least one level, such as widths=(48, 72, 96)")
-
-        def blocks(width: int) -> nn.Sequential:
-            return nn.Sequential(*(block(width) for _ in range(num_blocks)))
-
+        make_block, make_guide = factory("block", block), factory("guide", guide)
+        make_skip = make_block if skip is None else factory("block", skip)
+        make_down, make_up = factory("downsample", downsample), factory("upsample", upsample)
+        everywhere = [num_blocks] * len(widths)
         finer = list(zip(widths[:-1], widths[1:], strict=True))
-        self.encoders = nn.ModuleList(blocks(width) for width in widths)
-        self.downs = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in finer)
-        self.skips = nn.ModuleList(block(fine) for fine, _ in finer)
-        self.ups = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in finer)
-        self.decoders = nn.ModuleList(blocks(width) for width in widths)
+        self.encoders = _blocks("encoder_blocks", widths, make_block, everywhere if encoder_blocks is None else encoder_blocks)
+        self.downs = nn.ModuleList(make_down(fine, coarse) for fine, coarse in finer)
+        self.skips = nn.ModuleList(make_skip(fine) for fine, _ in finer)
+        self.ups = nn.ModuleList(make_up(coarse, fine) for fine, coarse in finer)
+        self.guides = nn.ModuleList(make_guide(width) for width in widths if guided)
+        self.decoders = _blocks("decoder_blocks", widths, make_block, everywhere if decoder_blocks is None else decoder_blocks)
 
         levels = tuple(Level(width, 2**i) for i, width in enumerate(widths))
-        self.spec = StageSpec(inputs=levels[:1], encoder=levels, decoder=levels, guidance=levels if guided else ())
+        multiple = least_side(levels, self.encoders, self.skips, self.guides, self.decoders)
+        self.spec = StageSpec(levels[:1], encoder=levels, decoder=levels, guidance=levels if guided else (), multiple=multiple)
 
     def encode(self, inputs: Pyramid, guidance: Pyramid) -> Pyramid:
         """Return the encoder's features of every level."""
@@ -64,7 +80,7 @@ class UNetStage(Stage):
         for i, encoder in enumerate(self.encoders):
             x = encoder(x if i == 0 else self.downs[i - 1](x))
             if guidance:
-                x = x + guidance[i]
+                x = self.guides[i](x, guidance[i])
             encoded.append(x)
         return tuple(encoded)
 
@@ -76,3 +92,12 @@ class UNetStage(Stage):
             x = self.decoders[i](self.ups[i](x) + self.skips[i](encoded[i]))
             decoded.append(x)
         return tuple(reversed(decoded))
+
+
+def _blocks(argument: str, widths: Sequence[int], block: Callable[[int], nn.Module], counts: Sequence[int]) -> nn.ModuleList:
+    """Return the blocks of each level of one side."""
+    if len(counts) != len(widths) or min(counts) < 0:
+        raise ValueError(
+            f"{argument} must be {len(widths)} numbers, one for each level, none of them negative; got {tuple(counts)}"
+        )
+    return nn.ModuleList(nn.Sequential(*(block(width) for _ in range(count))) for width, count in zip(widths, counts, strict=True))
