@@ -1,0 +1,16 @@
+"""Networks as data: from a dict, a JSON or a TOML file to a network, and back.
+
+A composition holds the arguments of :class:`restorekit.MultiStage`. Every part in it is the registered name of the part, or a
+mapping of its name and arguments:
+
+    {"stages": [{"name": "unet", "widths": [16, 24, 32], "block": {"name": "cab", "reduction": 8}}], "grids": [[2, 2]]}
+
+An activation that parts share is written once, under ``shared``, and used by its name with an @ in front. The way back is the
+attribute ``config`` of a network.
+"""
+
+from restorekit.composition.build import compose, read_config
+from restorekit.composition.check import check_config
+from restorekit.composition.schema import argument_docs, json_schema
+
+__all__ = ["argument_docs", "check_config", "compose", "json_schema", "read_config"]

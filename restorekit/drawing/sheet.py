@@ -1,0 +1,177 @@
+"""Drawings of boxes, lines and labels, and how they become SVG or PNG."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+CHARACTER = 0.56  # mean width of a character, in sizes of its font
+ARROW = 9.0
+PAPER = "var(--md-default-bg-color,#fff)"  # an SVG in a page takes the colours of the page's theme
+INK = "var(--md-default-fg-color,#222)"
+PNG_SCALE = 2
+SMOOTH = 2  # a PNG is drawn larger by this, then reduced
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle, filled lightly in its colour; what is behind it shows through unless it is opaque."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str
+    radius: float = 8.0
+    opaque: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """Straight lines from point to point."""
+
+    points: Sequence[Point]
+    arrow: bool = True
+    colour: str | None = None
+
+    @property
+    def shaft(self) -> Sequence[Point]:
+        """Return the points without the arrow head."""
+        return [*self.points[:-1], _before_arrow(self.points)] if self.arrow else self.points
+
+
+@dataclass(frozen=True)
+class Label:
+    """Text whose middle is at a height; ``anchor`` says which end of it is at ``x``: ``start``, ``middle`` or ``end``."""
+
+    x: float
+    y: float
+    text: str
+    size: int = 14
+    anchor: str = "middle"
+    bold: bool = False
+
+
+@dataclass
+class Sheet:
+    """A drawing: shapes on a sheet of a size.
+
+    Attributes:
+        title: what the picture shows.
+        shapes: what is drawn, from back to front.
+        width: width of the sheet.
+        height: height of the sheet.
+    """
+
+    title: str
+    shapes: list[Box | Line | Label] = field(default_factory=list)
+    width: float = 0.0
+    height: float = 0.0
+
+
+def check_drawable(path: str | os.PathLike[str]) -> None:
+    """Raise a ``ValueError`` if a picture cannot be written to a file of that name."""
+    if Path(path).suffix not in {".svg", ".png"}:
+        raise ValueError(f"{path}: a drawing is an .svg or a .png file")
+
+
+def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:
+    """Write a drawing into an ``.svg`` or a ``.png`` file."""
+    check_drawable(path)
+    if Path(path).suffix == ".svg":
+        Path(path).write_text(to_svg(sheet), encoding="utf-8")
+    else:
+        _save_png(sheet, Path(path))
+
+
+def text_width(text: str, size: int) -> float:
+    """Return about how wide a text is."""
+    return CHARACTER * size * len(text)
+
+
+def to_svg(sheet: Sheet) -> str:
+    """Return a drawing as SVG without references, so that it can be written into a page more than once."""
+    width, height = f"{sheet.width:.0f}", f"{sheet.height:.0f}"
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+            f'aria-label="{escape(sheet.title, {chr(34): "&quot;"})}" style="max-width:{width}px;width:100%">',
+            f'<rect width="{width}" height="{height}" style="fill:{PAPER}"/>',
+            f'<g style="font-family:system-ui,sans-serif;fill:{INK}">',
+            *(_svg_shape(shape) for shape in sheet.shapes),
+            "</g>",
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _svg_shape(shape: Box | Line | Label) -> str:
+    if isinstance(shape, Box):
+        place = f'x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" height="{shape.height:g}" rx="{shape.radius:g}"'
+        paper = f'<rect {place} style="fill:{PAPER}"/>' if shape.opaque else ""
+        return f'{paper}<rect {place} style="fill:{shape.colour};fill-opacity:.18;stroke:{shape.colour};stroke-width:1.5"/>'
+    if isinstance(shape, Label):
+        weight = ' font-weight="600"' if shape.bold else ""
+        # a third of the size below the middle of the letters is their base line
+        return (
+            f'<text x="{shape.x:g}" y="{shape.y + 0.35 * shape.size:g}" font-size="{shape.size}" text-anchor="{shape.anchor}"'
+            f"{weight}>{escape(shape.text)}</text>"
+        )
+    path = "M" + "L".join(f"{x:g} {y:g}" for x, y in shape.shaft)
+    stroke = shape.colour or INK
+    line = f'<path d="{path}" style="fill:none;stroke:{stroke};stroke-width:1.5;stroke-opacity:.8"/>'
+    if not shape.arrow:
+        return line
+    head = "L".join(f"{x:g} {y:g}" for x, y in _arrow_head(shape.points))
+    return f'{line}<path d="M{head}z" style="fill-opacity:.8"/>'
+
+
+def _direction(points: Sequence[Point]) -> Point:
+    """Return the direction of the last piece of a line, which is level or upright."""
+    (x1, y1), (x2, y2) = points[-2:]
+    length = abs(x2 - x1) + abs(y2 - y1)
+    return (x2 - x1) / length, (y2 - y1) / length
+
+
+def _before_arrow(points: Sequence[Point]) -> Point:
+    """Return where a line ends and its arrow head begins."""
+    (dx, dy), (x, y) = _direction(points), points[-1]
+    return x - ARROW * dx, y - ARROW * dy
+
+
+def _arrow_head(points: Sequence[Point]) -> list[Point]:
+    (dx, dy), (x, y) = _direction(points), _before_arrow(points)
+    return [points[-1], (x - 0.5 * ARROW * dy, y + 0.5 * ARROW * dx), (x + 0.5 * ARROW * dy, y - 0.5 * ARROW * dx)]
+
+
+def _save_png(sheet: Sheet, path: Path) -> None:
+    """Write a drawing as PNG, black on white."""
+    from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+    scale = PNG_SCALE * SMOOTH
+    size = round(sheet.width) * PNG_SCALE, round(sheet.height) * PNG_SCALE
+    picture = Image.new("RGB", (size[0] * SMOOTH, size[1] * SMOOTH), "white")
+    pen = ImageDraw.Draw(picture, "RGBA")
+    ink = (34, 34, 34)
+    for shape in sheet.shapes:
+        if isinstance(shape, Box):
+            corners = [scale * v for v in (shape.x, shape.y, shape.x + shape.width, shape.y + shape.height)]
+            colour = ImageColor.getrgb(shape.colour)
+            if shape.opaque:
+                pen.rounded_rectangle(corners, scale * shape.radius, "white")
+            pen.rounded_rectangle(corners, scale * shape.radius, (*colour, 46), colour, round(1.5 * scale))
+        elif isinstance(shape, Label):
+            font = ImageFont.load_default(scale * shape.size)
+            anchor = {"start": "lm", "middle": "mm", "end": "rm"}[shape.anchor]
+            stroke = scale / 5 if shape.bold else 0
+            pen.text((scale * shape.x, scale * shape.y), shape.text, ink, font, anchor, stroke_width=stroke)
+        else:
+            colour = ImageColor.getrgb(shape.colour) if shape.colour else ink
+            pen.line([(scale * x, scale * y) for x, y in shape.shaft], colour, round(1.5 * scale), joint="curve")
+            if shape.arrow:
+                pen.polygon([(scale * x, scale * y) for x, y in _arrow_head(shape.points)], ink)
+    picture.resize(size, Image.Resampling.LANCZOS).save(path)
