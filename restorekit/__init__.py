@@ -2,13 +2,16 @@
 
 from restorekit import inference, metrics, models
 from restorekit.checkpoint import CheckpointError, load_weights
+from restorekit.composition import compose
 from restorekit.inference import restore
 from restorekit.model import RestorationModel
+from restorekit.parts import ConfigError
 from restorekit.registry import (
     create_block,
     create_stage,
     list_blocks,
     list_stages,
+    register_activation,
     register_block,
     register_connector,
     register_stage,
@@ -20,11 +23,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "ConfigError",
     "MultiStage",
     "RestorationModel",
     "Stage",
     "StageSpec",
     "WiringError",
+    "compose",
     "create_block",
     "create_model",
     "create_stage",
@@ -35,6 +40,7 @@ __all__ = [
     "load_weights",
     "metrics",
     "models",
+    "register_activation",
     "register_block",
     "register_connector",
     "register_model",

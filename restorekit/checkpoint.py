@@ -5,14 +5,17 @@ import os
 import pickle
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorekit import flax
 from restorekit.model import RestorationModel
 
 State = dict[str, Tensor]
@@ -30,11 +33,13 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     """Load weights into a model, strictly, and return the model.
 
     The names may be those of this library or of the original authors. Every parameter must be there, in the right shape and
-    finite, and nothing else may be. The model is only changed if all is well.
+    finite, and nothing else may be. The model is only changed if all is well. Only what the model declares ``optional`` may be
+    missing: a warning then says what cannot be asked of the model.
 
     Args:
         model: a model of this library.
-        source: path of a ``.safetensors`` or ``.pth`` file, or what such a file holds: a state dict, bare or wrapped.
+        source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of the folder of a TensorFlow.js model, or what such a file
+            holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions that they have there.
 
     Raises:
         CheckpointError: if the file cannot be read or does not fit the model.
@@ -43,30 +48,66 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
         state, origin = unwrap(source, "state dict"), "state dict"
     else:
         state, origin = read_checkpoint(source), str(source)
-    state = to_our_names(state, model.original_names)
-    check_fits(model, state, origin)
+    state = to_our_names(flax.to_torch(state, model), model.original_names)
+    absent = {
+        module: purpose for module, purpose in model.optional.items() if not any(name.startswith(f"{module}.") for name in state)
+    }
+    check_fits(model, state, origin, absent)
+    for module, purpose in absent.items():
+        model.set_submodule(module, Absent(purpose))
+    if absent:
+        warnings.warn(
+            f"{origin} lacks {', '.join(absent)}: the model gives its result, and not {', '.join(absent.values())}", stacklevel=2
+        )
     model.load_state_dict(state)
     return model
 
 
+class Absent(nn.Module):
+    """Stands for a module whose weights were not in the file.
+
+    Args:
+        purpose: what the module would give.
+    """
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__()
+        self.message = f"the weights that were loaded do not hold those for {purpose}; pass coarse=False to do without it"
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Raise a :class:`CheckpointError`: there is nothing to compute with."""
+        raise CheckpointError(self.message)
+
+
 def read_checkpoint(path: str | os.PathLike[str]) -> State:
     """Read a state dict from a file; wrappers such as ``state_dict`` and ``module.`` are undone.
+
+    Args:
+        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or the folder of a TensorFlow.js model.
 
     Raises:
         CheckpointError: if the file is missing, truncated, not a checkpoint, or a pickle that wants more than tensors;
             such a pickle is refused, never executed.
     """
     path = Path(path)
+    if path.is_dir() or (path.suffix == ".npz" and path.is_file()):
+        try:
+            arrays = flax.read_graph_model(path) if path.is_dir() else flax.read_npz(path)
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        return unwrap(arrays, str(path))
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other pickle protocols; if they cannot be read, that is the error
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise CheckpointError(f"{path} is truncated or not a checkpoint: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is truncated or not a checkpoint; fetch it again") from error
     return unwrap(content, str(path))
 
 
@@ -100,19 +141,67 @@ def save_weights(
         model: the model.
         path: where to; an existing file is replaced.
         metadata: strings to keep beside the weights.
-        dtype: dtype to store; by default that of the parameters.
+        dtype: dtype to store floating-point tensors in; by default their own.
+
+    Raises:
+        OSError: if the file cannot be written; nothing is left of it.
     """
+    with atomic_path(path) as temporary:
+        _save_safetensors(_stored(model, dtype), temporary, metadata)
+
+
+def save_original_weights(model: RestorationModel, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+    """Write the weights of a model under the names of the original authors, for their code and other programs.
+
+    Args:
+        model: the model.
+        path: where to, atomically: a ``.safetensors`` file, or else a file of ``torch.save`` with the key ``state_dict``.
+        dtype: dtype to store; by default that of the parameters.
+
+    Raises:
+        ValueError: if the network was never published, so that there are no such names.
+        OSError: if the file cannot be written; nothing is left of it.
+    """
+    state = to_original_names(_stored(model, dtype), model.original_names)
+    with atomic_path(path) as temporary:
+        if temporary.suffix == ".safetensors":
+            _save_safetensors(state, temporary)
+        else:
+            torch.save({"state_dict": state}, temporary)
+
+
+def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:
+    return {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def _save_safetensors(state: State, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().to("cpu", dtype).contiguous().clone() for name, tensor in model.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata=dict(metadata or {}))
+    try:
+        save_file(state, path, metadata=dict(metadata or {}))
+    except SafetensorError as error:  # it reports a full disk in words only
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, which takes its place when the block ends without an error."""
+    """Give a temporary path beside ``path``, which takes its place when the block ends without an error.
+
+    Raises:
+        OSError: if there is no folder to write to, or ``path`` is one.
+    """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -124,6 +213,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if they do not exist.
+
+    Raises:
+        OSError: if that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f"cannot make the folder {folder}: a file is in its place; choose another") from error
 
 
 def unwrap(content: Any, origin: str) -> State:
@@ -139,9 +240,15 @@ def unwrap(content: Any, origin: str) -> State:
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"{origin} holds no state dict: got {type(content).__name__}; expected names and tensors")
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
+        numbers = isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+        if not isinstance(name, str) or not numbers:
             raise CheckpointError(f"{origin} holds no state dict: {name!r} is a {type(value).__name__}, expected a tensor")
-    return {name.removeprefix(PREFIX): tensor for name, tensor in content.items()}
+    names = flax.without_optimiser(content)
+    return {short.removeprefix(PREFIX): _tensor(content[name]) for name, short in names.items()}
+
+
+def _tensor(value: Any) -> Tensor:
+    return torch.from_numpy(np.array(value, order="C")) if isinstance(value, np.ndarray) else value
 
 
 def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
@@ -160,9 +267,36 @@ def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str])
     return renamed
 
 
-def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite."""
-    wanted = model.state_dict(keep_vars=True)
+def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
+    """Return the state with our module names replaced by the authors', as their code and other programs read it.
+
+    Raises:
+        ValueError: if the table has no name for a module, as for a model that was never published.
+    """
+    theirs = {ours: original for original, ours in original_names.items()}
+    renamed = {}
+    for name, tensor in state.items():
+        module, _, parameter = name.rpartition(".")
+        if module not in theirs:
+            raise ValueError(f"there is no original name for {name}; only models of published networks have such names")
+        renamed[f"{theirs[module]}.{parameter}"] = tensor
+    return renamed
+
+
+def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
+    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
+
+    Args:
+        model: the model.
+        state: the weights.
+        origin: where they are from, for the message.
+        absent: modules whose weights may be missing.
+    """
+    wanted = {
+        name: tensor
+        for name, tensor in model.state_dict(keep_vars=True).items()
+        if not any(name.startswith(f"{module}.") for module in absent)
+    }
     problems = [
         *_names("missing", [name for name in wanted if name not in state]),
         *_names("unexpected", [name for name in state if name not in wanted]),
@@ -176,6 +310,7 @@ def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> No
     )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
+    if not problems:
         problems += _names("shared by the model, different in the file", _unshared(wanted, state))
     if problems:
         raise CheckpointError(f"{origin} does not fit {type(model).__name__}: " + "; ".join(problems))

@@ -1,6 +1,7 @@
 """Models by name: registering, listing, building."""
 
 import fnmatch
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,10 +11,13 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from restorekit.checkpoint import CheckpointError, load_weights, read_checkpoint, read_metadata
+from restorekit import hub
+from restorekit.checkpoint import CheckpointError, load_weights, read_checkpoint, read_metadata, save_weights
+from restorekit.composition import compose
 from restorekit.model import RestorationModel
 from restorekit.pretrained import PretrainedConfig
 from restorekit.registry import Registry, did_you_mean
+from restorekit.stages import MultiStage
 
 Builder = Callable[..., RestorationModel]
 BuilderT = TypeVar("BuilderT", bound=Builder)
@@ -37,6 +41,9 @@ class ModelEntry:
 
 
 models: Registry[ModelEntry] = Registry("model")
+
+CONFIG_KEYS = ("architecture", "arguments", "composition")  # of what a model is built from
+HUB, FOLDER = "hf-hub:", "local-dir:"  # prefixes of names that are not registered
 
 
 def register_model(
@@ -66,21 +73,23 @@ def register_model(
 
 
 def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, **kwargs: Any) -> RestorationModel:
-    """Build a registered model.
+    """Build a model by name.
 
     Args:
-        name: ``"arch"`` or ``"arch.tag"``.
+        name: ``"arch"`` or ``"arch.tag"`` of a registered model, ``"hf-hub:owner/repo[@revision]"``, or ``"local-dir:path"`` of a
+            folder in the form of such a repository.
         pretrained: True for the weights of the tag (or of the default tag), a tag, or the path of a checkpoint, in the names of
-            this library or of the original authors.
+            this library or of the original authors. Weights that are not on this machine are fetched, and kept.
         **kwargs: go to the builder unchanged.
 
     Returns:
-        The model, in evaluation mode if it has pretrained weights.
+        The model, in evaluation mode if it has pretrained weights; its ``pretrained_config`` then says whose they are.
 
     Raises:
         ValueError: if there is no such model or tag.
         TypeError: if the builder does not know an argument.
-        CheckpointError: if the weights cannot be had or do not fit.
+        CheckpointError: if the weights cannot be had or do not fit; if they cannot be had it is a
+            :class:`restorekit.hub.WeightsError`.
 
     Example:
         >>> import torch
@@ -88,13 +97,102 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
         >>> model(torch.zeros(1, 3, 16, 24)).shape
         torch.Size([1, 3, 16, 24])
     """
+    if name.startswith((HUB, FOLDER)):
+        repository = _repository(name)
+        model = model_from_config(repository.config, name, **kwargs)
+        about = repository.about if pretrained is True else None
+        source = _obtained(name, repository.config, repository.about) if pretrained is True else pretrained or None
+    else:
+        architecture, _, tag = name.partition(".")
+        entry = models.get(architecture)
+        if tag:
+            _config(architecture, entry, tag)  # an unknown tag is an error whether or not the weights are wanted
+        about, source = _weights_source(architecture, entry, tag, pretrained)
+        model = _build(architecture, kwargs)
+    if source is None:
+        return model
+    load_weights(model, source).eval()
+    model.pretrained_config = about
+    return model
+
+
+def fetch_weights(name: str, *, trust: bool = False) -> Path:
+    """Return the path of weights by name; they are fetched if they are not on this machine.
+
+    Args:
+        name: name of the weights, as :func:`create_model` takes it.
+        trust: fetch anew, and accept other weights than those of the first use.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+        CheckpointError: if they cannot be had or do not fit.
+    """
+    if name.startswith((HUB, FOLDER)):
+        repository = _repository(name, anew=trust)
+        return _obtained(name, repository.config, repository.about, trust=trust)
+    name = full_name(name)
+    config = {"architecture": name.partition(".")[0], "arguments": {}}
+    return _obtained(name, config, pretrained_config(name), trust=trust)
+
+
+def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> RestorationModel:
+    """Build the model that the config of a repository describes.
+
+    Args:
+        config: plain data, with ``architecture`` and ``arguments``, or with ``composition``.
+        origin: where it is from, for error messages.
+        **kwargs: arguments to use in place of those of the config.
+
+    Raises:
+        CheckpointError: if it names what is not registered, or arguments that its builder does not take.
+    """
+    arguments = {key: _frozen(value) for key, value in config.get("arguments", {}).items()}
+    try:
+        if "composition" in config:
+            return compose({**config["composition"], **kwargs})
+        return _build(config["architecture"], arguments | kwargs)
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
+
+
+def config_of(model: RestorationModel) -> dict[str, Any]:
+    """Return the plain data that :func:`model_from_config` builds a model of the same kind from.
+
+    Raises:
+        ValueError: if the model was neither built by name from arguments that are plain data nor composed of registered parts.
+    """
+    if model.recipe is None and isinstance(model, MultiStage):
+        return {"composition": model.config}
+    if model.recipe is None:
+        raise ValueError(
+            f"this {type(model).__name__} was not built by create_model, so nobody else could build it by name; register a "
+            "function that builds it with register_model, and create it by that name"
+        )
+    try:
+        return json.loads(json.dumps(dict(model.recipe)))
+    except TypeError as error:
+        raise ValueError(
+            f"the arguments of {model.recipe['architecture']} are not plain data ({error}); register a variant"
+        ) from error
+
+
+def metadata_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a safetensors file whose model is built from a config."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items() if key in CONFIG_KEYS}
+
+
+def full_name(name: str) -> str:
+    """Return ``"arch.tag"`` for ``"arch"``, with the default tag; a name that is full already is checked and returned.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+    """
+    if name.startswith((HUB, FOLDER)):
+        return name
     architecture, _, tag = name.partition(".")
     entry = models.get(architecture)
-    if tag:
-        _config(architecture, entry, tag)  # an unknown tag is an error whether or not the weights are wanted
-    source = _weights_source(architecture, entry, tag, pretrained)
-    model = entry.builder(**kwargs)
-    return model if source is None else load_weights(model, source).eval()
+    _config(architecture, entry, tag)
+    return f"{architecture}.{tag or next(iter(entry.pretrained))}"
 
 
 def list_models(
@@ -127,11 +225,14 @@ def list_models(
 
 
 def pretrained_config(name: str) -> PretrainedConfig:
-    """Return what is known of a set of weights, by ``"arch.tag"`` or ``"arch"`` (its default tag).
+    """Return what is known of a set of weights, by a name that :func:`create_model` takes; ``"arch"`` has the default tag.
 
     Raises:
         ValueError: if there is no such model or tag.
+        WeightsError: if it is the name of a repository that cannot be read.
     """
+    if name.startswith((HUB, FOLDER)):
+        return _repository(name).about
     architecture, _, tag = name.partition(".")
     entry = models.get(architecture)
     return _config(architecture, entry, tag)
@@ -149,13 +250,10 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationMode
     Raises:
         CheckpointError: if the file cannot be read, or belongs to no registered model.
     """
-    import json
-
     if str(path).endswith(".safetensors") and Path(path).is_file():
         metadata = read_metadata(path)
-        if "architecture" in metadata:
-            arguments = json.loads(metadata.get("arguments", "{}"))
-            return create_model(metadata["architecture"], path, **arguments), metadata
+        if "architecture" in metadata or "composition" in metadata:
+            return load_weights(model_from_config(_config_in(metadata, path), str(path)), path).eval(), metadata
     state = read_checkpoint(path)
     for architecture in models:
         infer = models.get(architecture).infer_arguments
@@ -171,7 +269,10 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationMode
 
 def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:
     if not entry.pretrained:
-        raise ValueError(f"model {architecture!r} has no pretrained weights; pass the path of a checkpoint as pretrained=")
+        raise ValueError(
+            f"model {architecture!r} has no pretrained weights; pass the path of a checkpoint as pretrained= "
+            "(--weights in the shell)"
+        )
     if not tag:
         tag = next(iter(entry.pretrained))
     if tag not in entry.pretrained:
@@ -181,24 +282,56 @@ def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:
 
 def _weights_source(
     architecture: str, entry: ModelEntry, tag: str, pretrained: bool | str | os.PathLike[str]
-) -> str | os.PathLike[str] | None:
-    """Return the path of the weights that are asked for, or None if none are."""
+) -> tuple[PretrainedConfig | None, str | os.PathLike[str] | None]:
+    """Return what is known of the weights that are asked for, and their path; None for what there is not."""
     if pretrained is False:
-        return None
+        return None, None
     if pretrained is not True and not (isinstance(pretrained, str) and _is_tag(pretrained)):
-        return pretrained
+        return None, pretrained
     if isinstance(pretrained, str):
         if tag and tag != pretrained:
             raise ValueError(f"two tags for {architecture!r}: {tag!r} in the name, {pretrained!r} as pretrained")
         tag = pretrained
-    config = _config(architecture, entry, tag)
-    path = config.bundled_path()
-    if path is None:
-        raise CheckpointError(
-            f"the weights of {architecture} for {config.training_data} are not bundled ({config.licence.name}); get them from "
-            f"https://huggingface.co/{config.repository} and pass the path of the file as pretrained="
-        )
-    return path
+    about = _config(architecture, entry, tag)
+    return about, fetch_weights(f"{architecture}.{tag}" if tag else architecture)
+
+
+def _build(architecture: str, arguments: Mapping[str, Any]) -> RestorationModel:
+    model = models.get(architecture).builder(**arguments)
+    model.recipe = {"architecture": architecture, "arguments": dict(arguments)}
+    return model
+
+
+def _repository(name: str, *, anew: bool = False) -> hub.Repository:
+    if name.startswith(FOLDER):
+        return hub.Repository.open_folder(Path(name.removeprefix(FOLDER)))
+    return hub.Repository.open(name, anew=anew)
+
+
+def _obtained(name: str, config: Mapping[str, Any], about: PretrainedConfig, *, trust: bool = False) -> Path:
+    """Return the path of weights, from this machine or from where ``about`` says, checked by loading them into the model."""
+    here = hub.in_place(about)
+    if here is not None:
+        return here
+
+    def convert(checkpoint: Path, target: Path) -> None:
+        save_weights(load_weights(model_from_config(config, name), checkpoint), target, metadata_of(config))
+
+    return hub.obtain(name, about, convert, config, trust=trust).path
+
+
+def _config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the config that :func:`metadata_of` made metadata of."""
+    known = {key: metadata[key] for key in CONFIG_KEYS if key in metadata}
+    try:
+        return {key: value if key == "architecture" else json.loads(value) for key, value in known.items()}
+    except ValueError as error:
+        raise CheckpointError(f"the metadata of {path} do not say how its model is built: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    """Return plain data with tuples for lists: JSON knows no tuples, and a default value is one."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _is_tag(text: str) -> bool:

@@ -1,0 +1,5 @@
+"""``python -m restorekit``, which is also what ``accelerate launch -m restorekit`` starts."""
+
+from restorekit.cli.main import main
+
+main()
