@@ -1,0 +1,159 @@
+"""Restoring and measuring a data set."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from restorekit.data.degradations import to_pixels
+from restorekit.data.images import Array
+from restorekit.data.noise import Pixels
+from restorekit.evaluate.protocols import Example, Protocol, find_protocol
+from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
+from restorekit.inference import restore
+from restorekit.metrics import dists, lpips
+from restorekit.model import RestorationModel
+
+LEARNED = {"lpips": lpips, "dists": dists}
+RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
+PICTURE_SIDE = 384
+STEP = 16  # between the places that are tried for a picture
+Progress = Callable[[int, int, str], None]
+
+
+def evaluate(
+    model: RestorationModel,
+    data: Path,
+    protocol: str | Protocol,
+    *,
+    options: Mapping[str, Any] | None = None,
+    learned: Sequence[str] = (),
+    download: bool = False,
+    pictures: int = 0,
+    name: str | None = None,
+    weights: Path | None = None,
+    on_progress: Progress = lambda done, total, what: None,
+) -> Evaluation:
+    """Restore every image of a data set and measure it by a protocol; the degraded images are measured alike.
+
+    Args:
+        model: the network.
+        data: folder of the data set.
+        protocol: name of a protocol, or one of one's own.
+        options: keyword arguments of :func:`restorekit.restore`, which are recorded; by default ``{"precision": "float32"}``.
+        learned: further metrics, ``"lpips"`` and ``"dists"``.
+        download: whether these may fetch the weights of their networks.
+        pictures: how many of the worst and how many of the best images to keep parts of, for a report.
+        name: of the model, to record.
+        weights: file of the weights, whose checksum is recorded.
+        on_progress: called before each image with how many are done, how many there are, and the image's name.
+
+    Returns:
+        The figures of every image; ``rows()`` gives the means.
+
+    Raises:
+        ValueError: if there is no such protocol or metric, or an image cannot be restored or measured.
+        DataError: if the folder is not as the protocol needs it.
+    """
+    if isinstance(protocol, str):
+        protocol = find_protocol(protocol)
+    unknown = [metric for metric in learned if metric not in LEARNED]
+    if unknown:
+        raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(LEARNED)}")
+    further = {metric: partial(LEARNED[metric], download=download) for metric in learned}
+    options = {"precision": "float32"} if options is None else dict(options)
+    sets = protocol.find(data)
+    examples = [(set_, example) for set_, found in sets.items() for example in found]
+    started = time.perf_counter()
+    images: list[ImageResult] = []
+    kept: list[Picture] = []
+    for done, (set_, example) in enumerate(examples):
+        on_progress(done, len(examples), f"{set_}/{example.name}")
+        try:
+            values, pixels = _measured(model, protocol, example, options, further)
+        except ValueError as error:
+            raise ValueError(f"{set_}/{example.name}: {error}") from error
+        images.append(ImageResult(set_, example.name, values))
+        if pictures:
+            kept = _worst_and_best([*kept, _picture(set_, example.name, values["psnr"], pixels)], pictures)
+    about = describe(model, options, name=name, weights=weights) | {
+        "data": str(data),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
+
+
+def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
+    """Return what must be known beside a figure: model, checksum of the weights, inference options, versions, device, date."""
+    return {
+        "model": name or type(model).__name__,
+        "weights_sha256": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "inference": dict(options),
+        "device": _device(next(model.parameters()).device),
+        "versions": versions_of(RECORDED),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of those of the packages that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _measured(
+    model: RestorationModel,
+    protocol: Protocol,
+    example: Example,
+    options: Mapping[str, Any],
+    further: Mapping[str, Callable[[Array, Array], float]],
+) -> tuple[Values, tuple[Pixels, Pixels, Pixels]]:
+    """Return the figures of an image, and its pixels: degraded, restored, true."""
+    degraded, target = example.read()
+    images: list[Array] = [degraded, target]
+    if not protocol.quantised:
+        images = [image.astype(np.float32) / np.float32(255) for image in images]
+    restored = restore(model, images[0], **options)
+    values = protocol.measure(restored, images[1])
+    values |= {metric: measure(restored, images[1]) for metric, measure in further.items()}
+    values |= {f"input_{metric}": value for metric, value in protocol.measure(*images).items()}
+    return values, (degraded, restored if protocol.quantised else to_pixels(restored), target)
+
+
+def _picture(set_: str, name: str, psnr: float, images: tuple[Pixels, Pixels, Pixels]) -> Picture:
+    """Return the part of the images, of at most a fixed side, where the restored one has the largest error."""
+    height, width = images[0].shape[:2]
+    rows, columns = min(height, PICTURE_SIDE), min(width, PICTURE_SIDE)
+    error = np.square(images[1].astype(np.float32) - images[2]).sum(axis=2)
+    sums = np.pad(error.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
+    places = [
+        (sums[top + rows, left + columns] - sums[top, left + columns] - sums[top + rows, left] + sums[top, left], top, left)
+        for top in range(0, height - rows + 1, STEP)
+        for left in range(0, width - columns + 1, STEP)
+    ]
+    _, top, left = max(places)
+    box = (left, top, left + columns, top + rows)
+    parts = (image[top : top + rows, left : left + columns].copy() for image in images)
+    return Picture(set_, name, psnr, box, (width, height), *parts)
+
+
+def _worst_and_best(pictures: list[Picture], number: int) -> list[Picture]:
+    ranked = sorted(pictures, key=lambda picture: picture.psnr)
+    return ranked if len(ranked) <= 2 * number else ranked[:number] + ranked[len(ranked) - number :]
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
