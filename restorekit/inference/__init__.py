@@ -1,5 +1,6 @@
 """Restoring images with a model."""
 
+from restorekit.inference.local_pooling import local_pooling
 from restorekit.inference.restore import restore
 
-__all__ = ["restore"]
+__all__ = ["local_pooling", "restore"]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -10,16 +11,38 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from restorekit.inference.local_pooling import local_pooling
+from restorekit.inference.memory import available_bytes, peak_bytes
 from restorekit.model import RestorationModel
-from restorekit.ops import pad_to_multiple
+from restorekit.ops import pad_centred, pad_to_multiple
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+POOLINGS = ("global", "local")
 Restorable = TypeVar("Restorable")
 
+PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
+# What a process takes over what its tensors hold: 1.19 to 1.21 measured with float32 at 6.5 megapixels. The allocator keeps small
+# blocks that are freed, so it varies, and was up to 1.4 at 0.6 megapixels (width 32); with none kept, it is 1.09.
+PROCESS_SHARE = 1.2
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
 
 
-def restore(model: RestorationModel, image: Restorable, *, precision: str = "auto") -> Restorable:
+@dataclass(frozen=True)
+class _Settings:
+    """How a network runs: the arguments of :func:`restore` of the same names."""
+
+    precision: str
+    stages: int | None
+
+
+def restore(
+    model: RestorationModel,
+    image: Restorable,
+    *,
+    precision: str = "auto",
+    stages: int | None = None,
+    pooling: str = "global",
+) -> Restorable:
     """Restore an image of any size; the result is of the kind that was given.
 
     The image is padded to what the network takes (reflected; repeated at the border where it is too small for that), restored,
@@ -36,12 +59,16 @@ def restore(model: RestorationModel, image: Restorable, *, precision: str = "aut
             - the path of an image file; the result is a PIL image.
         precision: ``"float32"``, ``"bfloat16"`` (faster where the processor supports it) or ``"auto"``: bfloat16 for 8-bit images
             on processors with bfloat16 arithmetic, otherwise the precision of the model.
+        stages: how many supervised stages to run; by default all. With fewer, the network stops there: faster, at lower quality.
+        pooling: ``"global"``, or ``"local"`` for means over windows, as :func:`local_pooling` makes them for training crops of 256.
+            For another size of crops, or several images, call that once and pass its result as ``model``.
 
     Returns:
         The restored image: same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
 
     Raises:
-        ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take.
+        ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take; or if the
+            network has fewer supervised stages, or means that cannot be made local.
         ImageError: if an image file cannot be read or would lose bits.
         TypeError: if the image is of another kind.
         MemoryError: if the image is too large for the memory that is free.
@@ -54,50 +81,56 @@ def restore(model: RestorationModel, image: Restorable, *, precision: str = "aut
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
-    return cast(Restorable, _restore(model, image, precision))
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; got {pooling!r}")
+    model.check_stages(stages)
+    model = local_pooling(model) if pooling == "local" else model
+    return cast(Restorable, _restore(model, image, _Settings(precision, stages)))
 
 
-def _restore(model: RestorationModel, image: Any, precision: str) -> Any:
+def _restore(model: RestorationModel, image: Any, settings: _Settings) -> Any:
     if isinstance(image, Tensor):
         if image.ndim not in (3, 4):
             raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
         batch = image if image.ndim == 4 else image[None]
-        return _restore_batch(model, batch, precision).reshape(image.shape)
+        return _restore_batch(model, batch, settings).reshape(image.shape)
     if isinstance(image, np.ndarray):
-        return _restore_array(model, image, precision)
+        return _restore_array(model, image, settings)
     if isinstance(image, (str, os.PathLike)):
         from restorekit.data.images import read_image
 
-        return _restore(model, read_image(image), precision)
+        return _restore(model, read_image(image), settings)
 
     from PIL import Image
 
     if isinstance(image, Image.Image):
         from restorekit.data.images import from_array, to_array
 
-        return from_array(_restore_array(model, to_array(image), precision), image.info)
+        return from_array(_restore_array(model, to_array(image), settings), image.info)
     raise TypeError(f"image must be a tensor, an array, a PIL image or a path; got {type(image).__name__}")
 
 
-def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], precision: str) -> npt.NDArray[Any]:
+def _restore_array(model: RestorationModel, pixels: npt.NDArray[Any], settings: _Settings) -> npt.NDArray[Any]:
     if pixels.ndim not in (2, 3):
         raise ValueError(f"an array must be H x W or H x W x C; got shape {pixels.shape}")
     native = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("="), copy=True)
     channels_last = torch.from_numpy(native if pixels.ndim == 3 else native[..., None])
-    restored = _restore_batch(model, channels_last.permute(2, 0, 1)[None], precision)
+    restored = _restore_batch(model, channels_last.permute(2, 0, 1)[None], settings)
     return restored[0].permute(1, 2, 0).numpy().reshape(pixels.shape)
 
 
-def _restore_batch(model: RestorationModel, batch: Tensor, precision: str) -> Tensor:
+def _restore_batch(model: RestorationModel, batch: Tensor, settings: _Settings) -> Tensor:
     """Restore N x C x H x W pixels of any supported dtype; alpha and grey are dealt with here."""
     _check_pixels(batch)
     num_colours = _num_colours(model, batch.shape[1])
     colours, alpha = batch[:, :num_colours], batch[:, num_colours:]
     parameter = next(model.parameters())
+    autocast_dtype = _autocast_dtype(settings.precision, parameter, batch.dtype)
+    _check_memory(model, batch, autocast_dtype or parameter.dtype)
     peak = PEAKS.get(batch.dtype, 1)
     x = colours.to(parameter.device, parameter.dtype) / peak
     x = x.expand(-1, model.image_channels, -1, -1).contiguous(memory_format=torch.channels_last)
-    restored = _run(model, x, _autocast_dtype(precision, parameter, batch.dtype))
+    restored = _run(model, x, autocast_dtype, settings.stages)
     if num_colours < model.image_channels:
         restored = restored.mean(dim=1, keepdim=True)
     restored = restored.clamp(0, 1) * peak
@@ -106,15 +139,47 @@ def _restore_batch(model: RestorationModel, batch: Tensor, precision: str) -> Te
     return torch.cat((restored.to(batch.device, torch.float64).to(batch.dtype), alpha), dim=1)
 
 
-def _run(model: RestorationModel, x: Tensor, autocast_dtype: torch.dtype | None) -> Tensor:
+def _run(model: RestorationModel, x: Tensor, autocast_dtype: torch.dtype | None, stages: int | None) -> Tensor:
     height, width = x.shape[-2:]
     autocast = torch.autocast(x.device.type, autocast_dtype or torch.bfloat16, enabled=autocast_dtype is not None)
     with torch.no_grad(), _evaluating(model), autocast, _explaining_memory(height, width):
-        restored = model(pad_to_multiple(x, model.size_multiple))
-    restored = restored[..., :height, :width].to(x.dtype)
+        if model.padding == "centre":
+            padded, (top, left) = pad_centred(x, model.size_multiple)
+        else:
+            padded, (top, left) = pad_to_multiple(x, model.size_multiple), (0, 0)
+        restored = model(padded, stages=stages)
+    restored = restored[..., top : top + height, left : left + width].to(x.dtype)
     if not restored.isfinite().all():
         raise ValueError("the network gave values that are not finite; check its weights, or use precision='float32'")
     return restored
+
+
+def _check_memory(model: RestorationModel, batch: Tensor, dtype: torch.dtype) -> None:
+    """Raise a ``MemoryError`` for an image that would need more memory than there is.
+
+    Without it, Linux would let the process run out of memory and kill it without a word. A GPU refuses by itself.
+    """
+    number, _, height, width = batch.shape
+    if number * height * width < PLANNED_FROM or next(model.parameters()).device.type != "cpu":
+        return
+    available = available_bytes()
+    if available is None:
+        return
+    padded = (side + -side % model.size_multiple for side in (height, width))
+    with _evaluating(model):
+        try:
+            needed = PROCESS_SHARE * peak_bytes(model, (number, model.image_channels, *padded), dtype)
+        except RuntimeError:  # a network whose computation depends on pixels cannot be planned
+            return
+    if needed > available:
+        raise MemoryError(_too_large(height, width, f" (about {needed / 1e9:.1f} GB needed, {available / 1e9:.1f} GB available)"))
+
+
+def _too_large(height: int, width: int, numbers: str = "") -> str:
+    return (
+        f"not enough memory to restore {width}x{height} pixels at once{numbers}; use precision bfloat16 (about half the memory), a "
+        "smaller network or a machine with more memory, or cut the image into parts"
+    )
 
 
 @contextmanager
@@ -125,10 +190,7 @@ def _explaining_memory(height: int, width: int) -> Iterator[None]:
     except RuntimeError as error:  # on the CPU, torch has no class of its own for this
         if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
             raise
-        raise MemoryError(
-            f"not enough memory to restore {width}x{height} pixels at once; use precision='bfloat16' (half the memory), a smaller "
-            "network or a machine with more memory, or cut the image into parts"
-        ) from error
+        raise MemoryError(_too_large(height, width)) from error
 
 
 @contextmanager
