@@ -1,1 +1,1 @@
-"""Training: losses and the loop."""
+"""Training: recipes, losses and the loop."""

@@ -1,196 +1,215 @@
-"""The training loop: one page of plain PyTorch."""
+"""The training loop: a page of plain PyTorch on Hugging Face Accelerate."""
 
-import math
+import contextlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from restorekit.data.noise import Pixels, add_gaussian_noise
-from restorekit.data.photos import PhotoCrops, read_rgb
-from restorekit.metrics import psnr
-from restorekit.train.losses import charbonnier
-from restorekit.train.run import Run
-from restorekit.zoo import create_model
+from restorekit.data.datasets import Sample
+from restorekit.data.images import ImageError
+from restorekit.inference.restore import has_bfloat16
+from restorekit.model import RestorationModel
+from restorekit.parts import ConfigError
+from restorekit.train.build import AllStages, build_model, build_optimizer, build_schedule, metadata_of, stage_losses
+from restorekit.train.guard import Guard
+from restorekit.train.journal import Journal
+from restorekit.train.recipe import Recipe
+from restorekit.train.run import Run, size_of
+from restorekit.train.sources import Example, mixed, open_data, shares, validation_examples, without_traceback
+from restorekit.train.validate import measure
 
-VALIDATION_SIDE = 256  # central crop of each validation photograph
-VALIDATION_SIGMA = 25.0
-MAX_SKIPPED = 10  # steps in a row
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What a run does; it is written into the run's folder.
-
-    Attributes:
-        model: registered architecture.
-        model_args: arguments of its builder.
-        init: path of weights to start from, or None to start from scratch.
-        iterations: optimiser steps.
-        batch: crops a step.
-        crop: side of a crop in pixels; must be a multiple of the network's ``size_multiple``.
-        sigma_max: noise levels are drawn uniformly from 0 to this, in 8-bit pixel values.
-        optimizer: name of an optimiser of timm.
-        lr: highest learning rate.
-        weight_decay: decoupled weight decay.
-        warmup: steps of linear warm-up; a cosine to zero follows.
-        clip: largest norm of the gradient; a longer one is shortened to it.
-        skip: norm of the gradient from which a step is not taken at all: its batch made the network explode.
-        ema: decay of the moving average of the weights, which is what is saved.
-        bfloat16: whether to compute in bfloat16 (autocast).
-        seed: seed of initialisation, crops and noise.
-        save_every: steps between checkpoints.
-        validate_every: steps between validations.
-    """
-
-    model: str = "mprnet_tiny"
-    model_args: dict[str, Any] = field(default_factory=dict)
-    init: str | None = None
-    iterations: int = 4000
-    batch: int = 8
-    crop: int = 96
-    sigma_max: float = 55.0
-    optimizer: str = "muon"
-    lr: float = 2e-3
-    weight_decay: float = 0.05
-    warmup: int = 100
-    clip: float = 1.0
-    skip: float = 20.0
-    ema: float = 0.999
-    bfloat16: bool = True
-    seed: int = 0
-    save_every: int = 100
-    validate_every: int = 500
-
-    def __post_init__(self) -> None:
-        """Check the numbers, so that a mistake is found before any work."""
-        for name in ("iterations", "batch", "crop", "save_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("sigma_max", "lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema must be in [0, 1); got {self.ema}")
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def train(
-    config: TrainConfig,
-    photos: Sequence[Path],
+    recipe: Recipe,
     folder: Path,
     *,
-    validation: Sequence[Path] = (),
-    device: torch.device | str = "cpu",
-    on_progress: Callable[[dict[str, float]], None] = lambda row: None,
-) -> Path:
-    """Train a blind Gaussian denoiser on crops of clean photographs, or go on with a run that was interrupted.
+    device: str = "auto",
+    allow_changes: bool = False,
+    on_progress: Callable[[dict[str, Any]], None] = lambda row: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Path | None:
+    """Train a network as a recipe says, or go on with a run that was interrupted.
 
-    The loss is the Charbonnier loss summed over the outputs of all stages. Everything that is drawn depends on the seed and
-    the step alone, so an interrupted run that goes on from its last checkpoint is the run that it would have been.
+    Everything that is drawn depends on the seed and the step alone, so a run that goes on from its last checkpoint is the run
+    that it would have been. Under ``accelerate launch`` it runs in several processes, which share every batch.
 
     Args:
-        config: what to do.
-        photos: clean photographs.
-        folder: of the run: config, log (JSON lines), checkpoint, weights.
-        validation: photographs whose central crops are denoised from time to time (sigma 25).
-        device: where to train.
-        on_progress: called after each step with its row of the log.
+        recipe: what to do.
+        folder: of the run: recipe, log, checkpoint, pictures, weights.
+        device: ``"auto"`` or ``"cpu"``.
+        allow_changes: whether to go on with a run of another recipe.
+        on_progress: called after each step with its row of the log, in the first process.
+        stopping: asked after each step whether to save and stop.
 
     Returns:
-        Path of the weights (the moving average).
+        Path of the weights (the moving average), or None if the run was stopped.
 
     Raises:
-        ValueError: if the folder holds a run with another config, or a photograph cannot be used.
-        FloatingPointError: if the loss is not finite.
+        ConfigError: if the recipe does not hold, or the folder holds a run of another.
+        ImageError: if an image cannot be used; a checkpoint is written first.
+        ValueError: if the data or the weights to start from cannot be used.
+        OSError: if the disk is full or cannot be written to; the last checkpoint is still whole.
+        FloatingPointError: if too many steps in a row would have ruined the weights.
     """
-    torch.manual_seed(config.seed)
-    model = create_model(config.model, config.init or False, **config.model_args).train()
-    model = model.to(device).to(memory_format=torch.channels_last)
-    if config.crop % model.size_multiple:
-        raise ValueError(f"crop must be a multiple of {model.size_multiple} for {config.model}; got {config.crop}")
-    from timm.optim import create_optimizer_v2
+    accelerator = _accelerator(recipe, device)
+    main, run = accelerator.is_main_process, Run(folder)
+    learner = _learner(recipe, accelerator)
+    data, examples = open_data(recipe), validation_examples(recipe)
+    journal = Journal(run, recipe, metadata_of(recipe.model, learner.model), examples)
+    parts = {
+        "model": learner.model,
+        "average": learner.average.module,
+        "optimizer": learner.optimizer,
+        "guard": learner.guard,
+        "journal": journal,
+    }
+    with accelerator.main_process_first():
+        if main:
+            run.check(recipe, allow_changes=allow_changes)
+            run.check_space(6 * size_of(learner.model.state_dict()))  # weights, average, two moments, and the next weights
+        first = run.resume(**parts)
+    if main:
+        run.begin(recipe)
+        journal.open(first)
+    batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
+
+    with contextlib.closing(journal):
+        for step in range(first, recipe.run.steps):
+            try:
+                row, stop = _step(recipe, step, batches, accelerator, learner, stopping)
+            except ImageError as error:
+                if main and step > first:
+                    run.save(step, **parts)
+                raise without_traceback(error) from error
+            done, last = step + 1, step + 1 == recipe.run.steps
+            if examples and (last or done % recipe.validation.every == 0):
+                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe.run.precision, accelerator)
+            if main:
+                journal.record(row, learner.average.module)
+                if stop or last or done % recipe.run.save_every == 0:
+                    run.save(done, **parts)
+                on_progress(row)
+            learner.guard.check(row["loss"], row["gradient_norm"])
+            if stop and not last:
+                return None
+    return journal.finish(learner.average.module) if main else run.weights
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What learns: the network, and all that changes it."""
+
+    model: RestorationModel
+    network: nn.Module  # the same, as it runs: all stages, over all processes
+    average: Any
+    optimizer: Any
+    schedule: Any
+    guard: Guard
+
+
+def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
+    """Return what learns, new, with the weights that the recipe says to start from."""
     from timm.utils import ModelEmaV3
 
-    optimizer = create_optimizer_v2(model, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
-    average = ModelEmaV3(model, decay=config.ema, use_warmup=True)
-    run = Run(folder, asdict(config))
-    first = run.resume(model=model, average=average.module, optimizer=optimizer)
-    crops = PhotoCrops(photos, config.crop, config.seed)
-    pairs = [_validation_pair(path) for path in validation]
-    precision = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=config.bfloat16)
-
-    skipped = 0
-    for step in range(first, config.iterations):
-        started = time.perf_counter()
-        lr = learning_rate(step, config)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group.get("lr_scale", 1.0)
-        clean, rng = crops.batch(step, config.batch)
-        noisy = np.stack([add_gaussian_noise(image, rng.uniform(0, config.sigma_max), rng) for image in clean])
-        target = to_tensor(clean, device)
-        with precision:
-            outputs = model.forward_stages(to_tensor(noisy, device))
-        losses = [charbonnier(output.float(), target) for output in outputs]
-        loss = torch.stack(losses).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        skipped = 0 if norm.item() < config.skip else skipped + 1  # NaN is not less either
-        if skipped == 0:
-            optimizer.step()
-            average.update(model, step=step)
-        elif skipped == MAX_SKIPPED:
-            raise FloatingPointError(
-                f"{MAX_SKIPPED} steps in a row would explode: loss {loss.item():.3g}, gradient norm {norm.item():.3g} at step "
-                f"{step}; go on from the last checkpoint in {folder} in a new run with a lower lr than {config.lr}"
-            )
-        row = {"step": step + 1, "loss": loss.item(), "gradient_norm": norm.item(), "lr": lr, "skipped": skipped}
-        row["seconds"] = time.perf_counter() - started
-        last = step + 1 == config.iterations
-        if pairs and (last or (step + 1) % config.validate_every == 0):
-            with precision:
-                row["psnr"] = validate(average.module, pairs, device)
-        run.log(row)
-        if last or (step + 1) % config.save_every == 0:
-            run.save(step + 1, model=model, average=average.module, optimizer=optimizer)
-        on_progress(row)
-    return run.export(average.module, config.model, config.model_args)
+    torch.manual_seed(recipe.run.seed)
+    model = build_model(recipe.model)
+    if recipe.data.crop % model.size_multiple:
+        raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
+    model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
+    # With buffers, it would go through the names, and average a parameter that is shared once for each of them.
+    average = ModelEmaV3(model, decay=recipe.run.ema, use_warmup=True, exclude_buffers=True)
+    optimizer = build_optimizer(recipe, model)
+    schedule, network = build_schedule(recipe, optimizer), AllStages(model)
+    if recipe.run.compile:
+        network.compile()
+    network, optimizer = accelerator.prepare(network, optimizer)
+    return Learner(model, network, average, optimizer, schedule, Guard(recipe.run.explode, recipe.run.max_skipped))
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (from 0): linear warm-up, then a cosine to zero."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.iterations - config.warmup)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+def _step(
+    recipe: Recipe,
+    step: int,
+    batches: Iterator[Sample],
+    accelerator: "Accelerator",
+    learner: Learner,
+    stopping: Callable[[], bool],
+) -> tuple[dict[str, Any], bool]:
+    """Do a step, and return its row of the log, and whether the run is to stop."""
+    started = time.perf_counter()
+    torch.manual_seed(_seed(recipe.run.seed, step, accelerator.process_index))  # for networks that draw, such as dropout
+    learner.schedule.step_update(step)
+    learner.optimizer.zero_grad()
+    losses = _gradients(recipe, step, batches, accelerator, learner)
+    norm = float(accelerator.clip_grad_norm_(learner.network.parameters(), recipe.run.clip))
+    # What all processes must agree on: the mean loss, and whether one of them is to stop.
+    told = torch.cat((losses, torch.tensor([float(stopping())], device=accelerator.device)))
+    *stages, stop = accelerator.reduce(told, "mean").tolist()
+    lr = learner.optimizer.param_groups[0]["lr"]
+    row = {"step": step + 1, "loss": sum(stages), "stages": stages, "gradient_norm": norm, "lr": lr}
+    if learner.guard.accepts(row["loss"], norm):
+        learner.optimizer.step()
+        learner.average.update(learner.model, step=step)
+    else:
+        row["samples"] = [step * recipe.run.batch, (step + 1) * recipe.run.batch - 1]
+    return row | {"skipped": learner.guard.refused, "seconds": time.perf_counter() - started}, stop > 0
 
 
-def to_tensor(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
-    """Return a batch of 8-bit images (n, h, w, 3) as a float tensor (n, 3, h, w) in [0, 1], channels_last."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float() / 255
+def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator: "Accelerator", learner: Learner) -> Tensor:
+    """Compute the gradient of a step, part by part, and return the loss of every output."""
+    dtype, memory_format = _autocast(recipe, accelerator.device), _memory_format(recipe)
+    parts = []
+    for _ in range(recipe.run.accumulate):
+        batch = next(batches)
+        if recipe.data.mixup and step >= recipe.data.mixup_from:
+            batch = mixed(batch, recipe.data.mixup, recipe.run.seed)
+        image, target = (
+            images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
+        )
+        with accelerator.accumulate(learner.network):
+            with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
+                outputs = learner.network(image)
+            losses = stage_losses(outputs, target, recipe.loss, learner.model)
+            accelerator.backward(losses.sum())
+        parts.append(losses.detach())
+    return torch.stack(parts).mean(dim=0)
 
 
-@torch.no_grad()
-def validate(model: torch.nn.Module, pairs: Sequence[tuple[Pixels, Pixels]], device: torch.device | str) -> float:
-    """Return the mean PSNR of the clamped results on pairs of clean and noisy images."""
-    values = []
-    for clean, noisy in pairs:
-        restored = model(to_tensor(noisy[None], device)).float().clamp(0, 1)
-        values.append(psnr(restored, to_tensor(clean[None], device)))
-    return float(np.mean(values))
+def _validated(model: RestorationModel, examples: list[Example], precision: str, accelerator: "Accelerator") -> tuple[float, float]:
+    """Return mean PSNR and SSIM; every process measures some of the examples."""
+    mine = examples[accelerator.process_index :: accelerator.num_processes]
+    sums = accelerator.reduce(torch.tensor(measure(model, mine, precision), device=accelerator.device), "sum")
+    psnr, ssim = (sums / len(examples)).tolist()
+    return psnr, ssim
 
 
-def _validation_pair(path: Path) -> tuple[Pixels, Pixels]:
-    clean = central_crop(read_rgb(path), VALIDATION_SIDE)
-    return clean, add_gaussian_noise(clean, VALIDATION_SIGMA, np.random.default_rng(0))
+def _accelerator(recipe: Recipe, device: str) -> "Accelerator":
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device must be auto or cpu; got {device!r}. CUDA_VISIBLE_DEVICES chooses among several GPUs")
+    return Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")
 
 
-def central_crop(image: Pixels, side: int) -> Pixels:
-    """Return the central ``side x side`` pixels of an image, or what it has of them."""
-    top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
-    return image[top : top + side, left : left + side]
+def _memory_format(recipe: Recipe) -> torch.memory_format:
+    return torch.channels_last if recipe.run.channels_last else torch.contiguous_format
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> torch.dtype | None:
+    """Return the dtype to compute in, or None for that of the weights."""
+    wanted = recipe.run.precision == "bfloat16" or (recipe.run.precision == "auto" and has_bfloat16(device))
+    return torch.bfloat16 if wanted else None
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,67 +1,174 @@
-"""The folder of a training run: config, log, checkpoint, weights."""
+"""The folder of a training run: recipe, log, checkpoint, weights."""
 
+import datetime
 import json
+import math
+import pickle
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from PIL import Image
+from torch import Tensor, nn
 
-from restorekit.checkpoint import atomic_path, save_weights, write_json
+from restorekit.checkpoint import CheckpointError, atomic_path, save_weights, write_json
+from restorekit.data.images import write_image
+from restorekit.evaluate.run import versions_of
+from restorekit.parts import ConfigError
+from restorekit.train.recipe import Recipe
+from restorekit.train.recipe_files import differences, load_recipe, to_toml
 
-MAY_CHANGE = ("iterations", "save_every", "validate_every")  # on resume, without making it another run
+RECORDED = ("restorekit", "torch", "timm", "accelerate", "numpy", "pillow")
+SPARE = 16 * 2**20  # bytes that must stay free, for logs and pictures
 
 
 class Run:
     """Reads and writes the folder of one training run.
 
     Args:
-        folder: is made if it does not exist.
-        config: of the run; a folder that holds another one is refused.
-
-    Raises:
-        ValueError: if the folder holds a run with another config.
+        folder: of the run.
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recipe_file = folder / "recipe.toml"
+        self.about_file = folder / "run.json"
+        self.log_file = folder / "log.jsonl"
         self.checkpoint = folder / "checkpoint.pth"
         self.weights = folder / "weights.safetensors"
-        self.log_file = folder / "log.jsonl"
-        config_file = folder / "config.json"
-        if config_file.exists():
-            before = json.loads(config_file.read_text())
-            changed = [key for key in config if config[key] != before.get(key) and key not in MAY_CHANGE]
+
+    def check(self, recipe: Recipe, *, allow_changes: bool) -> None:
+        """Make the folder, or check that it holds a run of this recipe.
+
+        Raises:
+            ConfigError: if it holds a run of another recipe, and changes are not allowed.
+            OSError: if it cannot be made.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.recipe_file.exists() and not allow_changes:
+            changed = differences(load_recipe(str(self.recipe_file)), recipe)
             if changed:
-                what = ", ".join(f"{key} (was {before.get(key)!r}, now {config[key]!r})" for key in changed)
-                raise ValueError(f"{folder} holds a run with another config: {what}; choose another folder, or restore the values")
-        write_json(config_file, dict(config))
+                raise ConfigError(
+                    f"{self.folder} holds a run of another recipe: {', '.join(changed)}; choose another folder, give the values of "
+                    "before, or go on with the new ones: --allow-changes"
+                )
+
+    def begin(self, recipe: Recipe) -> None:
+        """Write down recipe, versions, git commit and command; remove what a process left that was killed while it wrote."""
+        for left in self.folder.glob(".*"):
+            if left.suffix in (".pth", ".safetensors", ".jsonl", ".json", ".toml", ".png", ".md"):
+                left.unlink()
+        with atomic_path(self.recipe_file) as temporary:
+            temporary.write_text(to_toml(recipe), encoding="utf-8")
+        starts = json.loads(self.about_file.read_text()) if self.about_file.exists() else []
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        starts.append({"date": now, "command": sys.argv, "commit": git_commit(), "versions": versions_of(RECORDED)})
+        write_json(self.about_file, starts)
 
     def resume(self, **parts: Any) -> int:
-        """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step."""
+        """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step.
+
+        Raises:
+            CheckpointError: if it is that of another network or optimiser.
+        """
         if not self.checkpoint.exists():
             return 0
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointError(
+                f"{self.checkpoint} is damaged; start from other weights, with model.init, in another folder"
+            ) from error
         for name, part in parts.items():
-            part.load_state_dict(state[name])
-        rows = [line for line in self.log_file.read_text().splitlines() if json.loads(line)["step"] <= state["step"]]
-        with atomic_path(self.log_file) as temporary:  # steps after the checkpoint are done again
-            temporary.write_text("".join(f"{row}\n" for row in rows))
+            try:
+                part.load_state_dict(state[name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise CheckpointError(
+                    f"{self.checkpoint} does not fit the {name} of this recipe: {str(error).splitlines()[0]} To start from its "
+                    f"weights, take another folder and model.init=FILE.safetensors"
+                ) from error
         return int(state["step"])
 
     def save(self, step: int, **parts: Any) -> None:
-        """Write the checkpoint: ``step`` steps are done."""
-        state = {name: part.state_dict() for name, part in parts.items()}
-        with atomic_path(self.checkpoint) as temporary:
-            torch.save({"step": step, **state}, temporary)
+        """Write the checkpoint, atomically: ``step`` steps are done.
 
-    def log(self, row: Mapping[str, float]) -> None:
-        """Append a row to the log."""
+        Raises:
+            OSError: if it cannot be written; the checkpoint of before is still there.
+        """
+        state = {"step": step} | {name: part.state_dict() for name, part in parts.items()}
+        self.check_space(size_of(state))
+        try:
+            with atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
+                torch.save(state, file)
+        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
+            before = "the one of before is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
+            raise OSError(f"{self.checkpoint} could not be written ({error}); {before}, the same command goes on") from error
+
+    def check_space(self, size: int) -> None:
+        """Raise an ``OSError`` unless the disk has space for so many bytes, and some more."""
+        free = shutil.disk_usage(self.folder).free
+        if free < size + SPARE:
+            raise OSError(
+                f"{self.folder} has {free / 1e6:.0f} MB of free space, and a checkpoint needs {(size + SPARE) / 1e6:.0f} MB; make "
+                "space, and the same command goes on"
+            )
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to the log; values that JSON does not have, such as NaN, are written as text."""
+        plain = {key: str(value) if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
         with self.log_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(plain) + "\n")
 
-    def export(self, model: nn.Module, architecture: str, arguments: Mapping[str, Any]) -> Path:
-        """Write the weights, without optimiser state, and return their path."""
-        save_weights(model, self.weights, {"architecture": architecture, "arguments": json.dumps(dict(arguments))})
-        return self.weights
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the log; one that was cut off by a kill is left out."""
+        lines = self.log_file.read_text().splitlines(keepends=True) if self.log_file.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+    def forget_after(self, step: int) -> None:
+        """Cut off the rows of steps that are done again because they came after the checkpoint."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        with atomic_path(self.log_file) as temporary:
+            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    def show(self, picture: Image.Image, step: int) -> None:
+        """Write a picture of what the network does after a step."""
+        (self.folder / "pictures").mkdir(exist_ok=True)
+        write_image(picture, self.folder / "pictures" / f"step-{step:07}.png")
+
+    def export(self, model: nn.Module, metadata: Mapping[str, str], name: str) -> Path:
+        """Write weights, without optimiser state, and return their path.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        self.check_space(size_of(model.state_dict()))
+        path = self.folder / f"{name}.safetensors"
+        save_weights(model, path, metadata)
+        return path
+
+
+def size_of(state: Any) -> int:
+    """Return about how many bytes a state takes in a file."""
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    entries = state.values() if isinstance(state, Mapping) else state if isinstance(state, (list, tuple)) else ()
+    return sum(map(size_of, entries))
+
+
+def git_commit() -> str | None:
+    """Return the git commit of this package, with ``-dirty`` if its code was changed since; None if it is not run from a clone."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    try:
+        own = git("ls-files", "--", Path(__file__).name)
+        return (git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None) if own else None
+    except OSError:  # there is no git
+        return None
