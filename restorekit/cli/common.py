@@ -15,9 +15,15 @@ def fail(message: object, status: int = 1) -> NoReturn:
     raise typer.Exit(status)
 
 
+def warn(message: object) -> None:
+    """Print what is not as it should be, and no reason to stop."""
+    console.print(f"[bold yellow]warning:[/] {_escaped(message)}")
+
+
 def report_failure(path: object, error: object) -> None:
     """Print an error about one of several files."""
-    console.print(f"[bold red]failed:[/] {_escaped(path)}: {_escaped(error)}")
+    text = str(error)
+    console.print(f"[bold red]failed:[/] {_escaped(text if text.startswith(str(path)) else f'{path}: {text}')}")
 
 
 def say(message: str) -> None:

@@ -1,7 +1,7 @@
 """``restorekit demo``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,42 +13,59 @@ Examples:
   restorekit demo
 
   restorekit demo --sigma 50 -o noisy50.png
+
+  restorekit demo --task denoise --seed 3
 """
+
+TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then, and what is done to it
+    "denoise": ("noisy", {"name": "gaussian"}),
+    "deblur": ("blurred", {"name": "motion_blur", "length": 15, "shake": 0.5}),
+    "derain": ("rainy", {"name": "rain"}),
+}
 
 
 def demo_command(
+    task: Annotated[str, typer.Option(help="denoise, deblur or derain.")] = "denoise",
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("restorekit-demo.png"),
-    sigma: Annotated[float, typer.Option(help="Standard deviation of the noise, in 8-bit pixel values.", min=0, max=100)] = 25.0,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    sigma: Annotated[
+        float, typer.Option(help="For denoise: standard deviation of the noise, in 8-bit pixel values.", min=0, max=100)
+    ] = 25.0,
+    seed: Annotated[int, typer.Option(help="Seed of what is done to the photograph.", min=0)] = 0,
 ) -> None:
-    """Add noise to a bundled photograph, restore it with bundled weights, and write clean, noisy and restored side by side."""
+    """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side."""
     import time
 
     started = time.perf_counter()
-    import numpy as np
-
-    from restorekit.cli.panels import side_by_side
+    from restorekit.data.degradations import create_degradation, degrade
     from restorekit.data.images import ImageError, check_can_hold, write_image
-    from restorekit.data.noise import add_gaussian_noise
+    from restorekit.data.panels import side_by_side
     from restorekit.data.samples import sample_photo
     from restorekit.inference import restore
     from restorekit.metrics import psnr
-    from restorekit.zoo import create_model
+    from restorekit.registry import did_you_mean
+    from restorekit.zoo import create_model, list_models, pretrained_config
 
     try:
+        if task not in TASKS:
+            raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
+        bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
+        if f"mprnet_tiny.{task}" not in bundled:
+            have = ", ".join(name.partition(".")[2] for name in bundled)
+            raise ValueError(f"no weights for {task} come with the package; there are those for: {have}")
         check_can_hold(output, "RGB")
         if not output.resolve().parent.is_dir():
             raise ImageError(f"no folder {output.resolve().parent} to write to")
+        if output.is_dir():
+            raise ImageError(f"{output} is a folder; give the name of a file")
         clean = sample_photo()
-        noisy = add_gaussian_noise(clean, sigma, np.random.default_rng(seed))
-        restored = restore(create_model("mprnet_tiny.denoise", pretrained=True), noisy)
-        labels = [
-            (clean, "clean"),
-            (noisy, f"noisy, sigma {sigma:g}: {psnr(noisy, clean):.2f} dB"),
-            (restored, f"restored: {psnr(restored, clean):.2f} dB"),
-        ]
+        what, arguments = TASKS[task]
+        kind = create_degradation(**arguments | ({"sigma": sigma} if task == "denoise" else {}))
+        degraded = degrade(clean, kind, seed=seed, index=0)
+        restored = restore(create_model(f"mprnet_tiny.{task}", pretrained=True), degraded)
+        before, after = psnr(degraded, clean), psnr(restored, clean)
+        labels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
         write_image(side_by_side(labels), output)
     except ValueError as error:
         fail(error)
-    say(f"noisy {psnr(noisy, clean):.2f} dB -> restored {psnr(restored, clean):.2f} dB (PSNR, sigma {sigma:g})")
+    say(f"{what} {before:.2f} dB -> restored {after:.2f} dB (PSNR)")
     say(f"wrote {output.resolve()} in {time.perf_counter() - started:.1f} s")

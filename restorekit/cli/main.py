@@ -4,17 +4,22 @@ import sys
 
 import typer
 
-from restorekit.cli import convert, demo, models, restore, train
+from restorekit.cli import convert, data, demo, evaluate, inspect, models, push, restore, train, weights
 
 app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for name, module, command in (
     ("demo", demo, demo.demo_command),
     ("restore", restore, restore.restore_command),
     ("models", models, models.models_command),
+    ("inspect", inspect, inspect.inspect_command),
     ("convert", convert, convert.convert_command),
     ("train", train, train.train_command),
+    ("evaluate", evaluate, evaluate.evaluate_command),
+    ("push", push, push.push_command),
 ):
     app.command(name, epilog=module.EXAMPLES)(command)
+app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 
 
 def _version(wanted: bool) -> None:

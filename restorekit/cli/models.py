@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from restorekit.cli.common import fail
+from restorekit.cli.common import fail, say
+from restorekit.cli.weights import described, mebibytes
 
-WIDTH = 132  # of the table; narrower terminals wrap its lines, names are never cut
+WIDTH = 160  # of the table; narrower terminals wrap its lines, names are never cut
 
 EXAMPLES = """
 Examples:
@@ -14,6 +15,8 @@ Examples:
   restorekit models
 
   restorekit models 'mprnet_de*' --task deblur
+
+  restorekit models mprnet_deblur --details
 """
 
 
@@ -23,12 +26,16 @@ def models_command(
         str | None, typer.Option(help="Only weights for this task: denoise, deblur or derain.", show_default=False)
     ] = None,
     commercial_use: Annotated[bool, typer.Option("--commercial-use", help="Only weights that allow commercial use.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Tell all of the weights: terms, training, figures with their protocol, places.")
+    ] = False,
 ) -> None:
     """List models: name, task, parameters, size and licence of the weights, and where the weights are."""
     import torch
     from rich.console import Console
     from rich.table import Table
 
+    from restorekit.pretrained import Drive
     from restorekit.zoo import list_models, models, pretrained_config
 
     restricted = task is not None or commercial_use
@@ -36,17 +43,23 @@ def models_command(
     architectures = [] if restricted else [name for name in list_models(pattern) if not models.get(name).pretrained]
     if not weights and not architectures:
         fail("no model fits; run `restorekit models` to see all")
+    if details:
+        say("\n\n".join("\n".join(described(name, pretrained_config(name))) for name in weights))
+        return
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "task", "parameters", "weights", "licence of the weights", "where"):
+    for heading in ("name", "task", "parameters", "weights", "licence of the weights", "commercial use", "where"):
         table.add_column(heading, no_wrap=True)
     for name in [*weights, *architectures]:
         with torch.device("meta"):
             network = models.get(name.partition(".")[0]).builder()
         parameters = f"{sum(parameter.numel() for parameter in network.parameters()):,}"
         if name in architectures:
-            table.add_row(name, "-", parameters, "-", "-", "-")
+            table.add_row(name, "-", parameters, "-", "-", "-", "-")
             continue
         config = pretrained_config(name)
-        where = "bundled" if config.file else f"Hub: {config.repository}"
-        table.add_row(name, config.task, parameters, f"{config.size / 2**20:.1f} MiB", config.licence.name, where)
+        size = "-" if config.size is None else mebibytes(config.size)
+        source = next(iter(config.sources), "not published")
+        where = "Google Drive" if isinstance(source, Drive) else str(source)
+        allowed = "yes" if config.licence.commercial_use else "no"
+        table.add_row(name, config.task, parameters, size, config.licence.name, allowed, where)
     Console(highlight=False, width=WIDTH).print(table)

@@ -1,6 +1,8 @@
 """``restorekit restore``."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,8 @@ import typer
 from restorekit.cli.common import console, fail, report_failure, say
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from restorekit.model import RestorationModel
 
 EXAMPLES = """
@@ -26,30 +30,53 @@ Examples:
 
 def restore_command(
     images: Annotated[list[Path], typer.Argument(help="Image files or folders.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file for one image; otherwise a folder.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Model with bundled weights (see: restorekit models).")] = "mprnet_tiny.denoise",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="A file for one image, whose suffix is the format; otherwise a folder.", show_default=False
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="Model with bundled weights; `restorekit models` lists them.")] = "mprnet_tiny.denoise",
     weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint to use instead; its architecture is recognised.", show_default=False)
+        Path | None,
+        typer.Option(help="A .safetensors or .pth file to use instead; its architecture is recognised.", show_default=False),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist, inputs included.")] = False,
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="float32, bfloat16 (less memory), or auto: bfloat16 where that is faster.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1 or mps.")] = "cpu",
+    stages: Annotated[
+        int | None, typer.Option(help="Stop after so many supervised stages: faster, lower quality.", show_default=False)
+    ] = None,
+    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
+    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
 ) -> None:
     """Restore photographs: one file, several, or a folder with all below it.
 
     Size, colours, transparency, colour profile and EXIF data are kept. A file that cannot be restored is reported, the others go
     on, and the exit status is 1. An output file is written whole or not at all.
     """
+    from restorekit.inference import local_pooling, restore
+    from restorekit.inference.restore import POOLINGS, PRECISIONS
+
     jobs, unusable = plan(images, output)
     problems = [*unusable, *refused(jobs, overwrite)]
     for path, problem in problems:
         report_failure(path, problem)
     bad = {path for path, _ in problems}
     jobs = [job for job in jobs if job[0] not in bad]
-    if not jobs:
-        fail("nothing to restore")
-    network = load(model, weights, device)
-    done = restore_all(network, jobs, _precision(precision))
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("pooling", pooling, POOLINGS)
+    done = 0
+    if jobs:
+        network = load(model, weights, device)
+        try:
+            network.check_stages(stages)
+            network = local_pooling(network, train_size) if pooling == "local" else network
+        except ValueError as error:
+            fail(error, 2)
+        done = restore_all(partial(restore, network, precision=precision, stages=stages), jobs)
     say(f"restored {done} of {len(jobs) + len(problems)} images to {output}")
     if done < len(jobs) or problems:
         raise typer.Exit(1)
@@ -57,6 +84,7 @@ def restore_command(
 
 Job = tuple[Path, Path]  # input, output
 Problem = tuple[Path, str]
+Run = Callable[["Image.Image"], "Image.Image"]
 
 
 def plan(images: list[Path], output: Path) -> tuple[list[Job], list[Problem]]:
@@ -65,7 +93,9 @@ def plan(images: list[Path], output: Path) -> tuple[list[Job], list[Problem]]:
 
     jobs: list[Job] = []
     problems: list[Problem] = []
-    to_file = len(images) == 1 and not images[0].is_dir() and output.suffix.lower() in FORMATS and not output.is_dir()
+    to_file = len(images) == 1 and not images[0].is_dir() and output.suffix != "" and not output.is_dir()
+    if to_file and output.suffix.lower() not in FORMATS:
+        return [], [(output, f"unknown image format {output.suffix!r}; use one of {', '.join(FORMATS)}, or a folder that exists")]
     for image in images:
         if to_file:
             jobs.append((image, output))
@@ -83,7 +113,7 @@ def plan(images: list[Path], output: Path) -> tuple[list[Job], list[Problem]]:
             ]
         else:
             jobs.append((image, output / image.name))
-    return jobs, problems
+    return list(dict.fromkeys(jobs)), problems  # a file that is named twice is one
 
 
 def refused(jobs: list[Job], overwrite: bool) -> list[Problem]:
@@ -109,24 +139,27 @@ def load(model: str, weights: Path | None, device: str) -> "RestorationModel":
 
     try:
         network = create_model(model, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
-        return network.to(torch.device(device))
-    except (ValueError, RuntimeError, AssertionError) as error:  # torch says so when it was built without a device
+    except ValueError as error:
         fail(error, 2)
+    try:
+        return network.to(torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says so when it was built without a device
+        fail(f"--device {device} cannot be used; use cpu, or another device that is here ({str(error).splitlines()[0]})", 2)
 
 
-def restore_all(network: "RestorationModel", jobs: list[Job], precision: str) -> int:
+def restore_all(run: Run, jobs: list[Job]) -> int:
     """Restore one file after the other, with a progress bar; return how many succeeded."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     done = 0
     try:
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("restoring", total=len(jobs))
             for source, target in jobs:
                 progress.update(task, description=source.name)
                 try:
-                    restore_file(network, source, target, precision)
+                    restore_file(run, source, target)
                     done += 1
                 except (ValueError, OSError, MemoryError, RuntimeError) as error:
                     report_failure(source, error)
@@ -137,22 +170,19 @@ def restore_all(network: "RestorationModel", jobs: list[Job], precision: str) ->
     return done
 
 
-def restore_file(network: "RestorationModel", source: Path, target: Path, precision: str) -> None:
+def restore_file(run: Run, source: Path, target: Path) -> None:
     """Restore one file into another; what would fail at writing fails before the work."""
+    from restorekit.checkpoint import make_folder
     from restorekit.data.images import check_can_hold, normal_mode, read_image, write_image
-    from restorekit.inference import restore
 
     image = normal_mode(read_image(source))
     check_can_hold(target, image.mode)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(f"no permission to write in {target.parent}")
-    write_image(restore(network, image, precision=precision), target)
+    write_image(run(image), target)
 
 
-def _precision(text: str) -> str:
-    from restorekit.inference.restore import PRECISIONS
-
-    if text not in PRECISIONS:
-        fail(f"--precision must be one of {', '.join(PRECISIONS)}; got {text!r}", 2)
-    return text
+def _check_choice(option: str, text: str, choices: tuple[str, ...]) -> None:
+    if text not in choices:
+        fail(f"--{option} must be one of {', '.join(choices)}; got {text!r}", 2)

@@ -1,7 +1,14 @@
 """``restorekit train``."""
 
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Any
 
 import typer
 
@@ -10,87 +17,113 @@ from restorekit.cli.common import console, fail, say
 EXAMPLES = """
 Examples:
 
-  restorekit train photos/ -o runs/denoise --validation held-out/
+  restorekit train mprnet_tiny.denoise data.path=photos/ validation.path=held-out/
 
-  restorekit train photos/ -o runs/small --iterations 500 --crop 64
+  restorekit train mprnet_deblur.gopro data.path=GOPRO_Large/ -o runs/deblur run.batch=4 optimizer.lr=1e-4
 
-  restorekit train photos/ -o runs/more --init runs/denoise/weights.safetensors --lr 5e-4
+  restorekit train mine.toml model.init=runs/deblur/best.safetensors --print
+
+  accelerate launch --num_processes 4 -m restorekit train mprnet_derain.rain13k data.path=Rain13K/
 """
 
 
 def train_command(
-    photos: Annotated[Path, typer.Argument(help="Folder of clean photographs.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; an interrupted run goes on.")],
-    validation: Annotated[Path | None, typer.Option(help="Folder of photographs to measure progress on.")] = None,
-    model: Annotated[str, typer.Option(help="Registered architecture.")] = "mprnet_tiny",
-    init: Annotated[Path | None, typer.Option(help="Weights to start from.")] = None,
-    iterations: Annotated[int, typer.Option(help="Optimiser steps.")] = 4000,
-    batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
-    crop: Annotated[int, typer.Option(help="Side of a crop in pixels.")] = 96,
-    sigma_max: Annotated[float, typer.Option(help="Largest noise level, in 8-bit pixel values.")] = 55.0,
-    optimizer: Annotated[str, typer.Option(help="Optimiser of timm.")] = "muon",
-    lr: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
-    weight_decay: Annotated[float, typer.Option(help="Decoupled weight decay.")] = 0.05,
-    warmup: Annotated[int, typer.Option(help="Steps of linear warm-up.")] = 100,
-    clip: Annotated[float, typer.Option(help="Largest gradient norm.")] = 1.0,
-    ema: Annotated[float, typer.Option(help="Decay of the moving average of the weights.")] = 0.999,
-    bfloat16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 100,
-    validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = 250,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe of this package, or a .toml file.", show_default=False)],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Values to replace: section.key=value.", show_default=False)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder of the run; an interrupted run goes on.", show_default="runs/ and the recipe's name"
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the merged recipe, and do nothing.")] = False,
+    allow_changes: Annotated[bool, typer.Option("--allow-changes", help="Go on with a run of another recipe.")] = False,
+    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
 ) -> None:
-    """Train a blind Gaussian denoiser on clean photographs.
+    """Train a network as a recipe says.
 
-    Random crops, noise of random strength, Charbonnier loss over all stages, warm-up and cosine, moving average of the weights. An
-    interrupted run goes on from its last checkpoint when the same command is given again. The folder of the run holds
-    config.json, log.jsonl, checkpoint.pth and, at the end, weights.safetensors.
+    A recipe says what to train, on what, and how; every value can be replaced. The same command goes on with a run that was
+    interrupted, as if it had not been: Ctrl-C saves and stops. The folder of the run holds recipe.toml, log.jsonl, checkpoint.pth,
+    pictures, TensorBoard's files, and the weights with a model card.
     """
+    from restorekit.parts import ConfigError
+    from restorekit.train.recipe_files import load_recipe, to_toml
+
+    try:
+        merged = load_recipe(recipe, overrides or ())
+        text = to_toml(merged)
+    except ConfigError as error:
+        fail(error, 2)
+    if show:
+        sys.stdout.write(text)
+        return
+    folder = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
+
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from restorekit.data.images import find_images
-    from restorekit.train.loop import TrainConfig, train
+    from restorekit.train.loop import train
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    progress = Progress(*columns, console=console, disable=os.environ.get("RANK", "0") != "0")
     try:
-        config = TrainConfig(
-            model=model,
-            init=None if init is None else str(init),
-            iterations=iterations,
-            batch=batch,
-            crop=crop,
-            sigma_max=sigma_max,
-            optimizer=optimizer,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup=warmup,
-            clip=clip,
-            ema=ema,
-            bfloat16=bfloat16,
-            seed=seed,
-            save_every=save_every,
-            validate_every=validate_every,
-        )
-        paths = find_images(photos)
-        held_out = find_images(validation) if validation else []
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("reading photographs", total=iterations)
+        with _asked_to_stop() as stopping, progress:
+            task = progress.add_task("reading images", total=merged.run.steps, start=False, speed="")
 
-            def report(row: dict[str, float]) -> None:
-                progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}")
+            def report(row: dict[str, Any]) -> None:
+                if not progress.tasks[0].started:
+                    progress.update(task, completed=row["step"])
+                    progress.start_task(task)
+                speed = f"{row['seconds']:.2f} s a step"
+                progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}", speed=speed)
+                if row["skipped"]:
+                    console.print(
+                        f"step {row['step']} skipped: loss {row['loss']:.3g}, gradient {row['gradient_norm']:.3g}, samples "
+                        f"{row['samples'][0]} to {row['samples'][1]}"
+                    )
                 if "psnr" in row:
-                    console.print(f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB")
+                    console.print(
+                        f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}"
+                    )
 
-            weights = train(config, paths, output, validation=held_out, device=device, on_progress=report)
+            weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
     except KeyboardInterrupt:
-        console.print(f"interrupted; the same command goes on from the last checkpoint in {output}")
+        console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None
-    except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
+    except (ValueError, OSError, FloatingPointError, RuntimeError, ImportError) as error:
         fail(error)
+    if weights is None:
+        console.print(f"stopped; everything is saved. {_resuming(folder)}")
+        raise typer.Exit(130)
     say(f"weights: {weights}")
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether the user, or the system, wants the run to stop; a second Ctrl-C interrupts at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        console.print("stopping after this step; once more to stop at once")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _resuming(folder: Path) -> str:
+    """Return how to go on with a run."""
+    command = f"restorekit {shlex.join(sys.argv[1:])}"
+    return f"The same command goes on with {folder}: {command}"
