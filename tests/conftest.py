@@ -1,13 +1,21 @@
 """What all tests share: checked annotations, devices, amounts of random examples."""
 
 import os
+import tempfile
 
 import hypothesis
 import jaxtyping
 import pytest
 import torch
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+# Before anything imports huggingface_hub, which reads them then: no network, and nobody's cache.
+hf_home = tempfile.TemporaryDirectory(prefix="restorekit-tests-")
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": hf_home.name, "HF_HUB_DISABLE_TELEMETRY": "1"}
+for variable in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "RESTOREKIT_HOME", "RESTOREKIT_MIRROR"):
+    os.environ.pop(variable, None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each, and in the commands that tests run
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
 jaxtyping.install_import_hook("restorekit", "beartype.beartype")  # before anything imports restorekit
 
 # Choose with --hypothesis-profile. Networks take their time, and fixtures here hold nothing that examples change.
@@ -49,6 +57,28 @@ def device(request):
     torch.backends.cudnn.allow_tf32 = False
     yield torch.device(request.param)
     torch.backends.cudnn.allow_tf32 = allowed
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on loopback that huggingface_hub talks to, an empty cache, and waits that take no time."""
+    from hub_server import HubServer
+    from huggingface_hub import constants
+
+    with HubServer() as server:
+        settings = {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_OFFLINE": False,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 5,
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setattr("time.sleep", lambda seconds: server.waits.append(seconds))
+        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,15 @@ from safetensors.torch import load_file, save_file
 
 import restorekit
 from restorekit import CheckpointError, create_model, load_weights
-from restorekit.checkpoint import atomic_path, read_checkpoint, read_metadata, save_weights, unwrap, write_json
+from restorekit.checkpoint import (
+    atomic_path,
+    read_checkpoint,
+    read_metadata,
+    save_original_weights,
+    save_weights,
+    unwrap,
+    write_json,
+)
 from restorekit.zoo import model_from_checkpoint
 
 ARGUMENTS = {"width": 4, "unet_step": 2, "ors_step": 2, "num_blocks": 1}
@@ -54,7 +62,7 @@ def assert_same_state(model, state):
 
 
 def drop(state):
-    del state["head.to_image.weight"]
+    del state["heads.0.to_image.weight"]
 
 
 def add(state):
@@ -62,15 +70,15 @@ def add(state):
 
 
 def misshape(state):
-    state["head.to_image.weight"] = state["head.to_image.weight"][:, :, 1:]
+    state["heads.0.to_image.weight"] = state["heads.0.to_image.weight"][:, :, 1:]
 
 
 def set_nan(state):
-    state["head.to_image.weight"][0, 0, 0, 0] = torch.nan
+    state["heads.0.to_image.weight"][0, 0, 0, 0] = torch.nan
 
 
 def set_infinite(state):
-    state["head.to_image.weight"][0, 0, 0, 0] = -torch.inf
+    state["heads.0.to_image.weight"][0, 0, 0, 0] = -torch.inf
 
 
 def part_the_shared(state):
@@ -78,11 +86,11 @@ def part_the_shared(state):
 
 
 FAULTS = {
-    drop: r"1 missing \(head\.to_image\.weight\)",
+    drop: r"1 missing \(heads\.0\.to_image\.weight\)",
     add: r"1 unexpected \(head\.extra\)",
-    misshape: r"1 of another shape \(head\.to_image\.weight is \(3, 6, 2, 3\), needs \(3, 6, 3, 3\)\)",
-    set_nan: r"1 NaN or infinite \(head\.to_image\.weight\)",
-    set_infinite: r"1 NaN or infinite \(head\.to_image\.weight\)",
+    misshape: r"1 of another shape \(heads\.0\.to_image\.weight is \(3, 6, 2, 3\), needs \(3, 6, 3, 3\)\)",
+    set_nan: r"1 NaN or infinite \(heads\.0\.to_image\.weight\)",
+    set_infinite: r"1 NaN or infinite \(heads\.0\.to_image\.weight\)",
     part_the_shared: r"1 shared by the model, different in the file \(stages\.2\.orbs\.2\.blocks\.0\.act\.weight\)",
 }
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -111,7 +119,7 @@ def test_the_file_that_does_not_fit_is_named(fault, state, model, tmp_path):
 def test_all_that_is_wrong_is_told_at_once(state, model):
     drop(state)
     add(state)
-    state["stems.0.0.weight"] = torch.zeros(1)
+    state["stems.0.0.0.weight"] = torch.zeros(1)
     with pytest.raises(CheckpointError, match=r"1 missing .*; 1 unexpected .*; 1 of another shape"):
         load_weights(model, state)
 
@@ -185,7 +193,7 @@ def test_a_zip_that_is_no_checkpoint_is_refused(tmp_path, model):
         load_weights(model, path)
 
 
-@pytest.mark.parametrize("name", ["none.pth", "none.safetensors", "."])
+@pytest.mark.parametrize("name", ["none.pth", "none.safetensors"])
 def test_a_missing_file_is_named(name, tmp_path, model):
     with pytest.raises(CheckpointError, match=f"no checkpoint at .*{(tmp_path / name).name}"):
         load_weights(model, tmp_path / name)
@@ -305,6 +313,21 @@ def test_a_state_dict_in_our_names_is_read_as_it_is(tmp_path, state):
     assert read_checkpoint(tmp_path / "weights.pth").keys() == state.keys()
 
 
+@pytest.mark.parametrize("kind", ["pth", "safetensors"])
+def test_weights_are_written_under_the_original_names(kind, tmp_path, source, model):
+    path = tmp_path / f"original.{kind}"
+    save_original_weights(source, path)
+    assert set(read_checkpoint(path)) == set(original_state(source))
+    assert_same_state(load_weights(model, path), source.state_dict())
+
+
+def test_a_model_that_was_never_published_has_no_original_names(tmp_path):
+    stages = [restorekit.create_stage("unet", (4, 6))]
+    with pytest.raises(ValueError, match=r"there is no original name for .*; only models of published networks have such names"):
+        save_original_weights(restorekit.MultiStage(stages), tmp_path / "original.pth")
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- writing
 
 
@@ -373,10 +396,8 @@ def test_an_unknown_tag_is_refused_before_anything_is_built():
 
 
 @pytest.mark.parametrize("pretrained", [True, "gopro"])
-def test_weights_that_are_not_bundled_say_where_they_are(pretrained):
-    with pytest.raises(
-        CheckpointError, match=r"not bundled \(Academic.*\); get them from https://.* and pass the path of the file"
-    ):
+def test_weights_that_cannot_be_had_say_where_they_were_looked_for(pretrained):
+    with pytest.raises(CheckpointError, match=r"mprnet_deblur\.gopro cannot be had:\n- deepinv/MPRNet: HF_HUB_OFFLINE is set"):
         create_model("mprnet_deblur", pretrained=pretrained)
 
 
@@ -415,9 +436,15 @@ def test_the_model_of_an_original_checkpoint_is_recognised(kind, tmp_path, sourc
 def test_a_checkpoint_of_no_registered_model_is_refused(tmp_path):
     torch.save({"body.weight": torch.zeros(1)}, tmp_path / "weights.pth")
     with pytest.raises(
-        CheckpointError, match=r"belongs to no registered model: 1 tensors, from body\.weight; .*recognised: mprnet"
+        CheckpointError, match=r"belongs to no registered model: 1 tensors, from body\.weight; .*recognised: .*mprnet"
     ):
         model_from_checkpoint(tmp_path / "weights.pth")
+
+
+def test_metadata_that_cannot_be_read_are_refused(tmp_path, source):
+    save_weights(source, tmp_path / "weights.safetensors", {"architecture": "mprnet", "arguments": "{width"})
+    with pytest.raises(CheckpointError, match=r"the metadata of .*weights\.safetensors do not say how its model is built"):
+        model_from_checkpoint(tmp_path / "weights.safetensors")
 
 
 def test_a_checkpoint_of_an_unknown_architecture_is_refused(tmp_path, source):

@@ -1,9 +1,10 @@
-"""What a network says when it gets an image that it cannot take."""
+"""What a network says when it gets an image that it cannot take, and what it gives when it stops early."""
 
 import pytest
 import torch
 
-from restorekit import create_model
+from restorekit import MultiStage, create_model
+from restorekit.stages import UNetStage
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,6 @@ def model():
         (torch.full((1, 3, 8, 8), 200.0), r"in \[0, 1\]; got values up to 200; divide 8-bit values by 255"),
         (torch.full((1, 3, 8, 8), -17.0), r"in \[0, 1\]; got values up to 17"),
     ],
-    ids=str,
 )
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_an_image_that_cannot_be_restored_is_refused(model, image, words):
@@ -56,3 +56,28 @@ def test_outputs_are_not_clamped():
     model = create_model("mprnet", width=8, unet_step=0, ors_step=0, num_blocks=1)
     restored = model(torch.ones(1, 3, 16, 16))
     assert restored.max() > 1
+
+
+def test_fewer_stages_give_their_own_restored_image():
+    model = create_model("mprnet", width=8, unet_step=4, ors_step=4, num_blocks=1)
+    image = torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        restored = model.forward_stages(image)
+        for k in (1, 2, 3):
+            assert torch.equal(model(image, stages=k), restored[k - 1])
+            assert len(model.forward_stages(image, stages=k)) == k
+
+
+@pytest.mark.parametrize("stages", [0, -1, 4])
+def test_stages_that_are_not_there_are_refused_before_the_work(stages):
+    model = create_model("mprnet", width=8, unet_step=4, ors_step=4, num_blocks=1)
+    model.stems = None  # the first that would work
+    with pytest.raises(ValueError, match=f"stages must be from 1 to 3, the supervised stages of this network; got {stages}"):
+        model(torch.zeros(1, 3, 16, 24), stages=stages)
+
+
+def test_only_supervised_stages_count():
+    model = MultiStage([UNetStage((4, 6)), UNetStage((4, 6)), UNetStage((4, 6))], supervise="none")
+    assert model.num_supervised == 1
+    with pytest.raises(ValueError, match=r"stages must be from 1 to 1, .*; got 2"):
+        model(torch.zeros(1, 3, 16, 24), stages=2)

@@ -1,7 +1,7 @@
-"""MPRNet computes what the authors' code computes, and reads the checkpoints that it writes.
+"""Models compute what the authors' code computes, and read the checkpoints that it writes.
 
-``data/mprnet_*_keys.json`` lists the original state dicts: names and shapes, in order. ``data/mprnet_*_expected.npz`` holds what
-the original code makes, in float64, of weights and pictures that parity_fill.py makes anew; it is stored as float32.
+``data/*_keys.json`` lists the original state dicts: names and shapes, in order. ``data/*_expected.npz`` holds what the original
+code makes, in float64, of weights and pictures that parity_fill.py makes anew; it is stored as float32.
 """
 
 import functools
@@ -16,25 +16,47 @@ from hypothesis import strategies as st
 from parity_fill import fill, picture
 
 from restorekit import create_model, load_weights
-from restorekit.models.mprnet import infer_arguments
 from restorekit.train.losses import charbonnier
+from restorekit.zoo import models
 
 DATA = Path(__file__).parent / "data"
 
 # Outputs are of order one. In float64 the rounding of the stored targets is all that is left: half a unit in the last place of
-# float32, 6e-8 for values up to two. In float32 some hundred layers add up their products in another order than the original
+# float32, 1.2e-7 for values up to four. In float32 some hundred layers add up their products in another order than the original
 # does, which moves the result by a few 1e-6.
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
+TOLERANCE = {torch.float64: 2e-7, torch.float32: 1e-5}
 
-NUM_PARAMETERS = {"mprnet_deblur": 20_127_073, "mprnet_denoise": 15_741_025, "mprnet_derain": 3_637_249}
+NUM_PARAMETERS = {
+    "mprnet_deblur": 20_127_073,
+    "mprnet_denoise": 15_741_025,
+    "mprnet_derain": 3_637_249,
+    "hinet_half": 22_176_518,
+    "hinet_denoise": 88_669_702,
+    "hinet_derain": 88_669_702,
+    "hinet_deblur": 88_668_806,  # without the norms of three levels: 2 stages, 2 x (32 + 64 + 128)
+}
 
-every_network = pytest.mark.parametrize("name", NUM_PARAMETERS)
+MPRNET = {"num_blocks": 8, "kernel_size": 3, "reduction": 4, "bias": False, "image_channels": 3}
+PUBLISHED = {  # arguments of the networks that there are targets for
+    "mprnet_deblur": {"width": 96, "unet_step": 48, "ors_step": 32} | MPRNET,
+    "mprnet_denoise": {"width": 80, "unet_step": 48, "ors_step": 32} | MPRNET,
+    "mprnet_derain": {"width": 40, "unet_step": 20, "ors_step": 16} | MPRNET,
+    "hinet_half": {"width": 32, "depth": 5, "norm_levels": (0, 4), "image_channels": 3},
+}
+
+every_network = pytest.mark.parametrize("name", PUBLISHED)
+every_architecture = pytest.mark.parametrize("architecture", ["mprnet", "hinet"])
 
 
 @functools.cache
 def original_shapes(name):
     """Return the original state dict's names and shapes."""
     return {key: tuple(shape) for key, shape in json.loads((DATA / f"{name}_keys.json").read_text())}
+
+
+def empty_state(name):
+    """Return an original state dict of tensors that have shapes alone."""
+    return {key: torch.empty(shape, device="meta") for key, shape in original_shapes(name).items()}
 
 
 def modules_of(names):
@@ -49,6 +71,10 @@ def original_state(model):
         module, _, parameter = name.rpartition(".")
         state[f"{theirs[module]}.{parameter}"] = tensor.clone()
     return state
+
+
+def infer_arguments(architecture, state):
+    return models.get(architecture).infer_arguments(state)
 
 
 def assert_same_state(model, other):
@@ -67,13 +93,13 @@ def test_outputs_of_every_stage(name, device):
     for dtype, tolerance in TOLERANCE.items():
         with torch.no_grad():
             outputs = model.to(dtype).forward_stages(image.to(dtype))
-        assert len(outputs) == 3
+        assert len(outputs) == sum(key.startswith("stage") for key in expected)
         for i, output in enumerate(outputs):
             wanted = torch.from_numpy(expected[f"stage{i + 1}"]).double()
             torch.testing.assert_close(output.double().cpu(), wanted, rtol=0, atol=tolerance, msg=f"stage {i + 1}, {dtype}")
 
 
-@every_network
+@pytest.mark.parametrize("name", NUM_PARAMETERS)
 def test_number_of_parameters(name):
     with torch.device("meta"):
         assert sum(p.numel() for p in create_model(name).parameters()) == NUM_PARAMETERS[name]
@@ -91,31 +117,43 @@ def test_name_table_is_exact_both_ways(name):
 
 @every_network
 def test_arguments_are_inferred_from_shapes(name):
-    state = {key: torch.empty(shape, device="meta") for key, shape in original_shapes(name).items()}
-    arguments = infer_arguments(state)
-    published = {"mprnet_deblur": (96, 48, 32), "mprnet_denoise": (80, 48, 32), "mprnet_derain": (40, 20, 16)}
-    assert (arguments["width"], arguments["unet_step"], arguments["ors_step"]) == published[name]
-    assert (arguments["num_blocks"], arguments["kernel_size"], arguments["reduction"]) == (8, 3, 4)
-    assert (arguments["bias"], arguments["image_channels"]) == (False, 3)
+    assert infer_arguments(name.partition("_")[0], empty_state(name)) == PUBLISHED[name]
 
 
-def test_another_networks_checkpoint_is_not_inferred():
-    assert infer_arguments({"conv.weight": torch.zeros(8, 3, 3, 3)}) is None
+@every_architecture
+def test_another_networks_checkpoint_is_not_inferred(architecture):
+    assert infer_arguments(architecture, {"conv.weight": torch.zeros(8, 3, 3, 3)}) is None
+    other = {"mprnet": "hinet_half", "hinet": "mprnet_derain"}[architecture]
+    assert infer_arguments(architecture, empty_state(other)) is None
 
 
 WIDTH = st.shared(st.integers(4, 12), key="width")
-ARGUMENTS = st.fixed_dictionaries(
-    {
-        "width": WIDTH,
-        "unet_step": st.integers(0, 8),
-        "ors_step": st.integers(0, 8),
-        "num_blocks": st.integers(1, 4),
-        "kernel_size": st.sampled_from([1, 3, 5]),
-        "reduction": WIDTH.flatmap(lambda width: st.integers(1, width)),
-        "bias": st.booleans(),
-        "image_channels": st.integers(1, 4),
-    }
-)
+DEPTH = st.shared(st.integers(1, 5), key="depth")
+ARGUMENTS = {
+    "mprnet": st.fixed_dictionaries(
+        {
+            "width": WIDTH,
+            "unet_step": st.integers(0, 8),
+            "ors_step": st.integers(0, 8),
+            "num_blocks": st.integers(1, 4),
+            "kernel_size": st.sampled_from([1, 3, 5]),
+            "reduction": WIDTH.flatmap(lambda width: st.integers(1, width)),
+            "bias": st.booleans(),
+            "image_channels": st.integers(1, 4),
+        }
+    ),
+    "hinet": st.fixed_dictionaries(
+        {
+            "width": st.integers(2, 6),
+            "depth": DEPTH,
+            "norm_levels": st.just(())
+            | DEPTH.flatmap(lambda depth: st.integers(0, depth - 1)).flatmap(
+                lambda first: st.tuples(st.just(first), st.integers(first, 6))
+            ),
+            "image_channels": st.integers(1, 4),
+        }
+    ),
+}
 WRAPPERS = {
     "bare": lambda state: state,
     "state_dict": lambda state: {"epoch": 3, "state_dict": state},
@@ -125,20 +163,24 @@ WRAPPERS = {
 }
 
 
-@given(arguments=ARGUMENTS, wrapper=st.sampled_from(sorted(WRAPPERS)))
-def test_original_names_round_trip_for_any_arguments(arguments, wrapper):
-    model = create_model("mprnet", **arguments)
+@every_architecture
+@given(data=st.data(), wrapper=st.sampled_from(sorted(WRAPPERS)))
+def test_original_names_round_trip_for_any_arguments(architecture, data, wrapper):
+    arguments = data.draw(ARGUMENTS[architecture])
+    model = create_model(architecture, **arguments)
     state = original_state(model)
     assert len(state) == len(model.state_dict())
     assert not set(state) & set(model.state_dict())
-    assert_same_state(load_weights(create_model("mprnet", **arguments), WRAPPERS[wrapper](state)), model)
+    assert set(model.original_names) == modules_of(state)
+    assert_same_state(load_weights(create_model(architecture, **arguments), WRAPPERS[wrapper](state)), model)
 
 
-@given(arguments=ARGUMENTS)
-def test_inferred_arguments_build_an_equivalent_model(arguments):
+@every_architecture
+@given(data=st.data())
+def test_inferred_arguments_build_an_equivalent_model(architecture, data):
     with torch.device("meta"):
-        model = create_model("mprnet", **arguments)
-        inferred = create_model("mprnet", **infer_arguments(original_state(model)))
+        model = create_model(architecture, **data.draw(ARGUMENTS[architecture]))
+        inferred = create_model(architecture, **infer_arguments(architecture, original_state(model)))
     assert {key: x.shape for key, x in inferred.state_dict().items()} == {key: x.shape for key, x in model.state_dict().items()}
     assert inferred.size_multiple == model.size_multiple
 

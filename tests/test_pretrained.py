@@ -7,7 +7,7 @@ import pytest
 from restorekit import create_model, list_models
 from restorekit.zoo import pretrained_config
 
-BUNDLED = [name for name in list_models(pretrained=True) if pretrained_config(name).file]
+BUNDLED = [name for name in list_models(pretrained=True) if pretrained_config(name).bundled_path()]
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -16,7 +16,7 @@ def test_bundled_weights_are_the_ones_that_are_declared(name: str) -> None:
     path = config.bundled_path()
     assert path is not None
     content = path.read_bytes()
-    assert hashlib.sha256(content).hexdigest() == config.sha256
+    assert hashlib.sha256(content).hexdigest() == config.sources[0].sha256
     assert len(content) == config.size
     assert config.licence.commercial_use
     card = path.with_suffix(".md").read_text()
@@ -27,4 +27,4 @@ def test_bundled_weights_are_the_ones_that_are_declared(name: str) -> None:
 
 def test_weights_that_may_not_be_bundled_are_not() -> None:
     assert BUNDLED == ["mprnet_tiny.denoise"]
-    assert all(pretrained_config(name).file is None for name in list_models(pretrained=True, commercial_use=False))
+    assert all(pretrained_config(name).bundled_path() is None for name in list_models(pretrained=True, commercial_use=False))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_a_name_is_registered_once():
     [
         (restorekit.register_block, "block", "cab"),
         (restorekit.register_stage, "stage", "unet"),
-        (restorekit.register_connector, "connector", "sam"),
+        (partial(restorekit.register_connector, role="supervise"), "supervise connector", "sam"),
         (restorekit.register_model, "model", "mprnet"),
     ],
 )
@@ -42,6 +43,7 @@ def test_names_are_suggested():
     assert did_you_mean("unets", ["unet1", "unet2", "sam"]) == "; did you mean 'unet2' or 'unet1'?"
     assert did_you_mean("zzz", ["sam", "cab"]) == "; known: cab, sam"
     assert did_you_mean("zzz", []) == "; known: none"
+    assert did_you_mean("zzz", [f"a{i:03}" for i in range(300)]).endswith("a018, a019, ... (300 in all)")
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ class Identity(RestorationModel):
     def __init__(self, image_channels: int = 3, size_multiple: int = 8) -> None:
         super().__init__()
         self.image_channels, self.size_multiple, self.original_names = image_channels, size_multiple, {}
+        self.num_supervised = 1
         self.weight = nn.Parameter(torch.ones(()))
 
-    def forward_stages(self, image: Tensor) -> list[Tensor]:
+    def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
         self.check_image(image)
         self.seen = image
         return [image * self.weight]
@@ -139,7 +140,7 @@ def test_a_wrong_image_is_explained(image: object, error: type[Exception], words
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("DefaultCPUAllocator: not enough memory")])
 def test_too_little_memory_is_explained(error: RuntimeError) -> None:
     class Hungry(Identity):
-        def forward_stages(self, image: Tensor) -> list[Tensor]:
+        def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
             raise error
 
     with pytest.raises(MemoryError, match="restore 9x8 pixels at once"):
@@ -154,3 +155,13 @@ def test_a_wrong_precision_and_infinite_results_are_errors() -> None:
         model.weight.fill_(torch.inf)
     with pytest.raises(ValueError, match="not finite"):
         restore(model, torch.ones(3, 8, 8))
+
+
+def test_fewer_stages_restore_what_they_are_supervised_to() -> None:
+    model = create_model("mprnet", width=8, unet_step=4, ors_step=4, num_blocks=1)
+    image = torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        first = model.forward_stages(image)[0].clamp(0, 1)
+    torch.testing.assert_close(restore(model, image, stages=1, precision="float32"), first)
+    with pytest.raises(ValueError, match="stages must be from 1 to 3"):
+        restore(model, "missing.png", stages=0)

@@ -85,7 +85,7 @@ FAULTY_STAGES = {
     "levels": ({"encoder": (Level(4), Level(4))}, "encode returned 1 levels; spec.encoder declares 2"),
     "width": (
         {"encoder": (Level(6),)},
-        r"encode returned \(2, 4, 2, 4\) at level 0; spec.encoder declares 6 channels at stride 1, which is \(2, 6, 2, 4\)",
+        r"encode returned \(2, 4, 2, 3\) at level 0; spec.encoder declares 6 channels at stride 1, which is \(2, 6, 2, 3\)",
     ),
     "stride": ({"decoder": (Level(4, 2),)}, r"decode returned .*spec.decoder declares 4 channels at stride 2"),
     "list": ({"encode": lambda x, guidance: [x]}, "encode returned a list; it must be a tuple of tensors"),
@@ -94,7 +94,7 @@ FAULTY_STAGES = {
     "samples": ({"decode": lambda encoded: (encoded[0] - encoded[0].mean(),)}, "first sample of level 0 of decoder changes"),
     "grid": (
         {"decode": lambda encoded: (encoded[0][:, :, :2],)},
-        r"decode on another grid returned \(1, 4, 2, 4\) at level 0; .* which is \(1, 4, 4, 4\)",
+        r"decode on another grid returned \(1, 4, 2, 3\) at level 0; .* which is \(1, 4, 4, 3\)",
     ),
 }
 
@@ -123,12 +123,13 @@ class Model(RestorationModel):
         super().__init__()
         self.image_channels = 3
         self.size_multiple = size_multiple
+        self.num_supervised = 1
         self.original_names = original_names or {}
         self.conv = nn.Conv2d(3, 3, 1)
         self.stages = stages or (lambda x: [x])
         self.check = check
 
-    def forward_stages(self, image):
+    def forward_stages(self, image, *, stages=None, coarse=True):
         if self.check:
             self.check_image(image)
         return self.stages(self.conv(image))
@@ -137,6 +138,7 @@ class Model(RestorationModel):
 FAULTY_MODELS = {
     "none": ({"stages": lambda x: []}, "forward_stages returned no image"),
     "shape": ({"stages": lambda x: [x, x[:1]]}, r"output 1 of forward_stages has shape \(1, 3, 8, 9\)"),
+    "count": ({"stages": lambda x: [x, x]}, "returns 2 images of full size; num_supervised is 1"),
     "multiple": ({"size_multiple": 0}, "size_multiple is 0; it must be at least 1"),
     "size": ({"size_multiple": 4, "check": False}, "declares size_multiple 4, and does not refuse an image of 7x12"),
     "names": ({"original_names": {"body": "trunk", "tail": "conv"}}, "modules that do not exist: trunk$"),

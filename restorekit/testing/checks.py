@@ -5,6 +5,7 @@ declared and what was found. The part is run in evaluation mode, on the device a
 its gradients, its mode and the random number generators are left as they were.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -67,7 +68,8 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
 
     Args:
         stage: the stage.
-        size: height and width at stride 1, in pixels, multiples of every stride; by default some small ones.
+        size: height and width at stride 1, in pixels, multiples of every stride and of ``spec.multiple``; by default some small
+            ones.
         seed: seed of the features.
 
     Raises:
@@ -83,11 +85,16 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
         _check(part == "guidance" or len(levels) > 0, f"{name}: spec.{part} is empty; at least one level is needed")
         strides = [level.stride for level in levels]
         _check(strides == sorted(strides), f"{name}: spec.{part} declares strides {strides}; they must be finest first")
+    _check(spec.multiple >= 1, f"{name}: spec.multiple is {spec.multiple}; it must be at least 1")
     coarsest = max(level.stride for levels in declared.values() for level in levels)
-    size = (2 * coarsest, 4 * coarsest) if size is None else size
+    multiple = math.lcm(coarsest, spec.multiple)
+    size = (2 * multiple, 3 * multiple) if size is None else size
+    reason = (
+        f"of its stride {coarsest}" if multiple == coarsest else f"of {multiple}: its stride {coarsest}, multiple {spec.multiple}"
+    )
     _check(
-        size[0] % coarsest == 0 and size[1] % coarsest == 0,
-        f"{name}: cannot be tried with {size[0]}x{size[1]}; height and width must be multiples of its stride {coarsest}",
+        size[0] % multiple == 0 and size[1] % multiple == 0,
+        f"{name}: cannot be tried with {size[0]}x{size[1]}; height and width must be multiples {reason}",
     )
     given = {
         f"level {i} of {part}": _features(stage, level, size, seed + 10 * len(part) + i)
@@ -122,8 +129,9 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
 def check_model(model: RestorationModel, *, size: tuple[int, int] | None = None, seed: int = 0) -> None:
     """Check that a model maps images to images of the same shape, at every supervised output.
 
-    Checked as well: that ``forward`` returns the last output, that a size which ``size_multiple`` rules out is refused, that
-    ``original_names`` leads to modules that exist, and all that :func:`check_block` checks.
+    Checked as well: that ``forward`` returns the last output, that ``num_supervised`` outputs are of full size, that a size which
+    ``size_multiple`` rules out is refused, that ``original_names`` leads to modules that exist, and all that :func:`check_block`
+    checks.
 
     Args:
         model: the model.
@@ -151,11 +159,23 @@ def check_model(model: RestorationModel, *, size: tuple[int, int] | None = None,
         restored = model.forward_stages(inputs[0])
         _check(len(restored) > 0, f"{name}: forward_stages returned no image; it must return at least the result")
         for i, output in enumerate(restored):
+            stride = max(1, height // max(1, output.shape[-2]))
+            wanted = (*image.shape[:2], height // stride, width // stride)
             _check(
-                output.shape == image.shape,
+                output.shape == wanted,
                 f"{name}: output {i} of forward_stages has shape {tuple(output.shape)}; it must have the image's, "
-                f"{tuple(image.shape)}",
+                f"{tuple(image.shape)}, or that of the image at a coarser scale",
             )
+        _check(
+            restored[-1].shape == image.shape,
+            f"{name}: the last output of forward_stages has shape {tuple(restored[-1].shape)}; the result must have the image's, "
+            f"{tuple(image.shape)}",
+        )
+        num_full = sum(output.shape == image.shape for output in restored)
+        _check(
+            num_full == model.num_supervised,
+            f"{name}: forward_stages returns {num_full} images of full size; num_supervised is {model.num_supervised}",
+        )
         return tuple(restored)
 
     with _evaluation(model), torch.no_grad():
