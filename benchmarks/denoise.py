@@ -21,11 +21,11 @@ import torch
 from rich.progress import track
 
 import restorekit
+from restorekit.data.datasets import central_crop
 from restorekit.data.images import find_images
 from restorekit.data.noise import Pixels, add_gaussian_noise
-from restorekit.data.photos import read_rgb
+from restorekit.data.pairs import read_rgb
 from restorekit.metrics import psnr
-from restorekit.train.loop import central_crop
 
 SIGMAS = (15, 25, 50)
 Denoiser = Callable[[Pixels, float], Pixels]

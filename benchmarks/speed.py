@@ -3,15 +3,15 @@
     pip install -e ".[bench]"
     python benchmarks/speed.py -o benchmarks/speed.md
 
-Weights are drawn at random and given to both under the original names. Runs alternate; times are medians. Peak memory is that
-of a process of its own for each candidate, less what the process held before the first run. The original is the copy in the package
-spandrel_extra_arches, which is for non-commercial use: it is measured, never needed.
+Weights are drawn at random and given to both under the original names. Runs alternate; times are medians. Peak memory is the
+highest resident memory during one run in a process of its own, less what the process held before that run (Linux only). The
+original is the copy in the package spandrel_extra_arches, which is for non-commercial use: it is measured, never needed. On
+processors that do not compute in bfloat16, bfloat16 is left out.
 """
 
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,7 +24,7 @@ from torch import Tensor
 
 import restorekit
 
-CANDIDATES = ("original, float32", "ours, float32", "ours, bfloat16 channels_last")
+CANDIDATES = ("original, float32", "ours, float32", "ours, float32 channels_last", "ours, bfloat16 channels_last")
 
 
 def build(candidate: str) -> Callable[[Tensor], Tensor]:
@@ -40,10 +40,10 @@ def build(candidate: str) -> Callable[[Tensor], Tensor]:
             module, _, parameter = name.rpartition(".")
             state[f"{names[module]}.{parameter}"] = tensor
         return MPRNetArch().load(state).model.eval()
-    if "bfloat16" in candidate:
-        ours = ours.to(dtype=torch.bfloat16, memory_format=torch.channels_last)
-        return lambda image: ours(image.to(torch.bfloat16, memory_format=torch.channels_last)).float()
-    return ours
+    dtype = torch.bfloat16 if "bfloat16" in candidate else torch.float32
+    memory_format = torch.channels_last if "channels_last" in candidate else torch.contiguous_format
+    ours = ours.to(dtype=dtype, memory_format=memory_format)
+    return lambda image: ours(image.to(dtype, memory_format=memory_format)).float()
 
 
 def result(output: Tensor | list[Tensor]) -> Tensor:
@@ -62,10 +62,17 @@ def run_one(candidate: str, height: int, width: int) -> None:
     """Run a candidate once and print its peak memory."""
     network = build(candidate)
     image = torch.rand(1, 3, height, width)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    before = resident_memory("VmRSS")
     with torch.no_grad():
         network(image)
-    print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e9))
+    print(json.dumps(resident_memory("VmHWM") - before))
+
+
+def resident_memory(key: str) -> float:
+    """Return the resident memory of this process in GB: now (``VmRSS``) or at its peak (``VmHWM``)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024 / 1e9
 
 
 def main() -> None:
@@ -80,9 +87,12 @@ def main() -> None:
     if arguments.one:
         run_one(arguments.one, height, width)
         return
-    networks = {candidate: build(candidate) for candidate in CANDIDATES}
+    capabilities = torch.cpu.get_capabilities()
+    arithmetic = [name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)]
+    candidates = [name for name in CANDIDATES if arithmetic or "bfloat16" not in name]
+    networks = {candidate: build(candidate) for candidate in candidates}
     image = torch.rand(1, 3, height, width)
-    times: dict[str, list[float]] = {candidate: [] for candidate in CANDIDATES}
+    times: dict[str, list[float]] = {candidate: [] for candidate in candidates}
     with torch.no_grad():
         outputs = {candidate: result(network(image)) for candidate, network in networks.items()}  # also warms up
         for _ in range(arguments.runs):
@@ -91,17 +101,16 @@ def main() -> None:
                 network(image)
                 times[candidate].append(time.perf_counter() - started)
     reference, first = outputs[CANDIDATES[0]], statistics.median(times[CANDIDATES[0]])
-    capabilities = torch.cpu.get_capabilities()
-    arithmetic = ", ".join(name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)) or "no bfloat16 arithmetic"
     lines = [
         f"mprnet_deblur at {height} x {width}, {torch.get_num_threads()} threads, "
-        f"{capabilities.get('cpu_name', platform.machine())} ({arithmetic}), torch {torch.__version__}; "
+        f"{capabilities.get('cpu_name', platform.machine())} ({', '.join(arithmetic) or 'no bfloat16 arithmetic'}), "
+        f"torch {torch.__version__}; "
         f"medians of {arguments.runs}, runs alternating.",
         "",
         "| network | seconds | times the original's speed | peak memory, GB | largest difference to the original |",
         "|---|---|---|---|---|",
     ]
-    for candidate in CANDIDATES:
+    for candidate in candidates:
         seconds = statistics.median(times[candidate])
         difference = (outputs[candidate] - reference).abs().max().item()
         memory = peak_memory(candidate, height, width)

@@ -1,0 +1,51 @@
+"""Measure what storing the bundled denoiser in float16 can cost.
+
+    python benchmarks/float16.py HELD_OUT_PHOTOS
+
+The file holds weights that were rounded to float16. Weights that all round to the same file are drawn at random, and their PSNR on
+the central crops of the photographs (sigma 25, float32 arithmetic) is compared with that of the file.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import restorekit
+from restorekit.data.images import find_images
+from restorekit.data.noise import add_gaussian_noise
+from restorekit.data.pairs import read_rgb
+from restorekit.metrics import psnr
+from restorekit.train.loop import central_crop
+
+SMALLEST_NORMAL = 2.0**-14
+MANTISSA_BITS = 10
+
+
+def main() -> None:
+    """Print the PSNR of the file, and how far that of the draws is from it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="folder of held-out photographs")
+    parser.add_argument("--draws", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    model = restorekit.create_model("mprnet_tiny.denoise", pretrained=True)
+    images = [central_crop(read_rgb(path), 256) for path in find_images(arguments.photos)]
+    pairs = [(image, add_gaussian_noise(image, 25.0, np.random.default_rng(0))) for image in images]
+
+    def score() -> float:
+        return float(np.mean([psnr(restorekit.restore(model, noisy, precision="float32"), clean) for clean, noisy in pairs]))
+
+    stored = [(parameter, parameter.detach().clone()) for parameter in model.parameters()]
+    reference = score()
+    print(f"file: {reference:.4f} dB, mean of {len(pairs)} crops")
+    for draw in range(arguments.draws):
+        for parameter, value in stored:
+            step = 2.0 ** (value.abs().clamp_min(SMALLEST_NORMAL).log2().floor() - MANTISSA_BITS)  # between float16 neighbours
+            parameter.data.copy_(value + (torch.rand_like(value) - 0.5) * step)
+        print(f"draw {draw + 1}: {score() - reference:+.4f} dB")
+
+
+if __name__ == "__main__":
+    main()
