@@ -167,12 +167,19 @@ INVALID = {
     "number for a list": ({"stages": [UNET | {"widths": 8}]}, r"stages\[0\]\.widths must be a list of integers; got 8"),
     "text in a list": ({"stages": [UNET | {"widths": ["8"]}]}, r"stages\[0\]\.widths must be a list of integers; got \['8'\]"),
     "number for truth": (unet_with(guided=1), r"stages\[0\]\.guided must be true or false; got 1"),
-    "number for text": (unet_with(block={"name": "cab", "attention": 1}), r"stages\[0\]\.block\.attention must be a string; got 1"),
+    "number for text": (
+        {"stages": [{"name": "timm_unet", "backbone": 18}]},
+        r"stages\[0\]\.backbone must be a string; got 18",
+    ),
     "text for a mapping": (
         {"stages": [{"name": "timm_unet", "backbone": "resnet18", "backbone_args": "norm"}]},
         r"stages\[0\]\.backbone_args must be a mapping; got 'norm'",
     ),
-    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode must be 'area' or 'nearest'; got 'cubic'"),
+    "misspelt choice": (
+        unet_with(block={"name": "cab", "attention": "cbma"}),
+        r"stages\[0\]\.block\.attention: unknown choice 'cbma'; did you mean 'cbam'",
+    ),
+    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode: unknown choice 'cubic'; known: area, nearest"),
     "grids that are no lists": (unet_with() | {"grids": [2, 2]}, r"grids must be a list of lists of integers; got \[2, 2\]"),
     "shared of a wrong type": (unet_with() | {"shared": ["prelu"]}, r"shared must be a mapping of names to activations; got \["),
     "unknown shared activation": (
@@ -190,13 +197,18 @@ UNFIT = {
         unet_with(block={"name": "cab", "act": "@atc"}) | {"shared": {"act": "prelu"}},
         r"stages\[0\]\.block\.act: '@atc' is not under 'shared'; did you mean 'act'",
     ),
-    "no width": ({"stages": [UNET, UNET | {"widths": []}]}, r"stages\[1\]: widths is empty; a U-Net needs at least one level"),
-    "width 0": (unet_with(widths=[8, 0]), r"stages\[0\]: a convolution needs at least one channel on either side; got .*0"),
+    "no width": (
+        {"stages": [UNET, UNET | {"widths": []}]},
+        r"stages\[1\] \(unet\): widths is empty; a U-Net needs at least one level",
+    ),
+    "width 0": (
+        unet_with(widths=[8, 0]),
+        r"stages\[0\] \(unet\): a convolution needs at least one channel on either side; got .*0",
+    ),
     "width that heads do not divide": (
         unet_with(block={"name": "restormer", "num_heads": 5}),
-        r"stages\[0\]: num_heads must divide the width; got 5 heads for width 8",
+        r"stages\[0\] \(unet\): num_heads must divide the width; got 5 heads for width 8",
     ),
-    "name that is no activation": (unet_with(block={"name": "cab", "attention": "@act"}), r"stages\[0\]: unknown attention '@act'"),
     "even kernel": (unet_with() | {"stem": {"name": "conv", "kernel_size": 2}}, "stem: kernel_size must be odd and positive"),
     "guided first stage": (unet_with(guided=True), r"stage 1 \(UNetStage\) declares guidance .*build it with guided=False"),
 }
