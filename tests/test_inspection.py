@@ -212,6 +212,8 @@ def test_pictures_are_written(tmp_path):
     draw(model, tmp_path / "wiring.svg", title="a < b & c")
     root = ElementTree.parse(tmp_path / "wiring.svg").getroot()
     assert root.get("aria-label") == "a < b & c"
+    colours = {element.get(key) for element in root.iter() for key in ("fill", "stroke")} - {None, "none"}
+    assert all(re.fullmatch("#[0-9a-f]{3,6}", colour) for colour in colours)  # what programs other than browsers know, too
     draw(model, tmp_path / "wiring.png")
     with Image.open(tmp_path / "wiring.png") as image:
         assert image.width == 2 * round(wiring(model).width)
