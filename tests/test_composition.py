@@ -3,6 +3,7 @@
 import copy
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from restorekit.stages import HINetStage, MultiStage, ORSNetStage, Stage, StageS
 from restorekit.stages.config import NOT_DATA
 
 UNET = {"name": "unet", "widths": [8, 12]}
+DOCS = Path(__file__).parent.parent / "docs"
+EXAMPLES = [*sorted((DOCS / "ablations").glob("*.toml")), DOCS / "assets" / "five_stages.toml"]
 
 
 def unet_with(**arguments):
@@ -343,6 +346,13 @@ def validator():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_schema_accepts_the_config_of_every_model(validator, name):
     validator.validate(json.loads(json.dumps(CONFIGS[name])))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_schema_and_the_check_accept_every_example(validator, path):
+    config = read_config(path)
+    validator.validate(config)
+    check_config(config)
 
 
 @pytest.mark.parametrize("fault", INVALID)
