@@ -109,6 +109,12 @@ def test_files_hold_the_same_as_a_dict(tmp_path):
         assert compose(str(tmp_path / name)).config == config
 
 
+def test_the_config_of_a_saved_network_is_a_composition(tmp_path):
+    network = by_mappings()
+    network.save_pretrained(tmp_path)
+    assert compose(tmp_path / "config.json").config == network.config
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

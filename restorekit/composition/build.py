@@ -20,8 +20,9 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
     """Build a network from data.
 
     Args:
-        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one. ``stages`` is needed,
-            everything else has the defaults of :class:`restorekit.MultiStage`.
+        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one; the ``config.json``
+            of ``save_pretrained`` does. ``stages`` is needed, everything else has the defaults of
+            :class:`restorekit.MultiStage`.
 
     Returns:
         The network, with new weights.
@@ -66,7 +67,8 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
         raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}; a composition is a mapping with the key 'stages'")
-    return content
+    saved = content.get("composition")  # by save_pretrained
+    return saved if isinstance(saved, dict) else content
 
 
 def _stage(part: Any, path: str) -> Stage:

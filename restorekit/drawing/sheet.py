@@ -97,7 +97,8 @@ def to_svg(sheet: Sheet) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-            f'class="wiring" role="img" aria-label="{escape(sheet.title, {chr(34): "&quot;"})}" style="max-width:100%;height:auto">',
+            f'class="wiring" role="img" aria-label="{escape(sheet.title, {chr(34): "&quot;"})}" '
+            'style="max-width:100%;height:auto">',
             f'<rect class="paper" width="{width}" height="{height}" fill="{PAPER}"/>',
             f'<g class="ink" font-family="system-ui,sans-serif" fill="{INK}">',
             *(_svg_shape(shape) for shape in sheet.shapes),
