@@ -8,7 +8,7 @@ import torch
 from descriptors import BLOCKS, awake
 from torch import nn
 
-from restorekit import create_block
+from restorekit import ConfigError, create_block
 from restorekit.blocks import (
     ChannelAttention,
     ChannelAttentionBlock,
@@ -198,6 +198,18 @@ def test_unet_has_the_blocks_that_are_asked_for():
     assert [len(level) for level in stage.encoders] == [1, 0, 3]
     assert [len(level) for level in stage.decoders] == [2, 1, 0]
     check_stage(stage)
+
+
+def test_every_level_of_the_unet_can_have_a_block_of_its_own():
+    heads = [{"name": "mdta", "num_heads": number} for number in (1, 2, 4)]
+    stage = UNetStage((4, 4, 8), heads, num_blocks=1)
+    assert [[len(block.scale) for block in level] for level in stage.encoders] == [[1], [2], [4]]
+    assert [[len(block.scale) for block in level] for level in stage.decoders] == [[1], [2], [4]]
+    assert [len(block.scale) for block in stage.skips] == [1, 2]
+    check_stage(stage)
+    assert stage.description["block"] == heads
+    with pytest.raises(ConfigError, match="block is a list of 2 parts, and there are 3 levels; give one for each, finest first"):
+        UNetStage((4, 4, 8), ["naf", "cab"])
 
 
 def test_one_side_of_the_unet_alone_can_be_counted():

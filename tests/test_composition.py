@@ -36,7 +36,7 @@ def by_names():
 def by_mappings():
     block = {"name": "cab", "reduction": 2, "act": {"name": "leaky_relu", "negative_slope": 0.2}}
     stages = [
-        UNetStage((8, 12), {"name": "orb", "block": block, "num_blocks": 1}),
+        UNetStage((8, 12), [{"name": "orb", "block": block, "num_blocks": 1}, "naf"]),
         UNetStage((6, 8), block, guided=True, guide="gate"),
     ]
     return MultiStage(stages, grids=[(1, 2), (1, 1)], supervise={"name": "sam", "kernel_size": 3}, join="add", head="residual_head")
@@ -161,6 +161,10 @@ INVALID = {
     "unknown block in a block": (
         unet_with(block={"name": "orb", "block": {"name": "naff"}}),
         r"stages\[0\]\.block\.block: unknown block 'naff'; did you mean 'naf'",
+    ),
+    "unknown block in a list": (
+        unet_with(block=["naf", "naff"]),
+        r"stages\[0\]\.block\[1\]: unknown block 'naff'; did you mean 'naf'",
     ),
     "block without a name": (unet_with(block={"reduction": 2}), r"stages\[0\]\.block must be the name of a block, or a mapping"),
     "no block": (unet_with(block=None), r"stages\[0\]\.block must be the name of a block, .* got None"),
