@@ -1,6 +1,5 @@
 """Channel attention, and the residual block around it."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

@@ -23,7 +23,7 @@ class GlobalMean(nn.Module):
 
 
 def _slow_mean(x: Tensor) -> bool:
-    """Return whether PyTorch's mean would be slow: in half precision on the CPU it takes up to fifty times as long as means of rows."""
+    """Return whether PyTorch would be slow: in half precision on the CPU, its mean can take fifty times as long as that of rows."""
     return x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) and not torch.compiler.is_compiling()
 
 

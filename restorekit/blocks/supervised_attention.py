@@ -1,6 +1,5 @@
 """Supervision between stages, and the head after the last one."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
