@@ -17,7 +17,7 @@ from PIL.ImageFile import ImageFile
 
 from restorekit.checkpoint import atomic_path
 from restorekit.data.colour import cmyk_to_srgb
-from restorekit.data.deep import is_deep, read_deep, with_transparency, write_deep_png
+from restorekit.data.deep import is_deep, raw_mode, read_deep, with_transparency, write_deep_png
 from restorekit.data.metadata import KEPT, lost_in, metadata_of, save_options
 from restorekit.data.tiff import write_tiff
 
@@ -153,14 +153,14 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
         return copy
 
 
-def size_of(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return width and height of an image file without decoding it.
+def look_at(path: str | os.PathLike[str]) -> tuple[int, int, str]:
+    """Return width and height of an image file, and what kind of pixels it has, without decoding it.
 
     Raises:
         ImageError: if it is no image.
     """
     with _opened(path) as image:
-        return image.size
+        return (*image.size, raw_mode(image) if is_deep(image) else image.mode)
 
 
 def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
