@@ -308,7 +308,7 @@ def test_without_ffmpeg_a_video_is_refused(tmp_path: Path, monkeypatch: pytest.M
 class TestVideo:
     @staticmethod
     def ffmpeg(*arguments: object) -> bytes:
-        return subprocess.run(["ffmpeg", "-v", "error", *map(str, arguments)], check=True, capture_output=True).stdout
+        return subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True, capture_output=True).stdout
 
     def clip(self, path: Path, pixel_format: str = "yuv420p") -> None:
         picture = ("-f", "lavfi", "-i", "gradients=size=64x48:rate=25:duration=0.6:seed=1")
@@ -319,7 +319,7 @@ class TestVideo:
     def frames(self, path: Path) -> np.ndarray:
         return np.frombuffer(self.ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb48le", "-"), np.uint16).astype(float) / 65535
 
-    @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
+    @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p"])
     def test_frames_and_sound_survive(self, tmp_path: Path, pixel_format: str) -> None:
         self.clip(tmp_path / "a.mp4", pixel_format)
         counts: list[tuple[int, int | None]] = []

@@ -1,6 +1,7 @@
 """Restoring videos: frames through pipes from and to ffmpeg."""
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ Array = npt.NDArray[Any]
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm")
 ENCODERS = {".webm": ("libvpx-vp9", "-crf", "18", "-b:v", "0", "-row-mt", "1")}
 ENCODER = ("libx264", "-crf", "14", "-preset", "medium")  # what is lost by it cannot be seen
+SCALER = "flags=bicubic+accurate_rnd+full_chroma_int"  # by default, conversion to RGB and back darkens
 AHEAD = 2  # batches that are read before they are needed
 COLOURS = {
     "color_space": "-colorspace",
@@ -52,6 +54,7 @@ class Video:
         rate: frames a second, as a fraction.
         frames: about how many there are, or None.
         dtype: of pixels that hold all its bits.
+        subsampling: of its colours: 420, 422 or 444.
         colours: what ffprobe says of its colours.
     """
 
@@ -60,6 +63,7 @@ class Video:
     rate: str
     frames: int | None
     dtype: npt.DTypeLike
+    subsampling: str
     colours: dict[str, str]
 
 
@@ -137,7 +141,9 @@ def probe(path: Path) -> Video:
         np.uint16 if int(stream.get("bits_per_raw_sample") or 8) > 8 or stream["pix_fmt"].endswith(("10le", "12le")) else np.uint8
     )
     colours = {key: stream[key] for key in COLOURS if stream.get(key, "unknown") != "unknown"}
-    return Video(width, height, rate, frames, dtype, colours)
+    known = re.match(r"yuvj?(420|422|444)p|nv12|p010", stream["pix_fmt"])
+    subsampling = "444" if width % 2 or height % 2 or known is None else known[1] or "420"
+    return Video(width, height, rate, frames, dtype, subsampling, colours)
 
 
 class _Process:
@@ -192,17 +198,32 @@ class _Process:
 
 def _decoding(source: Path, video: Video) -> list[str]:
     pixels = "rgb48le" if video.dtype == np.uint16 else "rgb24"
+    scaling = ["-vf", f"scale={SCALER}"]
     timing = ["-fps_mode", "cfr", "-r", video.rate]
-    return ["ffmpeg", "-v", "error", "-i", _url(source), "-map", "0:V:0", *timing, "-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"]
+    return [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        _url(source),
+        "-map",
+        "0:V:0",
+        *scaling,
+        *timing,
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        pixels,
+        "pipe:1",
+    ]
 
 
 def _encoding(source: Path, target: Path, video: Video) -> list[str]:
     deep = video.dtype == np.uint16
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb48le" if deep else "rgb24", "-s", f"{video.width}x{video.height}", "-r", video.rate]
-    subsampled = video.width % 2 == 0 and video.height % 2 == 0
-    pixels = ("yuv420p" if subsampled else "yuv444p") + ("10le" if deep else "")
+    pixels = f"yuv{video.subsampling}p" + ("10le" if deep else "")
     matrix = MATRICES.get(video.colours.get("color_space", ""))
-    scaling = ["-vf", f"scale=out_color_matrix={matrix}"] if matrix else []
+    scaling = ["-vf", f"scale={SCALER}" + (f":out_color_matrix={matrix}" if matrix else "")]
     tags = [word for key, value in video.colours.items() if key != "color_range" for word in (COLOURS[key], value)]
     kept = ["-map", "0:v", "-map", "1:a?", "-map", "1:s?", "-map_metadata", "1", "-c:a", "copy", "-c:s", "copy"]
     coded = ["-c:v", *ENCODERS.get(target.suffix.lower(), ENCODER), "-pix_fmt", pixels]
