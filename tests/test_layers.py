@@ -29,6 +29,7 @@ LAYERS = [
     {"testing", "inspection"},
     {"drawing"},
     {"inference"},
+    {"restoring"},
     {"evaluate"},
     {"train"},
     {"cli"},

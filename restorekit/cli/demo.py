@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restorekit.cli.common import fail, say
+from restorekit.cli.common import bundled_model, fail, say
 
 EXAMPLES = """
 Examples:
@@ -42,16 +42,10 @@ def demo_command(
     from restorekit.data.samples import sample_photo
     from restorekit.inference import restore
     from restorekit.metrics import psnr
-    from restorekit.registry import did_you_mean
-    from restorekit.zoo import create_model, list_models, pretrained_config
+    from restorekit.zoo import create_model
 
     try:
-        if task not in TASKS:
-            raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
-        bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
-        if f"mprnet_tiny.{task}" not in bundled:
-            have = ", ".join(name.partition(".")[2] for name in bundled)
-            raise ValueError(f"no weights for {task} come with the package; there are those for: {have}")
+        model = bundled_model(task, TASKS)
         check_can_hold(output, "RGB")
         if not output.resolve().parent.is_dir():
             raise ImageError(f"no folder {output.resolve().parent} to write to")
@@ -61,7 +55,7 @@ def demo_command(
         what, arguments = TASKS[task]
         kind = create_degradation(**arguments | ({"sigma": sigma} if task == "denoise" else {}))
         degraded = degrade(clean, kind, seed=seed, index=0)
-        restored = restore(create_model(f"mprnet_tiny.{task}", pretrained=True), degraded)
+        restored = restore(create_model(model, pretrained=True), degraded)
         before, after = psnr(degraded, clean), psnr(restored, clean)
         labels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
         write_image(side_by_side(labels), output)
