@@ -1,5 +1,6 @@
 """The folder of a training run: recipe, log, checkpoint, weights."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -7,7 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,27 +101,41 @@ class Run:
             OSError: if it cannot be written; the checkpoint of before is still there.
         """
         state = {"step": step} | {name: part.state_dict() for name, part in parts.items()}
-        self.check_space(size_of(state))
-        try:
-            with atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
-                torch.save(state, file)
-        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
-            before = "the one of before is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
-            raise OSError(f"{self.checkpoint} could not be written ({error}); {before}, the same command goes on") from error
+        with self._explained(self.checkpoint), atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
-    def check_space(self, size: int) -> None:
-        """Raise an ``OSError`` unless the disk has space for so many bytes, and some more."""
+    def shortage(self, size: int, *, spare: int = SPARE) -> str:
+        """Return what is wrong if the disk lacks space for so many bytes, and some more; otherwise nothing."""
         free = shutil.disk_usage(self.folder).free
-        if free < size + SPARE:
-            raise OSError(
-                f"{self.folder} has {free / 1e6:.0f} MB of free space, and a checkpoint needs {(size + SPARE) / 1e6:.0f} MB; make "
-                "space, and the same command goes on"
-            )
+        if free >= size + spare:
+            return ""
+        return (
+            f"{self.folder} has {free / 1e6:.0f} MB of free space, and a run needs {(size + SPARE) / 1e6:.0f} MB; make space, and "
+            "the same command goes on"
+        )
+
+    def check_space(self, size: int, *, spare: int = SPARE) -> None:
+        """Raise an ``OSError`` if the disk lacks space for so many bytes, and some more."""
+        if shortage := self.shortage(size, spare=spare):
+            raise OSError(shortage)
+
+    @contextlib.contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        """Turn the failure to write a file into an ``OSError`` that says what is left, and how to go on."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
+            left = "the last checkpoint is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
+            raise OSError(f"{path} could not be written ({error}); {left}, the same command goes on") from error
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append a row to the log; values that JSON does not have, such as NaN, are written as text."""
+        """Append a row to the log; values that JSON does not have, such as NaN, are written as text.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
         plain = {key: str(value) if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
-        with self.log_file.open("a") as file:
+        with self._explained(self.log_file), self.log_file.open("a") as file:
             file.write(json.dumps(plain) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
