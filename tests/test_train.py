@@ -100,9 +100,21 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, fo
 def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder):
     """Sums are taken in another order, so float32 differs in its last digits. The second two steps go on from a checkpoint."""
     options = [f"validation.path={folder}", "validation.every=2", "optimizer.name=sgd", "optimizer.lr=0.05", "run.clip=inf"]
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", 2, "--num_machines", 1, "--mixed_precision", "no")
+    launch = (
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        2,
+        "--num_machines",
+        1,
+        "--mixed_precision",
+        "no",
+    )
     launch += ("--dynamo_backend", "no", "--main_process_port", 0)
     program(*launch, HERE / "training.py", "shared", folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
+    starts = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert [start["processes"] for start in starts] == [2, 2]
     one = recipe(folder, *options, "schedule.length=4", "run.steps=4")
     train(one, tmp_path / "one", device="cpu")
     assert [row["step"] for row in rows(tmp_path / "two")] == [1, 2, 3, 4]

@@ -71,7 +71,8 @@ def train_command(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    progress = Progress(*columns, console=console, disable=os.environ.get("RANK", "0") != "0")
+    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    progress = Progress(*columns, console=console, disable=not first)
     try:
         with _asked_to_stop() as stopping, progress:
             task = progress.add_task("reading images", total=merged.run.steps, start=False, speed="")
@@ -99,9 +100,11 @@ def train_command(
     except (ValueError, OSError, FloatingPointError, RuntimeError, ImportError) as error:
         fail(error)
     if weights is None:
-        console.print(f"stopped; everything is saved. {_resuming(folder)}")
+        if first:
+            console.print(f"stopped; everything is saved. {_resuming(folder)}")
         raise typer.Exit(130)
-    say(f"weights: {weights}")
+    if first:
+        say(f"weights: {weights}")
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def train(
             run.check_space(size)
         first = run.resume(**parts)
     if main:
-        run.begin(recipe)
+        run.begin(recipe, accelerator.num_processes)
         journal.open(first)
     batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
 

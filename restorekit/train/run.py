@@ -58,8 +58,8 @@ class Run:
                     "before, or go on with the new ones: --allow-changes"
                 )
 
-    def begin(self, recipe: Recipe) -> None:
-        """Write down recipe, versions, git commit and command; remove what a process left that was killed while it wrote."""
+    def begin(self, recipe: Recipe, processes: int) -> None:
+        """Write down recipe, command, processes, versions, commit; remove what a process left that was killed while it wrote."""
         for left in self.folder.glob(".*"):
             if left.suffix in (".pth", ".safetensors", ".jsonl", ".json", ".toml", ".png", ".md"):
                 left.unlink()
@@ -67,8 +67,8 @@ class Run:
             temporary.write_text(to_toml(recipe), encoding="utf-8")
         starts = json.loads(self.about_file.read_text()) if self.about_file.exists() else []
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        starts.append({"date": now, "command": sys.argv, "commit": git_commit(), "versions": versions_of(RECORDED)})
-        write_json(self.about_file, starts)
+        start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
+        write_json(self.about_file, [*starts, start | {"versions": versions_of(RECORDED)}])
 
     def resume(self, **parts: Any) -> int:
         """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step.
