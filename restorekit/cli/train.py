@@ -93,7 +93,10 @@ def train_command(
                         f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}"
                     )
 
-            weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
+            try:
+                weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
+            finally:
+                progress.update(task, visible=progress.tasks[0].started)  # no bar above an error before the first step
     except KeyboardInterrupt:
         console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None

@@ -46,9 +46,11 @@ class Run:
         """Make the folder, or check that it holds a run of this recipe.
 
         Raises:
-            ConfigError: if it holds a run of another recipe, and changes are not allowed.
+            ConfigError: if it is a file, or holds a run of another recipe and changes are not allowed.
             OSError: if it cannot be made.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"{self.folder} is a file; a run needs a folder: choose another with --output")
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.recipe_file.exists() and not allow_changes:
             changed = differences(load_recipe(str(self.recipe_file)), recipe)
