@@ -277,7 +277,7 @@ def _connector(
         return [module(*itertools.islice(given, len(levels))) for module, levels in zip(each, takes, strict=True)]
 
     levels = tuple(level for taken in takes for level in taken)
-    return Part(stage, role, _connector_kind(model, role, each[0]), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
+    return Part(stage, role, _connector_kind(model, role, each), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
 
 
 def _fusion(model: MultiStage, i: int) -> Part:
@@ -288,13 +288,13 @@ def _fusion(model: MultiStage, i: int) -> Part:
     def call(inputs: Pyramid) -> Pyramid:
         return fusion(inputs[:count], inputs[count:])
 
-    kind, takes = _connector_kind(model, "fuse", fusion), spec.encoder + spec.decoder
+    kind, takes = _connector_kind(model, "fuse", [fusion]), spec.encoder + spec.decoder
     return Part(i + 1, "fuse", kind, (model.grids[i],), (takes,), (guidance.guidance,), (fusion,), (call,))
 
 
 def _stage(model: MultiStage, i: int) -> Part:
     stage = cast(Stage, model.stages[i])
-    spec, name = stage.spec, name_of("stage", type(stage))
+    spec = stage.spec
     count = len(spec.inputs)
 
     def encode(inputs: Pyramid) -> Pyramid:
@@ -303,7 +303,7 @@ def _stage(model: MultiStage, i: int) -> Part:
     return Part(
         stage=i + 1,
         role="stage",
-        kind=type(stage).__name__ if isinstance(name, Unregistered) else name,
+        kind=_kind(name_of("stage", type(stage)), stage),
         grids=model.grids[i : i + 2],
         takes=(spec.inputs + spec.guidance, spec.encoder),
         gives=(spec.encoder, spec.decoder),
@@ -317,9 +317,14 @@ def _images(model: MultiStage, i: int) -> list[Level]:
     return [Level(model.image_channels, stride) for stride in model.strides[i]]
 
 
-def _connector_kind(model: MultiStage, role: str, module: nn.Module) -> str:
-    """Return the name that a connector was asked for by, or else that of its class."""
+def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:
+    """Return the name that a connector was asked for by, or else that of its class; several if scales differ."""
     described = model.description.get(role, inspect.signature(MultiStage).parameters[role].default)
+    each = described if isinstance(described, list) else [described] * len(modules)
+    return ", ".join(dict.fromkeys(_kind(entry, module) for entry, module in zip(each, modules, strict=False)))
+
+
+def _kind(described: Any, module: nn.Module) -> str:
     if isinstance(described, Unregistered):
         return type(module).__name__
     return str(described if isinstance(described, str) else described["name"])

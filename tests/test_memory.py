@@ -1,6 +1,5 @@
 """What a network needs and what there is are told before it runs."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -12,10 +11,8 @@ from test_restore import Identity
 from torch import Tensor, nn
 
 from restorekit import create_model, restore
-from restorekit.inference import memory
+from restorekit.inference import memory, planning
 from restorekit.inference.memory import _cgroup_rooms, available_bytes, peak_bytes
-
-restoring = importlib.import_module("restorekit.inference.restore")  # the package has a function of this name
 
 # Only the second run counts: the first makes the process load what it needs. The highest use is read from /proc, as getrusage
 # tells that of the parent, which is pytest, if it was higher.
@@ -50,7 +47,7 @@ def test_the_peak_agrees_with_what_a_process_takes() -> None:
 
 
 def test_an_image_is_refused_before_the_network_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restoring, "available_bytes", lambda: 10**6)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 10**6)
     ran: list[Tensor] = []
 
     class Watched(Identity):
@@ -59,17 +56,17 @@ def test_an_image_is_refused_before_the_network_runs(monkeypatch: pytest.MonkeyP
                 ran.append(image)
             return [image * self.weight]
 
-    with pytest.raises(MemoryError, match=r"restore 1024x1025 pixels at once \(about 0.0 GB needed, 0.0 GB available\); use"):
-        restore(Watched(), torch.zeros(3, 1025, 1024))
+    with pytest.raises(MemoryError, match=r"restore 1024x1032 pixels at once \(about 0.0 GB needed, 0.0 GB allowed\); use"):
+        restore(Watched(), torch.zeros(3, 1025, 1024), tile=None)
     assert not ran
     restore(Watched(), torch.zeros(3, 100, 100))
-    monkeypatch.setattr(restoring, "available_bytes", lambda: None)
+    monkeypatch.setattr(planning, "available_bytes", lambda: None)
     restore(Watched(), torch.zeros(3, 1025, 1024))
     assert len(ran) == 2
 
 
 def test_a_network_that_cannot_be_planned_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restoring, "available_bytes", lambda: 1)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 1)
 
     class Looks(Identity):
         def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:

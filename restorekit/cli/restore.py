@@ -58,7 +58,8 @@ def restore_command(
     on, and the exit status is 1. An output file is written whole or not at all.
     """
     from restorekit.inference import local_pooling, restore
-    from restorekit.inference.restore import POOLINGS, PRECISIONS
+    from restorekit.inference.precision import PRECISIONS
+    from restorekit.inference.restore import POOLINGS
 
     jobs, unusable = plan(images, output)
     problems = [*unusable, *refused(jobs, overwrite)]
