@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from restorekit.inference.memory import available_bytes, peak_bytes
 from restorekit.inference.tiling import OVERLAP, Tiling
+from restorekit.memory import available_bytes, peak_bytes
 from restorekit.model import RestorationModel
 
 PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
@@ -41,6 +41,7 @@ def plan(
     tile: str | int | None = "auto",
     overlap: int = OVERLAP,
     max_memory: str | int | None = None,
+    held: int = 0,
 ) -> Plan:
     """Decide how to restore an image.
 
@@ -51,13 +52,14 @@ def plan(
         dtype: to compute in.
         tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
         overlap: pixels that tiles share at least.
-        max_memory: bytes that the network may take, or words such as ``"2GB"``; by default, four fifths of what is free.
+        max_memory: bytes that may be taken, or words such as ``"2GB"``; by default, four fifths of what is free.
+        held: bytes of ``max_memory`` that the images take.
 
     Raises:
         ValueError: if the tile is too small or of another kind, or the memory is not understood.
         MemoryError: if the image does not fit, and may not be cut into smaller tiles.
     """
-    room = _room(model, max_memory)
+    room = _room(model, max_memory, held)
     multiple = model.size_multiple
     tiling = Tiling(size, size, multiple, overlap)
     if overlap < 0:
@@ -108,9 +110,9 @@ def too_large(size: tuple[int, int], numbers: str = "") -> str:
     )
 
 
-def _room(model: RestorationModel, max_memory: str | int | None) -> int | None:
+def _room(model: RestorationModel, max_memory: str | int | None, held: int) -> int | None:
     if max_memory is not None:
-        return parse_bytes(max_memory)
+        return max(0, parse_bytes(max_memory) - held)
     device = next(model.parameters()).device
     free = available_bytes() if device.type == "cpu" else None
     if device.type == "cuda":
