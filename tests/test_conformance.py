@@ -2,6 +2,7 @@
 
 import json
 
+import hypothesis
 import pytest
 import torch
 from descriptors import BLOCKS, DESCRIBED, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
@@ -19,10 +20,12 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.1}  # 
 every_part = pytest.mark.parametrize("name", PARTS)
 every_model = pytest.mark.parametrize("name", MODELS)
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
-# Tracing MAXIM's many partitions with symbolic sizes takes minutes, so export is tested with its parts alone.
-every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if name != "stage:maxim"])
+# Tracing a stage of MAXIM takes ten seconds, and longer alone, without a network that knows what divides the sides. By default one
+# is exported as a part of a network in test_ablations.py.
+NIGHTLY = hypothesis.settings().max_examples > 100
+every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if NIGHTLY or name != "stage:maxim"])
 every_exported_builder = pytest.mark.parametrize(
-    "name", [name for name, model in MODELS.items() if model.variant_of is None and name != "maxim"]
+    "name", [name for name, model in MODELS.items() if model.variant_of is None and (NIGHTLY or name != "maxim")]
 )
 every_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 

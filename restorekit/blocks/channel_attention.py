@@ -2,12 +2,12 @@
 
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks.conv import conv
 from restorekit.blocks.pooling import GlobalMean
+from restorekit.ops import activate, add_scaled
 from restorekit.parts import ActivationLike, activation
 from restorekit.registry import did_you_mean, register_block
 
@@ -102,9 +102,9 @@ class ChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        y = self.conv2(self.act(self.conv1(x)))
+        y = self.conv2(activate(self.act, self.conv1(x)))
         if isinstance(self.attention, ChannelAttention):
-            return torch.addcmul(x, y, self.attention.scale(y))  # scaled and added in one pass over the features
+            return add_scaled(x, y, self.attention.scale(y))
         return x + self.attention(y)
 
 

@@ -148,6 +148,8 @@ class MultiStage(RestorationModel):
         """
         self.check_image(image)
         self.check_stages(stages)
+        height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
+        image = image[..., :height, :width]  # all of it; when sizes are unknown, tracing learns from this what divides them
         restored: list[Tensor] = []
         guidance: Pyramid = ()
         patches = self._patches(image, self.grids[0], self.strides[0])

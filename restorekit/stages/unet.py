@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from restorekit.ops import Pyramid
+from restorekit.ops import Pyramid, add
 from restorekit.parts import BlockLike, DownsampleLike, GuideLike, UpsampleLike, factories, factory
 from restorekit.registry import register_stage
 from restorekit.stages.base import Level, Stage, StageSpec, least_side
@@ -89,7 +89,7 @@ class UNetStage(Stage):
         x = self.decoders[-1](encoded[-1])
         decoded = [x]
         for i in reversed(range(len(encoded) - 1)):
-            x = self.decoders[i](self.ups[i](x) + self.skips[i](encoded[i]))
+            x = self.decoders[i](add(self.skips[i](encoded[i]), self.ups[i](x)))
             decoded.append(x)
         return tuple(reversed(decoded))
 
