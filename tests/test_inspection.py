@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from descriptors import SMALL_HINET, SMALL_MAXIM, SMALL_MPRNET, SMALL_NAFNET
+from descriptors import SMALL_HINET, SMALL_MPRNET, SMALL_NAFNET
 from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -71,7 +71,6 @@ NETWORKS = {
     "mprnet": partial(create_model, "mprnet", **SMALL_MPRNET),
     "hinet": partial(create_model, "hinet", **SMALL_HINET),
     "nafnet": partial(create_model, "nafnet", **SMALL_NAFNET),
-    "maxim": partial(create_model, "maxim", **SMALL_MAXIM),
     "transformer": lambda: MultiStage([UNetStage((8, 12), "restormer")]),
     "five stages": five_stages,
     "three scales": lambda: MultiStage([Scales(), Scales(guided=True)]),
