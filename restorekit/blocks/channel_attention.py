@@ -121,11 +121,10 @@ def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:
     hidden = {} if name in WITHOUT_HIDDEN_LAYER else {"rd_channels": _hidden_width(width, reduction)}
     module = create_attn(name, width, **hidden)
     assert module is not None  # only for no name
+    # Patches live in the batch, so there is no batch normalisation: of cbam and lcbam, whose paper has none, and of coord.
     for part in module.modules():
         for child_name, child in part.named_children():
-            if isinstance(
-                child, nn.BatchNorm2d
-            ):  # of cbam and lcbam, whose paper has none, and of coord: patches live in the batch
+            if isinstance(child, nn.BatchNorm2d):
                 setattr(part, child_name, nn.Identity())
     return module
 
