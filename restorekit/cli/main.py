@@ -4,8 +4,8 @@ import sys
 
 import typer
 
+from restorekit.allocator import keep_freed_memory
 from restorekit.cli import convert, data, demo, evaluate, inspect, models, push, restore, train, weights
-from restorekit.cli.allocator import keep_freed_memory
 
 app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for name, module, command in (
