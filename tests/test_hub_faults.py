@@ -174,7 +174,7 @@ def test_tools_for_the_cache_of_huggingface_hub_go_on_working(published):
 
 
 def absent(hub):
-    hub.__exit__()
+    constants.ENDPOINT = "http://127.0.0.1:1"  # where nobody listens
 
 
 def missing(hub):
@@ -274,10 +274,8 @@ def test_every_fault_is_explained_and_can_be_cured(fault, published):
     refs = dict(published.repositories[REPOSITORY].refs)
     fault(published)
     assert_fails(*FAULTS[fault])
-    if fault is absent:
-        return
     published.heal()
-    constants.HF_HUB_DOWNLOAD_TIMEOUT = 5
+    constants.ENDPOINT, constants.HF_HUB_DOWNLOAD_TIMEOUT = published.url, 5
     published.repositories.update(commits)
     repository = published.repositories[REPOSITORY]
     repository.private = repository.gated = False
@@ -555,9 +553,15 @@ def test_a_page_that_drive_sends_as_the_file_is_refused(drive):
 
 def test_a_broken_connection_to_drive_is_explained(drive):
     drive.fail("confirm=t", faults.reset)
-    assert_fails(UnreachableError, "Google Drive: 1abc: .*Try again, or download")
+    assert_fails(UnreachableError, "Google Drive: 1abc: the connection failed; check the network and proxy; try again, or download")
     drive.heal()
     assert_works()
+
+
+def test_a_slow_drive_is_explained(drive):
+    constants.HF_HUB_DOWNLOAD_TIMEOUT = 0.1
+    drive.fail("confirm=t", faults.slow)
+    assert_fails(UnreachableError, r"Google Drive: 1abc: no answer within 0\.1 s; HF_HUB_DOWNLOAD_TIMEOUT=60 allows more")
 
 
 def test_drive_without_gdown_names_the_extra(hub, register, monkeypatch):
