@@ -135,6 +135,8 @@ def test_a_name_that_is_none_is_refused(name, hub):
         (b'{"architecture": "restorekit.models.mprnet:mprnet"}', "unknown model"),
         (b'{"architecture": "small", "arguments": {"depth": 3}}', "cannot be built here: .*unexpected keyword argument 'depth'"),
         (b'{"architecture": "small", "arguments": {"width": "os.system"}}', "cannot be built here"),
+        (b'{"architecture": "small", "arguments": {"width": -1}}', "cannot be built here: .*negative dimension"),
+        (b"[" * 10**5, "is no JSON"),
         (b" " * 2**20 + b"{}", "has 1048578 bytes; no config is that long"),
     ],
     ids=lambda case: case[:40] if isinstance(case, bytes) else "",
@@ -280,9 +282,23 @@ def test_the_card_has_metadata_for_the_hub_and_text_for_people(hub, token, model
         f'create_model("{NAME}", pretrained=True)',
         "Commercial use is **not allowed**",
         "by the lab on rain",
+        "| Rain100L | PSNR | 36.40 dB |",
+        "| Rain100L | SSIM | 0.965 |",
         "published; Y",
     ):
         assert words in text
+
+
+def test_what_is_published_says_how_large_the_file_is(model, tmp_path):
+    push(model, REPOSITORY, about=about(size=3), dry_run=tmp_path)
+    size = json.loads((tmp_path / "config.json").read_text())["weights"]["size"]
+    assert size == (tmp_path / "model.safetensors").stat().st_size
+
+
+def test_the_credits_of_bundled_weights_go_with_them(tmp_path):
+    (tmp_path / "terms").write_text("terms")
+    push(create_model("mprnet_tiny", pretrained=True), REPOSITORY, dry_run=tmp_path, licence_file=tmp_path / "terms")
+    assert "| CC-BY-4.0 | Jakkub Mede | train |" in (tmp_path / "README.md").read_text()
 
 
 def test_a_model_of_which_nothing_is_known_says_so(tmp_path, model):

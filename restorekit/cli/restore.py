@@ -36,7 +36,9 @@ def restore_command(
             "--output", "-o", help="A file for one image, whose suffix is the format; otherwise a folder.", show_default=False
         ),
     ],
-    model: Annotated[str, typer.Option(help="Model with bundled weights; `restorekit models` lists them.")] = "mprnet_tiny.denoise",
+    model: Annotated[
+        str, typer.Option(help="Whose weights to use; `restorekit models` lists them. They are fetched once.")
+    ] = "mprnet_tiny.denoise",
     weights: Annotated[
         Path | None,
         typer.Option(help="A .safetensors or .pth file to use instead; its architecture is recognised.", show_default=False),

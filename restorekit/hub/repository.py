@@ -16,6 +16,7 @@ from restorekit.pretrained import UNKNOWN, HubFile, LocalFile, Metric, Pretraine
 
 CONFIG_FILE = "config.json"
 LARGEST_CONFIG = 2**20  # bytes
+WANTED = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
 PREFIX = "hf-hub:"
 NAME = re.compile(r"hf-hub:(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w-][\w.-]*(/[\w-][\w.-]*)*))?", re.ASCII)
 
@@ -76,20 +77,28 @@ class Repository:
 
 
 def read_config(path: Path, origin: str) -> dict[str, Any]:
+    """Return what is in the file of a config, checked.
+
+    Raises:
+        WeightsError: if it is no config.
+    """
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
+    try:
+        config = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{origin} is no JSON ({error}); {WANTED}") from error
+    return checked_config(config, origin)
+
+
+def checked_config(config: Any, origin: str) -> dict[str, Any]:
     """Return a config that is one: plain data that names an architecture and its arguments, or holds a composition.
 
     Raises:
         WeightsError: if it is anything else.
     """
-    wanted = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
-    if path.stat().st_size > LARGEST_CONFIG:
-        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{origin} is no JSON ({error}); {wanted}") from error
     if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
-        raise WeightsError(f"{origin} does not say how the model is built; {wanted}")
+        raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
     kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict}
     for key, kind in kinds.items():
         if key in config and not isinstance(config[key], kind):
