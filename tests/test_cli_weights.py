@@ -93,10 +93,14 @@ def test_download_goes_on_after_weights_that_cannot_be_had(restorekit, hub):
 
 
 def test_models_of_repositories_are_listed_and_cleared(restorekit, hub):
-    config = json.dumps({"architecture": "small"}).encode()
+    licence = {"name": "[/]free", "commercial_use": True, "url": ""}
+    known = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper", "licence": licence}
+    config = json.dumps({"architecture": "small", "weights": known}).encode()
     hub.add("lab/mine", {"config.json": config, "model.safetensors": safetensors(network())})
     assert restorekit("weights", "download", "hf-hub:lab/mine")[0] == 0
-    assert "hf-hub:lab/mine" in restorekit("weights", "list")[1]
+    output = restorekit("weights", "list")[1]
+    assert "hf-hub:lab/mine" in output
+    assert "[/]free; commercial use allowed" in output
     assert restorekit("weights", "clear", "hf-hub:lab/mine")[0] == 0
     hub.log.clear()
     assert "hf-hub:lab/mine" not in restorekit("weights", "list")[1]

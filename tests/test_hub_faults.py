@@ -497,9 +497,10 @@ def test_a_mirror_goes_first(published, monkeypatch):
     assert "/mylab/small.rain/" in Entry(NAME).record().origin
 
 
-def test_a_mirror_that_lacks_the_weights_is_passed_over(published, monkeypatch):
+def test_a_mirror_that_lacks_the_weights_is_passed_over(published, monkeypatch, caplog):
     monkeypatch.setenv("RESTOREKIT_MIRROR", "mylab")
     assert_works()
+    assert caplog.records[0].message.startswith("small.rain: passed over: mylab/small.rain: access refused (HTTP 401)")
     assert REPOSITORY in Entry(NAME).record().origin
 
 

@@ -162,6 +162,11 @@ def test_weights_that_do_not_fit_the_config_are_refused(published):
         create_model(NAME, pretrained=True)
 
 
+STATED = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper"} | {
+    "licence": {"name": "MIT", "commercial_use": True, "url": ""}
+}
+
+
 @pytest.mark.parametrize(
     "weights",
     [
@@ -171,13 +176,21 @@ def test_weights_that_do_not_fit_the_config_are_refused(published):
         {"task": 3},
         {"more": 1},
         {"metrics": [1]},
+        {"metrics": [{"dataset": "x", "name": "PSNR", "value": "high", "protocol": "y"}]},
+        {"size": "large"},
     ],
     ids=str,
 )
 def test_what_a_config_says_of_its_weights_is_checked(weights, published):
-    stated = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper", "licence": {}} | weights
-    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": stated}).encode()})
+    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": STATED | weights}).encode()})
     assert pretrained_config(NAME).licence.name == "not stated"
+
+
+def test_what_a_config_says_of_its_weights_cannot_command_a_terminal(published):
+    stated = STATED | {"trained_by": "lab\x1b[2J\nlicence: free"}
+    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": stated}).encode()})
+    assert pretrained_config(NAME).trained_by == "lab [2J licence: free"
+    assert pretrained_config(NAME).licence.name == "MIT"
 
 
 def test_what_a_model_is_built_from_goes_there_and_back(model):

@@ -39,6 +39,7 @@ Name = Annotated[str, typer.Argument(help="Name: arch.tag, arch or hf-hub:owner/
 def list_command() -> None:
     """List all weights: size, whether they are on this machine, licence."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from restorekit import hub
@@ -58,7 +59,7 @@ def list_command() -> None:
         elif name in cached:
             here, size = "cached", cached[name].weights.stat().st_size
             total += size
-        table.add_row(name, "-" if size is None else mebibytes(size), here, about.licence.summary)
+        table.add_row(name, "-" if size is None else mebibytes(size), here, escape(about.licence.summary))
     Console(highlight=False, width=132).print(table)
     say(f"\n{mebibytes(total)} in {hub.home()}")
 

@@ -105,7 +105,10 @@ def _fetch(entry: Entry, about: PretrainedConfig, convert: Convert, config: Mapp
         try:
             for download in downloads:
                 try:
-                    return _accept(entry, download, convert, config, first)
+                    cached = _accept(entry, download, convert, config, first)
+                    for failure in failures:
+                        logger.warning("%s: passed over: %s", entry.name, failure)
+                    return cached
                 except CacheError:
                     raise
                 except CheckpointError as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from restorekit.hub.api import snapshot
 from restorekit.hub.cache import Entry
@@ -119,16 +119,34 @@ def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source,
     Raises:
         WeightsError: if something is missing, or unknown.
     """
+    known = _printable(data)
     try:
-        texts = [data[field] for field in ("task", "training_data", "trained_by", "source")]
-        if not all(isinstance(text, str) for text in texts) or not isinstance(data["licence"]["commercial_use"], bool):
-            raise TypeError("a text or a yes-or-no is of another type")
-        licence = WeightsLicence(**data["licence"])
-        metrics = tuple(Metric(**metric) for metric in data.get("metrics", ()))
-        return PretrainedConfig(**{**data, "licence": licence, "metrics": metrics, "sources": sources})
-    except (TypeError, KeyError, ValueError) as error:
+        known["licence"] = WeightsLicence(**_typed(known["licence"], WeightsLicence))
+        known["metrics"] = tuple(Metric(**_typed(metric, Metric)) for metric in known.get("metrics", ()))
+        plain = {field: known[field] for field in ("task", "training_data", "trained_by", "source")}
+        _typed(plain | {"size": known.get("size")}, PretrainedConfig)
+        return PretrainedConfig(**{**known, "sources": sources})
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         fields = ", ".join(field.name for field in dataclasses.fields(PretrainedConfig) if field.name != "sources")
         raise WeightsError(f"{origin} does not say what is known of the weights ({error}); it must have {fields}") from error
+
+
+def _typed(data: Mapping[str, Any], kind: type) -> Mapping[str, Any]:
+    """Return data whose values are of the types that the fields of a dataclass have; otherwise raise a ``TypeError``."""
+    hints = get_type_hints(kind)
+    for field, value in data.items():
+        if not isinstance(value, int | float if hints[field] is float else hints[field]):
+            raise TypeError(f"{field} is {value!r}")
+    return data
+
+
+def _printable(value: Any) -> Any:
+    """Return plain data with spaces for what would break a line or command a terminal: it is for people, and from anyone."""
+    if isinstance(value, str):
+        return "".join(character if character.isprintable() else " " for character in value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _about(config: Mapping[str, Any], sources: tuple[Source, ...]) -> PretrainedConfig:
