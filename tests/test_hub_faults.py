@@ -210,6 +210,10 @@ def too_many(hub):
     hub.fail(API, faults.status(429, Retry_After="3600"))
 
 
+def too_many_files(hub):
+    hub.fail(FILE, faults.status(429, Retry_After="3600"))
+
+
 def redirected_to_a_page(hub):
     hub.fail(API, faults.page)
 
@@ -254,6 +258,7 @@ FAULTS = {
     always_500: (UnreachableError, r"the server is in trouble \(HTTP 500\); try again later"),
     file_500: (UnreachableError, r"model_deraining\.pth of lab/restorers: the server is in trouble \(HTTP 500\)"),
     too_many: (UnreachableError, r"too many requests \(HTTP 429\); wait 3600 s"),
+    too_many_files: (UnreachableError, r"model_deraining\.pth of lab/restorers: too many requests \(HTTP 429\); wait 3600 s"),
     redirected_to_a_page: (
         UnreachableError,
         r"the answer is not one of a Hub; check HF_ENDPOINT .*and whether this network wants a login",
@@ -274,6 +279,7 @@ def test_every_fault_is_explained_and_can_be_cured(fault, published):
     refs = dict(published.repositories[REPOSITORY].refs)
     fault(published)
     assert_fails(*FAULTS[fault])
+    assert max(published.waits, default=0) <= 8, "nobody waits for long without being asked"
     published.heal()
     constants.ENDPOINT, constants.HF_HUB_DOWNLOAD_TIMEOUT = published.url, 5
     published.repositories.update(commits)
@@ -306,10 +312,11 @@ def test_a_server_that_recovers_is_asked_again(requests, published):
     assert published.waits == [1]
 
 
-def test_a_short_wait_that_is_asked_for_is_kept(published):
-    published.fail(API, faults.status(429, Retry_After="7"), times=1)
+@pytest.mark.parametrize(("requests", "waits"), [(API, [7]), (FILE, [8])])  # huggingface_hub adds a second
+def test_a_short_wait_that_is_asked_for_is_kept(requests, waits, published):
+    published.fail(requests, faults.status(429, Retry_After="7"), times=1)
     assert_works()
-    assert published.waits == [7]
+    assert published.waits == waits
 
 
 @pytest.mark.parametrize("fault", [faults.reset, faults.short, faults.wrong_bytes], ids=lambda fault: fault.__name__)
