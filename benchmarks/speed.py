@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 import restorekit
+from restorekit.allocator import keep_freed_memory
 from restorekit.inference import prepare
 from restorekit.inspection import inspect_model
 
@@ -115,9 +116,12 @@ def main() -> None:
     parser.add_argument("--model", default="mprnet_deblur", choices=("mprnet_deblur", "mprnet_denoise", "mprnet_derain"))
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep-memory", action="store_true", help="for all networks, see keep_freed_memory")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     name, (height, width) = arguments.model, arguments.size
+    if arguments.keep_memory:
+        keep_freed_memory()
     if arguments.one:
         run_one(name, arguments.one, height, width)
         return
@@ -138,7 +142,8 @@ def main() -> None:
     lines = [
         f"{name} at {height} x {width} ({macs / 1e9:.0f} GMACs), {torch.get_num_threads()} threads, "
         f"{capabilities.get('cpu_name', platform.machine())} ({', '.join(arithmetic) or 'no bfloat16 arithmetic'}), "
-        f"torch {torch.__version__}; medians of {arguments.runs}, runs alternating.",
+        f"torch {torch.__version__}; medians of {arguments.runs}, runs alternating"
+        f"{', freed memory kept' if arguments.keep_memory else ''}.",
         "",
         "| network | seconds | times the original's speed | share of the roof | peak memory, GB | PSNR to the original, dB |",
         "|---|---|---|---|---|---|",

@@ -13,9 +13,14 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: object, status: int = 1) -> NoReturn:
-    """Print an error in one line and leave with a status."""
-    console.print(f"[bold red]error:[/] {_escaped(message)}")
+    """Print an error and leave with a status."""
+    complain(message)
     raise typer.Exit(status)
+
+
+def complain(message: object) -> None:
+    """Print an error."""
+    console.print(f"[bold red]error:[/] {_escaped(message)}")
 
 
 def warn(message: object) -> None:

@@ -1,5 +1,6 @@
 """Restoring images of any kind and size."""
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,7 +197,7 @@ def _restored_rows(model: RestorationModel, pixels: Tensor, peak: int, settings:
         except MemoryError:
             if done or settings.tile != "auto" or not tiling.can_shrink:
                 raise
-            tiling = tiling.smaller()  # nothing is done yet
+            tiling = tiling.within(math.prod(tiling.tile) / 2)  # nothing is done yet
             bands = blended(run, tiling)
             continue
         if band is None:
