@@ -31,7 +31,7 @@ def small(path):
         for key in {"widths", "encoder_blocks", "decoder_blocks"} & stage.keys():
             stage[key] = stage[key][:LEVELS]
         if "widths" in stage:
-            stage["widths"] = [width // 12 for width in stage["widths"]]
+            stage["widths"] = [max(width // 12, 4) for width in stage["widths"]]  # of which channel attention leaves a fourth
         if stage["name"] == "orsnet":
             stage |= {"width": stage["width"] // 12, "num_orbs": LEVELS}
         if stage["name"] == "hinet":
