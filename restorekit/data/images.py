@@ -52,7 +52,8 @@ MODE_OF = {  # by the number of channels and of bits
     (3, 16): "RGB;16",
     (4, 16): "RGBA;16",
 }
-WRITE_OPTIONS: dict[str, dict[str, Any]] = {  # what is lost by them cannot be seen
+WRITE_OPTIONS: dict[str, dict[str, Any]] = {  # nothing that can be seen is lost by them
+    "PNG": {"compress_level": 3},  # 5 % more bytes than 6, in a third of the time
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
