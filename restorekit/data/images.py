@@ -280,9 +280,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no image that can be read here ({', '.join(FORMATS)})") from error
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # for damaged files, Pillow's readers raise errors of many kinds
         raise ImageError(f"{path} cannot be read: {error}") from error
 
 
