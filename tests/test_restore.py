@@ -128,13 +128,13 @@ def test_too_little_memory_is_explained(error: RuntimeError) -> None:
         def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
             raise error
 
-    with pytest.raises(MemoryError, match="restore 9x8 pixels at once"):
+    with pytest.raises(MemoryError, match="restore 16x8 pixels at once"):
         restore(Hungry(), torch.zeros(3, 8, 9))
 
 
 def test_a_wrong_precision_and_infinite_results_are_errors() -> None:
     with pytest.raises(ValueError, match="must be one of auto, float32, bfloat16"):
-        restore(Identity(), torch.zeros(3, 8, 8), precision="float16")
+        restore(Identity(), torch.zeros(3, 8, 8), precision="float8")
     model = Identity()
     with torch.no_grad():
         model.weight.fill_(torch.inf)

@@ -80,6 +80,26 @@ def restore_command(
         bool,
         typer.Option("--ensemble", help="Average over 8 turned and mirrored images: 8 times as long.", rich_help_panel=NETWORK),
     ] = False,
+    tile: Annotated[
+        str,
+        typer.Option(
+            help="Side of overlapping tiles in pixels; auto: as large as the memory allows; none: no tiles.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = "auto",
+    overlap: Annotated[int, typer.Option(help="Pixels that tiles share at least.", min=0, rich_help_panel=NETWORK)] = 64,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What the network may take, such as 2GB; by default, four fifths of what is free.",
+            show_default=False,
+            rich_help_panel=NETWORK,
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network: a minute at first, then faster.", rich_help_panel=NETWORK),
+    ] = False,
     alpha: Annotated[
         str, typer.Option(help="keep transparency as it is, or restore it as a grey image.", rich_help_panel=NETWORK)
     ] = "keep",
@@ -127,7 +147,16 @@ def restore_command(
     started = time.perf_counter()
     try:
         settings = Settings(
-            precision=precision, stages=stages, pooling=pooling, train_size=train_size, ensemble=ensemble, alpha=alpha
+            precision=precision,
+            stages=stages,
+            pooling=pooling,
+            train_size=train_size,
+            ensemble=ensemble,
+            tile=int(tile) if tile.isdecimal() else None if tile == "none" else tile,
+            overlap=overlap,
+            max_memory=max_memory,
+            compile=compiled,
+            alpha=alpha,
         )
         name = _model_name(task, model, weights)
         jobs, problems = plan_jobs(images, output, overwrite=overwrite)

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from restorekit.inference import local_pooling, restore
+from restorekit.inference import local_pooling, prepare, restore
 from restorekit.inference.ensemble import self_ensemble
-from restorekit.inference.restore import PEAKS, POOLINGS, PRECISIONS, has_bfloat16
+from restorekit.inference.precision import PRECISIONS, compute_dtype
+from restorekit.inference.restore import PEAKS, POOLINGS
+from restorekit.inference.tiling import OVERLAP
 from restorekit.model import RestorationModel
 
 Array = npt.NDArray[Any]
@@ -28,6 +30,10 @@ class Settings:
         pooling: ``"global"``, or ``"local"`` for means over windows.
         train_size: with local pooling, the side of the crops that the network was trained on.
         ensemble: whether to average over the image turned and mirrored in all eight ways.
+        tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
+        overlap: pixels that neighbouring tiles share at least.
+        max_memory: what the network may take, such as ``"2GB"``; by default, four fifths of what is free.
+        compile: whether to compile the network.
         alpha: what becomes of transparency: ``"keep"``, or ``"restore"``, as a grey image of its own.
 
     Raises:
@@ -39,6 +45,10 @@ class Settings:
     pooling: str = "global"
     train_size: int = 256
     ensemble: bool = False
+    tile: str | int | None = "auto"
+    overlap: int = OVERLAP
+    max_memory: str | int | None = None
+    compile: bool = False
     alpha: str = "keep"
 
     def __post_init__(self) -> None:
@@ -69,6 +79,8 @@ class Restorer:
         self.settings = settings or Settings()
         model.check_stages(self.settings.stages)
         self.model = local_pooling(model, self.settings.train_size) if self.settings.pooling == "local" else model
+        self._prepared: dict[str, RestorationModel] = {}  # by precision
+        self._tiles = 1
 
     def __call__(self, pixels: Array, *, alpha: bool = False) -> Array:
         """Return restored pixels.
@@ -86,25 +98,37 @@ class Restorer:
 
     def precision(self, dtype: npt.DTypeLike) -> str:
         """Return what the network computes in for pixels of a dtype."""
-        parameter = next(self.model.parameters())
-        if self.settings.precision != "auto":
-            return self.settings.precision
-        return "bfloat16" if np.dtype(dtype) == np.uint8 and has_bfloat16(parameter.device) else "float32"
+        pixels = torch.uint8 if np.dtype(dtype) == np.uint8 else torch.uint16
+        return str(compute_dtype(self.model, self.settings.precision, pixels)).removeprefix("torch.")
 
     def describe(self, pixels: Array) -> dict[str, Any]:
-        """Return how pixels are restored, as plain data for a report."""
+        """Return how the pixels of the last call were restored, as plain data for a report."""
         return {
             "precision": self.precision(pixels.dtype),
-            "tiles": 1,
+            "tiles": self._tiles,
             "pooling": self.settings.pooling,
             "stages": self.settings.stages or self.model.num_supervised,
             "ensemble": self.settings.ensemble,
         }
 
     def _restore(self, batch: Tensor) -> Tensor:
-        precision = self.precision(np.uint8 if batch.dtype == torch.uint8 else np.uint16)
-        run = partial(restore, self.model, precision=precision, stages=self.settings.stages)
-        if not self.settings.ensemble:
+        settings, precision = self.settings, self.precision(np.uint8 if batch.dtype == torch.uint8 else np.uint16)
+        if precision not in self._prepared:
+            self._prepared[precision] = prepare(self.model, precision=precision, compile=settings.compile)
+        run = partial(
+            restore,
+            self._prepared[precision],
+            precision=precision,
+            stages=settings.stages,
+            tile=settings.tile,
+            overlap=settings.overlap,
+            max_memory=settings.max_memory,
+            on_tile=self._count_tiles,
+        )
+        if not settings.ensemble:
             return run(batch)
         peak = PEAKS[batch.dtype]
         return (self_ensemble(run, batch.float() / peak) * peak).round().to(batch.dtype)
+
+    def _count_tiles(self, done: int, total: int) -> None:
+        self._tiles = total
