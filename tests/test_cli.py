@@ -1,5 +1,6 @@
 """The shell commands, run as a user runs them."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -31,6 +32,14 @@ SMALL = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
 def restorekit(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from restorekit.cli.main import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=os.environ | {"COLUMNS": "200"})
+
+
+def in_process(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Do the same without the start of Python and torch, which is what takes time."""
+    with contextlib.chdir(cwd or Path.cwd()):
+        result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -139,23 +148,25 @@ def test_restore_removes_noise_from_a_file(tmp_path: Path) -> None:
     assert np.square(restored - clean).mean() < 0.4 * np.square(noisy.astype(float) - clean).mean()
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_restore_stops_after_some_stages(tmp_path: Path, photo: Path, weights: Path) -> None:
     for k in (1, 3):
-        result = restorekit("restore", photo, "-o", tmp_path / f"{k}.png", "--weights", weights, "--stages", k)
+        result = in_process("restore", photo, "-o", tmp_path / f"{k}.png", "--weights", weights, "--stages", k)
         assert result.returncode == 0, result.stderr
     assert (tmp_path / "1.png").read_bytes() != (tmp_path / "3.png").read_bytes()
-    result = restorekit("restore", photo, "-o", tmp_path / "4.png", "--weights", weights, "--stages", 4)
+    result = in_process("restore", photo, "-o", tmp_path / "4.png", "--weights", weights, "--stages", 4)
     assert result.returncode == 2
     assert "stages must be from 1 to 3" in result.stderr
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_a_folder_goes_on_after_bad_files_and_says_so(tmp_path: Path, photo: Path, weights: Path) -> None:
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)
     (folder / "sub" / "good.png").write_bytes(photo.read_bytes())
     (folder / "truncated.png").write_bytes(photo.read_bytes()[:700])
     (folder / "text.jpg").write_text("not an image")
-    result = restorekit("restore", folder, "-o", tmp_path / "out", "--weights", weights)
+    result = in_process("restore", folder, "-o", tmp_path / "out", "--weights", weights)
     assert result.returncode == 1
     assert "restored 1 of 3 images" in result.stdout
     assert "truncated.png" in result.stderr
@@ -163,25 +174,98 @@ def test_a_folder_goes_on_after_bad_files_and_says_so(tmp_path: Path, photo: Pat
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["good.png"]
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_an_existing_output_is_refused_without_overwrite(tmp_path: Path, photo: Path, weights: Path) -> None:
     before = photo.read_bytes()
-    result = restorekit("restore", photo, "-o", photo, "--weights", weights)
+    result = in_process("restore", photo, "-o", photo, "--weights", weights)
     assert result.returncode == 1
     assert "output is the input itself" in result.stderr
     assert photo.read_bytes() == before
     other = tmp_path / "other.png"
     other.write_text("mine")
-    assert "exists" in restorekit("restore", photo, "-o", other, "--weights", weights).stderr
+    assert "exists" in in_process("restore", photo, "-o", other, "--weights", weights).stderr
     assert other.read_text() == "mine"
-    assert restorekit("restore", photo, "-o", photo, "--weights", weights, "--overwrite").returncode == 0
+    assert in_process("restore", photo, "-o", photo, "--weights", weights, "--overwrite").returncode == 0
     assert photo.read_bytes() != before
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_restore_of_a_photo_alone_says_what_it_did(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["restore", "photo.png", "--compare", "--task", "denoise"])
+    assert result.exit_code == 0, result.stderr
+    assert re.fullmatch(
+        r"photo.png -> photo.restored.png: 30 x 21 by mprnet_tiny.denoise in (bfloat16|float32), \d+\.\d s\n", result.stdout
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "photo.restored.compare.png", "photo.restored.png"]
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_restore_goes_on_where_it_stopped_and_reports(
+    tmp_path: Path, photo: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for i in range(4):
+        Path("in", f"{i}.png").write_bytes(photo.read_bytes())
+    common = ["restore", "in/*.png", "-o", "out", "--weights", str(weights), "--report", "report.jsonl", "--workers", "1"]
+    result = CliRunner().invoke(app, [*common, "--shard", "1/2", "--batch", "2"])
+    assert result.stdout.startswith("restored 2 of 2 images to out; "), result.stderr
+    assert sorted(path.name for path in Path("out").iterdir()) == ["0.png", "2.png"]
+    result = CliRunner().invoke(app, common)
+    assert result.stdout.startswith("restored 2 of 4 images to out, 2 were there already; ")
+    assert CliRunner().invoke(app, common).stdout.startswith("restored 0 of 4 images to out, 4 were there already; ")
+    lines = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
+    assert sorted(line["input"] for line in lines) == [f"in/{i}.png" for i in range(4)]
+    assert {line["model"] for line in lines} == {str(weights)}
+    assert {path.read_bytes() for path in Path("out").iterdir()} == {Path("out/0.png").read_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("photo.png", "--task", "deblurr"), "did you mean 'deblur'"),
+        (
+            ("photo.png", "--task", "denoise", "--model", "mprnet_tiny"),
+            "--task and --model each choose the network; give one of them",
+        ),
+        (("photo.png", "--shard", "3/2"), "i from 1 to n, such as 1/4; got 3/2"),
+        (("photo.png", "--shard", "half"), "a shard is i/n"),
+        (("photo.png", "--alpha", "drop"), "--alpha must be one of keep, restore; got 'drop'"),
+        (("photo.png", "--report", "none/report.jsonl"), "--report none/report.jsonl cannot be used"),
+        (("none*.png",), "no image matches none*.png"),
+        (("photo.png", "-o", "out.mp4"), "out.mp4: unknown image format '.mp4'"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_annotations", "photo")
+def test_options_of_restore_are_explained(
+    tmp_path: Path, arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["restore", *arguments])
+    assert result.exit_code in (1, 2)
+    assert words in " ".join(result.stderr.split())
+    assert isinstance(result.exception, SystemExit)
+    assert list(tmp_path.iterdir()) == [tmp_path / "photo.png"]
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_quality_of_the_output_is_settable(tmp_path: Path, weights: Path) -> None:
+    source = tmp_path / "a.png"
+    Image.fromarray(sample_photo()[:64, :64]).save(source)
+    for quality in ([], ["--quality", "50"]):
+        target = tmp_path / f"{len(quality)}.jpg"
+        result = CliRunner().invoke(app, ["restore", str(source), "-o", str(target), "--weights", str(weights), *quality])
+        assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "2.jpg").stat().st_size < (tmp_path / "0.jpg").stat().st_size / 2
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_two_inputs_for_one_output_are_refused(tmp_path: Path, photo: Path, weights: Path) -> None:
     other = tmp_path / "other" / photo.name
     other.parent.mkdir()
     other.write_bytes(photo.read_bytes())
-    result = restorekit("restore", photo, other, "-o", tmp_path / "out", "--weights", weights)
+    result = in_process("restore", photo, other, "-o", tmp_path / "out", "--weights", weights)
     assert result.returncode == 1
     assert "is the output of" in result.stderr
     assert (tmp_path / "out" / photo.name).exists()
@@ -201,8 +285,9 @@ def test_two_inputs_for_one_output_are_refused(tmp_path: Path, photo: Path, weig
         (("photo.png", "-o", "out.png", "--device", "tpu9"), "--device tpu9 cannot be used; use cpu"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_restore_explains_what_is_wrong(tmp_path: Path, photo: Path, arguments: tuple[str, ...], words: str) -> None:
-    result = restorekit("restore", *arguments, cwd=tmp_path)
+    result = in_process("restore", *arguments, cwd=tmp_path)
     assert words in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()) == 1 or words == "cannot be had"  # which lists all places
@@ -288,10 +373,11 @@ def test_an_image_that_needs_too_much_memory_is_refused_at_once(tmp_path: Path) 
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_a_file_that_is_named_twice_is_restored_once(tmp_path: Path, photo: Path, weights: Path) -> None:
-    result = restorekit("restore", photo, photo, "-o", tmp_path / "out", "--weights", weights)
+    result = in_process("restore", photo, photo, "-o", tmp_path / "out", "--weights", weights)
     assert result.returncode == 0, result.stderr
-    assert "restored 1 of 1 images" in result.stdout
+    assert result.stdout.count(" -> ") == 1
 
 
 @pytest.mark.parametrize(

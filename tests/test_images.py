@@ -20,6 +20,7 @@ from restorekit.data.images import (
     Picture,
     check_can_hold,
     find_images,
+    look_at,
     normal_mode,
     read_image,
     read_picture,
@@ -277,6 +278,29 @@ def test_truncated_files_are_explained(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ImageError, match=path.name):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(".png", "RGB;16"), (".tif", "RGB"), (".tif", "RGBA;16"), (".jpg", "L"), (".avif", "RGB")]
+)
+def test_damaged_files_are_read_or_explained(tmp_path: Path, suffix: str, mode: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_picture(sample(mode), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    explained: list[str] = []
+    for _ in range(40):
+        content = bytearray(whole)
+        for place in rng.integers(0, min(len(content), 400), 4):
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            look_at(path)
+            write_picture(read_picture(path), tmp_path / f"b{suffix}")
+        except ImageError as error:
+            explained.append(str(error))
+    assert explained
+    assert all(message.startswith(str(path)) for message in explained)
 
 
 def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

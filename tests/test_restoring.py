@@ -326,19 +326,21 @@ class TestVideo:
         details = restore_video(
             Restorer(Identity(), EXACT),
             tmp_path / "a.mp4",
-            tmp_path / "b.mp4",
+            tmp_path / "out" / "b.mp4",
             batch=4,
             progress=lambda *count: counts.append(count),
         )
         assert details["frames"] == 15
         assert counts[-1] == (15, 15)
-        first, second = self.frames(tmp_path / "a.mp4"), self.frames(tmp_path / "b.mp4")
+        first, second = self.frames(tmp_path / "a.mp4"), self.frames(tmp_path / "out" / "b.mp4")
         assert first.shape == second.shape
         assert np.square(first - second).mean() < 10 ** (-40 / 10)
-        assert probe(tmp_path / "b.mp4") == probe(tmp_path / "a.mp4")
-        sounds = [self.ffmpeg("-i", tmp_path / name, "-map", "0:a", "-c", "copy", "-f", "md5", "-") for name in ("a.mp4", "b.mp4")]
+        assert probe(tmp_path / "out" / "b.mp4") == probe(tmp_path / "a.mp4")
+        sounds = [
+            self.ffmpeg("-i", tmp_path / name, "-map", "0:a", "-c", "copy", "-f", "md5", "-") for name in ("a.mp4", "out/b.mp4")
+        ]
         assert sounds[0] == sounds[1]
-        assert b"title=A clip" in self.ffmpeg("-i", tmp_path / "b.mp4", "-f", "ffmetadata", "-")
+        assert b"title=A clip" in self.ffmpeg("-i", tmp_path / "out" / "b.mp4", "-f", "ffmetadata", "-")
 
     def test_what_is_no_video_is_explained_and_leaves_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_bytes(b"no video")

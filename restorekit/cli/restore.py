@@ -253,8 +253,8 @@ class _Run:
                             self.progress.update(bar, description=job.source.name)
                             details = restore_video(restorer, job.source, job.target, batch=options["batch"], progress=frames_done)
                             ended(Outcome(job, details=details))
-                        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-                            ended(Outcome(job, error=str(error)))
+                        except Exception as error:  # whatever is wrong with one video, the others go on
+                            ended(Outcome(job, error=str(error) or type(error).__name__))
         except KeyboardInterrupt:
             console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
             raise typer.Exit(130) from None

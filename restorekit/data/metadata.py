@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PIL import ExifTags, Image, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 
 KEPT = ("icc_profile", "exif", "xmp", "dpi")
 DESCRIPTIVE_TAGS = {  # of a TIFF file, those that describe the picture
@@ -16,6 +17,8 @@ DESCRIPTIVE_TAGS = {  # of a TIFF file, those that describe the picture
     ExifTags.Base.Copyright,
 }
 PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+NUMBERS = (int, float, IFDRational)  # that a resolution can be
+INCHES = 2  # as the unit of the resolution
 XMP_TAG = 700  # of TIFF
 EXIF_RESOLUTION = ("WEBP", "AVIF")  # formats that have a place for the resolution in their EXIF data only
 WORDS = {"icc_profile": "a colour profile", "exif": "EXIF data", "xmp": "XMP data"}
@@ -36,8 +39,11 @@ def metadata_of(image: Image.Image) -> dict[str, Any]:
             info["exif"] = kept.tobytes()
     if image.format in EXIF_RESOLUTION and "dpi" not in info:
         exif = image.getexif()
-        if exif.get(ExifTags.Base.ResolutionUnit, 2) == 2 and ExifTags.Base.XResolution in exif:  # inches
-            info["dpi"] = (float(exif[ExifTags.Base.XResolution]), float(exif[ExifTags.Base.YResolution]))
+        dpi: list[Any] = [exif.get(tag) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)]
+        if exif.get(ExifTags.Base.ResolutionUnit, 2) == INCHES and all(
+            isinstance(dots, NUMBERS) and float(dots) > 0 for dots in dpi
+        ):
+            info["dpi"] = tuple(map(float, dpi))
     return info
 
 
@@ -62,7 +68,7 @@ def save_options(file_format: str, info: Mapping[str, Any]) -> dict[str, Any]:
         exif = _exif(options.get("exif"))
         if ExifTags.Base.XResolution not in exif:
             exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
-            exif[ExifTags.Base.ResolutionUnit] = 2  # inches
+            exif[ExifTags.Base.ResolutionUnit] = INCHES
             options["exif"] = exif.tobytes()
     return options
 

@@ -128,7 +128,8 @@ class Restorer:
         if not settings.ensemble:
             return run(batch)
         peak = PEAKS[batch.dtype]
-        return (self_ensemble(run, batch.float() / peak) * peak).round().to(batch.dtype)
+        mean = self_ensemble(run, batch.float() / peak) * peak
+        return mean.round().double().to(batch.dtype)  # PyTorch converts float64 to uint16, and not float32
 
     def _count_tiles(self, done: int, total: int) -> None:
         self._tiles = total

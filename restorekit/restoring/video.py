@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from restorekit.checkpoint import atomic_path
+from restorekit.checkpoint import atomic_path, make_folder, remove_leftovers
 from restorekit.restoring.network import Restorer
 
 Array = npt.NDArray[Any]
@@ -92,6 +92,8 @@ def restore_video(
     if target.suffix.lower() not in VIDEO_SUFFIXES:
         raise FfmpegError(f"{target}: a video can be written as {', '.join(VIDEO_SUFFIXES)}; got {target.suffix!r}")
     video = probe(source)
+    make_folder(target.parent)
+    remove_leftovers([target])
     done = 0
     with atomic_path(target) as temporary, _Process(_decoding(source, video)) as decoder:
         with (

@@ -1,0 +1,138 @@
+"""Time a folder of photos beside the network alone, and kill the command at random moments.
+
+    python benchmarks/folder.py -o benchmarks/folder.md
+
+The photos are crops of the photograph in the package, 512 x 512, with noise, as PNG. The network's own throughput is that of
+`restore` on the same pixels in memory, nothing read or written; both run in turns in this process. Then the command
+`restorekit restore` is killed (SIGKILL) after random numbers of photos and given again, and its results are compared with those of
+a call that nothing disturbed.
+"""
+
+import argparse
+import platform
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import restorekit
+from restorekit.data.images import Picture, write_picture
+from restorekit.data.noise import Pixels, add_gaussian_noise
+from restorekit.data.samples import sample_photo
+from restorekit.restoring import Outcome, Restorer, plan_jobs, restore_files
+
+MODEL = "mprnet_tiny.denoise"
+KILLS = 5
+
+
+def photos(number: int, side: int) -> list[Pixels]:
+    """Return crops of the photograph in the package, with noise."""
+    rng = np.random.default_rng(0)
+    photo = np.tile(sample_photo(), (2, 2, 1))
+    starts = rng.integers(0, np.array(photo.shape[:2]) - side, (number, 2))
+    return [add_gaussian_noise(photo[top : top + side, left : left + side], 25.0, rng) for top, left in starts]
+
+
+def network_seconds(restorer: Restorer, pictures: list[Pixels]) -> float:
+    """Return how long the network takes for all pictures."""
+    started = time.perf_counter()
+    for picture in pictures:
+        restorer(picture[None])
+    return time.perf_counter() - started
+
+
+def folder_seconds(restorer: Restorer, source: Path, target: Path, workers: int) -> float:
+    """Return how long a folder takes from file to file."""
+    outcomes: list[Outcome] = []
+    started = time.perf_counter()
+    restore_files(restorer, plan_jobs([source], target)[0], outcomes.append, workers=workers)
+    seconds = time.perf_counter() - started
+    assert all(outcome.status == "restored" for outcome in outcomes)
+    return seconds
+
+
+def command(source: Path, target: Path) -> list[str]:
+    """Return the shell command that restores a folder."""
+    return [sys.executable, "-m", "restorekit", "restore", str(source), "-o", str(target), "--model", MODEL]
+
+
+def kill_and_resume(source: Path, target: Path, seed: int) -> list[int]:
+    """Run the command until it is through, killing it at random moments; return after how many photos."""
+    total = len(list(source.iterdir()))
+    rng = random.Random(seed)
+    kills = sorted(rng.sample(range(1, total), min(KILLS, total - 1)))
+    for count in kills:
+        process = subprocess.Popen(command(source, target), stdout=subprocess.DEVNULL)
+        while process.poll() is None and len(list(target.glob("[!.]*"))) < count:
+            time.sleep(0.001)
+        time.sleep(rng.random() / 10)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(source, target), check=True)
+    return kills
+
+
+def main() -> None:
+    """Measure, and write a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--parts", type=int, default=5, help="in how many turns the photos are restored")
+    parser.add_argument("--killed", type=int, default=20, help="how many photos the command is killed over")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    pictures = photos(arguments.photos, arguments.side)
+    restorer = Restorer(restorekit.create_model(MODEL, pretrained=True))
+    restorer(pictures[0][None])  # warms up
+    shares, alone, whole = [], 0.0, 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for part in range(arguments.parts):
+            source = root / f"in{part}"
+            source.mkdir()
+            for i, picture in enumerate(chosen := pictures[part :: arguments.parts]):
+                write_picture(Picture(picture), source / f"{i:03}.png")
+            network = network_seconds(restorer, chosen)
+            files = folder_seconds(restorer, source, root / f"out{part}", arguments.workers)
+            alone, whole = alone + network, whole + files
+            shares.append(network / files)
+        source = root / "killed"
+        source.mkdir()
+        for i, picture in enumerate(pictures[: arguments.killed]):
+            write_picture(Picture(picture), source / f"{i:03}.png")
+        subprocess.run(command(source, root / "whole"), check=True)
+        kills = kill_and_resume(source, root / "resumed", arguments.seed)
+        first, second = ({path.name: path.read_bytes() for path in (root / name).iterdir()} for name in ("whole", "resumed"))
+    same = "all files are identical to those of a call that nothing disturbed, and there are no others"
+    lines = [
+        f"{arguments.photos} photos of {arguments.side} x {arguments.side}, {MODEL}, {torch.get_num_threads()} threads, "
+        f"{torch.cpu.get_capabilities().get('cpu_name', platform.machine())}, torch {torch.__version__}.",
+        "",
+        "| | photos a second |",
+        "|---|---|",
+        f"| the network alone | {len(pictures) / alone:.2f} |",
+        f"| from file to file | {len(pictures) / whole:.2f} |",
+        "",
+        f"Share of the network's own throughput: {statistics.median(shares):.1%} "
+        f"(median of {arguments.parts} turns, {min(shares):.1%} to {max(shares):.1%}).",
+        "",
+        f"{len(first)} photos, killed after {', '.join(map(str, kills))} were there, and resumed: "
+        f"{same if first == second else 'FILES DIFFER'}.",
+    ]
+    text = "\n".join(lines) + "\n"
+    if arguments.output:
+        arguments.output.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
