@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 import restorekit
-from restorekit.inference.restore import has_bfloat16
+from restorekit.inference.precision import has_bfloat16
 from restorekit.train.build import AllStages
 from restorekit.train.losses import charbonnier, edge
 

@@ -57,7 +57,7 @@ def page() -> str:
 def _table(section: Any) -> str:
     hints, docs = typing.get_type_hints(section), argument_docs(section)
     rows = [
-        f"| `{field.name}` | {in_words(hints[field.name])} | {_default(field)} | {_plain(docs[field.name])} |"
+        f"| `{field.name}` | {in_words(hints[field.name])} | {_default(field)} | {docs[field.name].replace('|', chr(92) + '|')} |"
         for field in dataclasses.fields(section)
     ]
     return "| key | is | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
@@ -72,11 +72,6 @@ def _default(field: Any) -> str:
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _plain(text: str) -> str:
-    """Return what a docstring says as Markdown."""
-    return text.replace("``", "`").replace(":func:", "").replace("|", "\\|")
 
 
 if __name__ == "__main__":

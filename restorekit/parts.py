@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union
 
 from torch import nn
 
-from restorekit.registry import registry_of
+from restorekit.registry import did_you_mean, registry_of
 
 Part = str | Mapping[str, Any] | Callable[..., nn.Module]
 BlockLike = Annotated[Part, "block"]  # width -> features to features
@@ -51,7 +51,7 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
         part: registered name, mapping with the key ``name`` and arguments, or factory.
 
     Raises:
-        ConfigError: if a mapping has no name.
+        ConfigError: if a mapping has no name, or arguments that the part does not take.
         ValueError: if nothing is registered under the name.
         TypeError: if it is something else.
 
@@ -68,7 +68,12 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
         arguments = dict(part)
         if "name" not in arguments:
             raise ConfigError(f"{kind}: a mapping needs the key 'name'; got {', '.join(map(repr, arguments)) or 'nothing'}")
-        return functools.partial(registry_of(kind).get(arguments.pop("name")), **arguments)
+        name = arguments.pop("name")
+        make, known = registry_of(kind).get(name), [argument.name for argument in arguments_of(kind, name)]
+        for key in arguments:
+            if key not in known:
+                raise ConfigError(f"{kind} {name!r}: unknown argument {key!r}{did_you_mean(key, known)}")
+        return functools.partial(make, **arguments)
     if callable(part) and not isinstance(part, nn.Module):
         return part
     raise TypeError(f"{kind} must be a registered name, a mapping with a name, or a factory; got {type(part).__name__}")
@@ -227,13 +232,16 @@ def matches(value: Any, hint: Any) -> bool:
 def in_words(hint: Any) -> str:
     """Return an annotation in words, as messages and the reference say it."""
     if kind := part_kind(hint):
-        return f"a {kind}"
+        words = registry_of(kind).kind
+        both = f"{words} or a list of such" if takes_list(hint) else words
+        return f"{'an' if words[0] in 'aeiou' else 'a'} {both}"
     if options := alternatives(hint):
         told = [option for option in options if option is not types.NoneType and not (option is int and float in options)]
         return " or ".join(map(in_words, told))
     origin, parameters = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
-        return " or ".join(repr(value) for value in parameters)
+        *values, last = map(repr, parameters)
+        return " or ".join(filter(None, (", ".join(values), last)))
     if origin in (Sequence, list, tuple):
         noun, of, rest = in_words(parameters[0]).removeprefix("a ").removeprefix("an ").partition(" of ")
         return f"a list of {noun}s{of}{rest}"

@@ -42,9 +42,9 @@ class Registry(Generic[T]):
         """Register ``entry`` under ``name``.
 
         Raises:
-            ValueError: if the name is taken.
+            ValueError: if the name is taken, but for a definition in a notebook or program that runs again.
         """
-        if name in self._entries:
+        if name in self._entries and not _is_run_again(self._entries[name], entry):
             raise ValueError(f"{self.kind} {name!r} is already registered, as {self._entries[name]}; choose another name")
         self._entries[name] = entry
 
@@ -62,6 +62,12 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         load_plugins()
         return iter(sorted(self._entries))
+
+
+def _is_run_again(taken: object, entry: object) -> bool:
+    """Whether an entry is the same definition as another, run once more, as a cell of a notebook is."""
+    places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None)) for value in (taken, entry)]
+    return places[0] == places[1] and places[0][0] == "__main__"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """How to make a small one of every registered part, and what to feed it.
 
 A new block, stage, connector or model needs an entry here, and no test code: the tests in test_conformance.py go over all of them.
-Run as a program, this file writes the manifest of parameter names, ``data/parameter_names.json``.
+Run as a program, before a release, this file writes the manifest of parameter names, ``data/parameter_names.json``, which pins
+those of new parts from then on.
 """
 
 import json

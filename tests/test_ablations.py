@@ -35,10 +35,14 @@ def small(path):
             stage |= {"width": stage["width"] // 12, "num_orbs": LEVELS}
         if stage["name"] == "hinet":
             stage["norm_levels"] = [0, 0]
+        elif stage["name"] == "maxim":
+            stage |= {"num_groups": 1, "num_bottleneck_blocks": 1, "block_size": 2, "grid_size": 2, "coarse_block_size": 2}
         else:
             stage["num_blocks"] = 1
         if stage["name"] == "timm_unet":
             stage |= {"backbone": "test_resnet", "num_levels": LEVELS - 1}  # below one at full resolution
+    if config.get("join") == "cross_gating":
+        config["join"] = {"name": "cross_gating", "block_size": 2, "grid_size": 2}
     return config
 
 

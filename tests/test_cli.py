@@ -21,7 +21,7 @@ from restorekit.cli import demo
 from restorekit.cli.main import app
 from restorekit.data.noise import add_gaussian_noise
 from restorekit.data.samples import sample_photo
-from restorekit.inference.memory import available_bytes
+from restorekit.memory import available_bytes
 from restorekit.models.mprnet import mprnet
 from restorekit.zoo import create_model, list_models
 

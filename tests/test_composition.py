@@ -3,6 +3,7 @@
 import copy
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from restorekit.stages import HINetStage, MultiStage, ORSNetStage, Stage, StageS
 from restorekit.stages.config import NOT_DATA
 
 UNET = {"name": "unet", "widths": [8, 12]}
+DOCS = Path(__file__).parent.parent / "docs"
+EXAMPLES = [*sorted((DOCS / "ablations").glob("*.toml")), DOCS / "assets" / "five_stages.toml"]
 
 
 def unet_with(**arguments):
@@ -33,7 +36,7 @@ def by_names():
 def by_mappings():
     block = {"name": "cab", "reduction": 2, "act": {"name": "leaky_relu", "negative_slope": 0.2}}
     stages = [
-        UNetStage((8, 12), {"name": "orb", "block": block, "num_blocks": 1}),
+        UNetStage((8, 12), [{"name": "orb", "block": block, "num_blocks": 1}, "naf"]),
         UNetStage((6, 8), block, guided=True, guide="gate"),
     ]
     return MultiStage(stages, grids=[(1, 2), (1, 1)], supervise={"name": "sam", "kernel_size": 3}, join="add", head="residual_head")
@@ -106,6 +109,12 @@ def test_files_hold_the_same_as_a_dict(tmp_path):
         assert compose(str(tmp_path / name)).config == config
 
 
+def test_the_config_of_a_saved_network_is_a_composition(tmp_path):
+    network = by_mappings()
+    network.save_pretrained(tmp_path)
+    assert compose(tmp_path / "config.json").config == network.config
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -153,6 +162,10 @@ INVALID = {
         unet_with(block={"name": "orb", "block": {"name": "naff"}}),
         r"stages\[0\]\.block\.block: unknown block 'naff'; did you mean 'naf'",
     ),
+    "unknown block in a list": (
+        unet_with(block=["naf", "naff"]),
+        r"stages\[0\]\.block\[1\]: unknown block 'naff'; did you mean 'naf'",
+    ),
     "block without a name": (unet_with(block={"reduction": 2}), r"stages\[0\]\.block must be the name of a block, or a mapping"),
     "no block": (unet_with(block=None), r"stages\[0\]\.block must be the name of a block, .* got None"),
     "unknown connector": (unet_with() | {"fuse": "cssf"}, r"fuse: unknown fuse connector 'cssf'; did you mean 'csff'"),
@@ -167,12 +180,19 @@ INVALID = {
     "number for a list": ({"stages": [UNET | {"widths": 8}]}, r"stages\[0\]\.widths must be a list of integers; got 8"),
     "text in a list": ({"stages": [UNET | {"widths": ["8"]}]}, r"stages\[0\]\.widths must be a list of integers; got \['8'\]"),
     "number for truth": (unet_with(guided=1), r"stages\[0\]\.guided must be true or false; got 1"),
-    "number for text": (unet_with(block={"name": "cab", "attention": 1}), r"stages\[0\]\.block\.attention must be a string; got 1"),
+    "number for text": (
+        {"stages": [{"name": "timm_unet", "backbone": 18}]},
+        r"stages\[0\]\.backbone must be a string; got 18",
+    ),
     "text for a mapping": (
         {"stages": [{"name": "timm_unet", "backbone": "resnet18", "backbone_args": "norm"}]},
         r"stages\[0\]\.backbone_args must be a mapping; got 'norm'",
     ),
-    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode must be 'area' or 'nearest'; got 'cubic'"),
+    "misspelt choice": (
+        unet_with(block={"name": "cab", "attention": "cbma"}),
+        r"stages\[0\]\.block\.attention: unknown choice 'cbma'; did you mean 'cbam'",
+    ),
+    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode: unknown choice 'cubic'; known: area, nearest"),
     "grids that are no lists": (unet_with() | {"grids": [2, 2]}, r"grids must be a list of lists of integers; got \[2, 2\]"),
     "shared of a wrong type": (unet_with() | {"shared": ["prelu"]}, r"shared must be a mapping of names to activations; got \["),
     "unknown shared activation": (
@@ -190,13 +210,18 @@ UNFIT = {
         unet_with(block={"name": "cab", "act": "@atc"}) | {"shared": {"act": "prelu"}},
         r"stages\[0\]\.block\.act: '@atc' is not under 'shared'; did you mean 'act'",
     ),
-    "no width": ({"stages": [UNET, UNET | {"widths": []}]}, r"stages\[1\]: widths is empty; a U-Net needs at least one level"),
-    "width 0": (unet_with(widths=[8, 0]), r"stages\[0\]: a convolution needs at least one channel on either side; got .*0"),
+    "no width": (
+        {"stages": [UNET, UNET | {"widths": []}]},
+        r"stages\[1\] \(unet\): widths is empty; a U-Net needs at least one level",
+    ),
+    "width 0": (
+        unet_with(widths=[8, 0]),
+        r"stages\[0\] \(unet\): a convolution needs at least one channel on either side; got .*0",
+    ),
     "width that heads do not divide": (
         unet_with(block={"name": "restormer", "num_heads": 5}),
-        r"stages\[0\]: num_heads must divide the width; got 5 heads for width 8",
+        r"stages\[0\] \(unet\): num_heads must divide the width; got 5 heads for width 8",
     ),
-    "name that is no activation": (unet_with(block={"name": "cab", "attention": "@act"}), r"stages\[0\]: unknown attention '@act'"),
     "even kernel": (unet_with() | {"stem": {"name": "conv", "kernel_size": 2}}, "stem: kernel_size must be odd and positive"),
     "guided first stage": (unet_with(guided=True), r"stage 1 \(UNetStage\) declares guidance .*build it with guided=False"),
 }
@@ -331,6 +356,13 @@ def validator():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_schema_accepts_the_config_of_every_model(validator, name):
     validator.validate(json.loads(json.dumps(CONFIGS[name])))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_schema_and_the_check_accept_every_example(validator, path):
+    config = read_config(path)
+    validator.validate(config)
+    check_config(config)
 
 
 @pytest.mark.parametrize("fault", INVALID)

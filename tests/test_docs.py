@@ -1,14 +1,14 @@
 """The documentation is true: its code runs, its commands exist, and nothing that is public is left out."""
 
 import contextlib
-import importlib.util
 import io
+import json
 import re
 import runpy
 import shlex
 from itertools import zip_longest
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -18,8 +18,12 @@ import yaml
 import restorekit
 from restorekit import blocks, evaluate, hub, metrics, models, ops, publish, stages, testing, zoo
 from restorekit.cli.main import app
+from restorekit.composition import json_schema
+from restorekit.composition.check import network_arguments
+from restorekit.parts import GIVEN, arguments_of
 from restorekit.registry import blocks as block_registry
 from restorekit.registry import connectors as connector_registries
+from restorekit.registry import registry_of
 from restorekit.registry import stages as stage_registry
 
 ROOT = Path(__file__).parent.parent
@@ -165,10 +169,30 @@ def test_shell_command_exists(line):
     command.make_context(name, arguments)  # raises if an option is unknown or an argument is missing
 
 
+def script(name):
+    """Return the functions of a program in the folder of the documentation."""
+    return SimpleNamespace(**runpy.run_path(str(DOCS / name)))
+
+
+def built(name, source):
+    """Return a page as the hook of that name builds it."""
+    page = SimpleNamespace(file=SimpleNamespace(src_uri=source))
+    return script(name).on_page_markdown((DOCS / source).read_text(), page=page)
+
+
 def test_every_page_is_in_the_navigation():
-    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    named = list(nav_files(config["nav"]))
-    assert sorted(named) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+    config = SimpleNamespace(**yaml.safe_load((ROOT / "mkdocs.yml").read_text()))
+    script("parts.py").on_config(config)
+    assert sorted(nav_files(config.nav)) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+
+
+def test_the_page_of_a_new_part_goes_into_the_navigation():
+    config = SimpleNamespace(nav=[{"Home": "index.md"}, {"Parts": ["parts/index.md", {"Block": "parts/cab.md"}]}])
+    script("parts.py").on_config(config)
+    section = config.nav[1]["Parts"]
+    assert section[:2] == ["parts/index.md", {"Block": "parts/cab.md"}]
+    assert {"Residual dense block": "parts/rdb.md"} in section
+    assert len(list(nav_files(section))) == len(set(nav_files(section))) == len(list((DOCS / "parts").glob("*.md")))
 
 
 @pytest.mark.parametrize(
@@ -180,21 +204,36 @@ def test_every_page_is_in_the_navigation():
     ],
 )
 def test_every_registered_part_has_a_page(kind, name):
-    naming = re.compile(rf"^Registered as the {kind}s? [^.]*`{name}`", re.MULTILINE)
-    pages = [path.name for path in (DOCS / "parts").glob("*.md") if path.name != "index.md" and naming.search(path.read_text())]
+    pages = script("parts.py").pages_of(kind, name)
     assert len(pages) == 1, f"one page in docs/parts must start with: Registered as the {kind} `{name}`; found {pages}"
-    assert f"`{name}`" in (DOCS / "parts" / "index.md").read_text()
 
 
-def test_the_reference_of_compositions_is_current():
-    page = runpy.run_path(str(DOCS / "composition.py"))
-    assert (DOCS / "composition.md").read_text() == page["page"](), "run: python docs/composition.py"
-    assert (DOCS / "composition.schema.json").read_text() == page["schema"](), "run: python docs/composition.py"
+def test_the_index_lists_every_registered_part():
+    rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| \[`\w+`\]\(\w+\.md\) \| \S", built("parts.py", "parts/index.md"), re.MULTILINE)
+    registries = (block_registry, stage_registry, *connector_registries.values())
+    assert sorted(rows) == sorted((name, registry.kind) for registry in registries for name in registry)
+
+
+def test_the_reference_of_compositions_has_every_part_and_argument():
+    *_, reference = built("composition.py", "composition.md").partition("## Reference")
+    sections = re.split(r"^### (?:Kind of part: )?", reference, flags=re.MULTILINE)[1:]
+    found = {section.partition("\n")[0]: section for section in sections}
+    assert set(found) == {"A network", *GIVEN}
+    for argument in network_arguments():
+        assert f"\n| `{argument.name}` | " in found["A network"]
+    for kind in GIVEN:
+        parts = dict(zip(*[iter(re.split(r"^\*\*`(\w+)`\*\*: ", found[kind], flags=re.MULTILINE)[1:])] * 2, strict=True))
+        assert list(parts) == list(registry_of(kind))
+        for name, text in parts.items():
+            assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == [argument.name for argument in arguments_of(kind, name)]
+
+
+def test_the_schema_is_published():
+    assert json.loads(script("composition.py").schema()) == json.loads(json.dumps(json_schema()))
 
 
 def test_the_page_of_published_weights_is_current():
-    page = runpy.run_path(str(DOCS / "published.py"))
-    assert (DOCS / "published.md").read_text() == page["page"](), "run: python docs/published.py"
+    assert (DOCS / "published.md").read_text() == script("published.py").page(), "run: python docs/published.py"
 
 
 def test_every_model_is_in_the_reference():
@@ -225,10 +264,7 @@ def test_every_public_name_is_in_the_reference(module, name):
 
 
 def test_the_reference_of_recipes_is_current():
-    spec = importlib.util.spec_from_file_location("recipes", DOCS / "recipes.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert script.PAGE.read_text() == script.page(), "run: python docs/recipes.py"
+    assert (DOCS / "recipes.md").read_text() == script("recipes.py").page(), "run: python docs/recipes.py"
 
 
 @pytest.mark.parametrize("name", ["check_block", "check_stage", "check_model"])

@@ -9,17 +9,17 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from descriptors import SMALL_HINET, SMALL_MPRNET, SMALL_NAFNET
+from descriptors import SMALL_HINET, SMALL_MAXIM, SMALL_MPRNET, SMALL_NAFNET
 from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from restorekit.blocks import conv
+from restorekit.blocks import AddJoin, conv
 from restorekit.cli.main import app
 from restorekit.composition import json_schema
 from restorekit.drawing import draw, to_svg, wiring
-from restorekit.inspection import _LiveBytes, inspect_model, peak_memory, time_parts
+from restorekit.inspection import inspect_model, peak_memory, time_parts
 from restorekit.stages import HINetStage, Level, MultiStage, ORSNetStage, Stage, StageSpec, TimmUNetStage, UNetStage
 from restorekit.zoo import create_model
 
@@ -71,6 +71,7 @@ NETWORKS = {
     "mprnet": partial(create_model, "mprnet", **SMALL_MPRNET),
     "hinet": partial(create_model, "hinet", **SMALL_HINET),
     "nafnet": partial(create_model, "nafnet", **SMALL_NAFNET),
+    "maxim": partial(create_model, "maxim", **SMALL_MAXIM),
     "transformer": lambda: MultiStage([UNetStage((8, 12), "restormer")]),
     "five stages": five_stages,
     "three scales": lambda: MultiStage([Scales(), Scales(guided=True)]),
@@ -112,6 +113,12 @@ def test_parts_make_up_what_fewer_and_all_stages_compute(make):
         assert 2 * macs == flops(model, size, stages=stages)
 
 
+def test_connectors_that_differ_between_scales_are_all_named():
+    joins = ["add", {"name": "concat", "kernel_size": 1}, AddJoin]
+    found = inspect_model(MultiStage([Scales(), Scales()], join=joins), (8, 8))
+    assert [part.kind for part in found.parts if part.role == "join"] == ["add, concat"]
+
+
 def test_the_first_stage_of_mprnet_costs_a_seventh():
     with torch.device("meta"):
         model = create_model("mprnet_deblur")
@@ -124,19 +131,6 @@ def test_a_resizing_up_is_counted_after_its_convolution_and_before_it():
     down, up = 8 * 8 * 4 * 6, 8 * 8 * 6 * 4
     (stage,) = (part for part in found.parts if part.role == "stage")
     assert (stage.macs, stage.published_macs) == (down + up, down + 4 * up)
-
-
-def test_live_memory_is_that_of_the_tensors_that_exist():
-    with _LiveBytes() as live:
-        x = torch.zeros(100, device="meta")
-        y = x + 1
-        del x
-        z = y.view(10, 10)[2:]
-        del y
-        w = z * 2
-    assert (live.now, live.peak) == (400 + 320, 800)
-    del z, w
-    assert live.now == 0
 
 
 def test_peak_memory_grows_with_the_image_and_holds_the_weights():
@@ -205,6 +199,8 @@ def test_pictures_are_written(tmp_path):
     draw(model, tmp_path / "wiring.svg", title="a < b & c")
     root = ElementTree.parse(tmp_path / "wiring.svg").getroot()
     assert root.get("aria-label") == "a < b & c"
+    colours = {element.get(key) for element in root.iter() for key in ("fill", "stroke")} - {None, "none"}
+    assert all(re.fullmatch("#[0-9a-f]{3,6}", colour) for colour in colours)  # what programs other than browsers know, too
     draw(model, tmp_path / "wiring.png")
     with Image.open(tmp_path / "wiring.png") as image:
         assert image.width == 2 * round(wiring(model).width)

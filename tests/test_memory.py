@@ -1,6 +1,5 @@
 """What a network needs and what there is are told before it runs."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -11,11 +10,9 @@ import torch
 from test_restore import Identity
 from torch import Tensor, nn
 
-from restorekit import create_model, restore
-from restorekit.inference import memory
-from restorekit.inference.memory import _cgroup_rooms, available_bytes, peak_bytes
-
-restoring = importlib.import_module("restorekit.inference.restore")  # the package has a function of this name
+from restorekit import create_model, memory, restore
+from restorekit.inference import planning
+from restorekit.memory import _cgroup_rooms, _LiveBytes, available_bytes, peak_bytes
 
 # Only the second run counts: the first makes the process load what it needs. The highest use is read from /proc, as getrusage
 # tells that of the parent, which is pytest, if it was higher.
@@ -30,6 +27,19 @@ before = highest()
 restore(model, torch.rand(1, 3, 640, 640), precision="float32")
 print(highest() - before)
 """
+
+
+def test_live_memory_is_that_of_the_tensors_that_exist() -> None:
+    with _LiveBytes() as follower:
+        x = torch.zeros(100, device="meta")
+        y = x + 1
+        del x
+        z = y.view(10, 10)[2:]
+        del y
+        w = z * 2
+    assert (follower.live, follower.peak) == (400 + 320, 800)
+    del z, w
+    assert follower.live == 0
 
 
 def test_peak_is_that_of_the_live_tensors() -> None:
@@ -50,7 +60,7 @@ def test_the_peak_agrees_with_what_a_process_takes() -> None:
 
 
 def test_an_image_is_refused_before_the_network_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restoring, "available_bytes", lambda: 10**6)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 10**6)
     ran: list[Tensor] = []
 
     class Watched(Identity):
@@ -59,17 +69,17 @@ def test_an_image_is_refused_before_the_network_runs(monkeypatch: pytest.MonkeyP
                 ran.append(image)
             return [image * self.weight]
 
-    with pytest.raises(MemoryError, match=r"restore 1024x1025 pixels at once \(about 0.0 GB needed, 0.0 GB available\); use"):
-        restore(Watched(), torch.zeros(3, 1025, 1024))
+    with pytest.raises(MemoryError, match=r"restore 1024x1032 pixels at once \(about 0.0 GB needed, 0.0 GB allowed\); use"):
+        restore(Watched(), torch.zeros(3, 1025, 1024), tile=None)
     assert not ran
     restore(Watched(), torch.zeros(3, 100, 100))
-    monkeypatch.setattr(restoring, "available_bytes", lambda: None)
+    monkeypatch.setattr(planning, "available_bytes", lambda: None)
     restore(Watched(), torch.zeros(3, 1025, 1024))
     assert len(ran) == 2
 
 
 def test_a_network_that_cannot_be_planned_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restoring, "available_bytes", lambda: 1)
+    monkeypatch.setattr(planning, "available_bytes", lambda: 1)
 
     class Looks(Identity):
         def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:

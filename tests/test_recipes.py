@@ -67,7 +67,7 @@ def test_overrides_are_read_as_toml_or_as_text():
         (["run.steps=1.5"], "run.steps must be an integer; got 1.5"),
         (["run.compile=1"], "run.compile must be true or false; got 1"),
         (["data.degradations=[3]"], r"data.degradations must be a list of mappings; got \[3\]"),
-        (["data.layout=gorpo"], "data.layout must be 'photos' or 'folders' or 'gopro' or 'rain13k' or 'sidd'; got 'gorpo'"),
+        (["data.layout=gorpo"], "data.layout must be 'photos', 'folders', 'gopro', 'rain13k' or 'sidd'; got 'gorpo'"),
         (["run=3"], "run must be a section with keys; got 3"),
         (["run.steps.more=3"], "'run.steps.more=3': run.steps is no mapping"),
         (["steps"], "'steps': expected section.key=value, such as optimizer.lr=1e-4"),

@@ -7,6 +7,7 @@ import textwrap
 from functools import partial
 
 import pytest
+from torch import nn
 
 import restorekit
 from restorekit.blocks import ChannelAttentionBlock
@@ -22,6 +23,22 @@ def test_a_name_is_registered_once():
         registry.add("nearest", 2)
     assert registry.get("nearest") == 1
     assert list(registry) == ["nearest"]
+
+
+def test_a_cell_of_a_notebook_may_run_again():
+    def define(module, name="Block"):
+        return type(name, (nn.Module,), {"__module__": module, "__qualname__": name})
+
+    registry = Registry[type]("block")
+    registry.add("mine", define("__main__"))
+    registry.add("mine", again := define("__main__"))
+    assert registry.get("mine") is again
+    for other in (define("__main__", "Other"), define("package")):
+        with pytest.raises(ValueError, match="'mine' is already registered"):
+            registry.add("mine", other)
+    registry.add("theirs", define("package"))
+    with pytest.raises(ValueError, match="'theirs' is already registered"):
+        registry.add("theirs", define("package"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Blocks: the modules that stages are made of, one idea of one paper a file."""
 
-from restorekit.blocks import builtin  # noqa: F401, which registers modules of PyTorch
+import importlib
+import pkgutil
+
 from restorekit.blocks.channel_attention import ChannelAttention, ChannelAttentionBlock
 from restorekit.blocks.conv import conv
 from restorekit.blocks.cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
@@ -59,3 +61,6 @@ __all__ = [
     "conv_block",
     "multiple_of",
 ]
+
+for module in pkgutil.iter_modules(__path__):  # so that the parts of every file are registered, named above or not
+    importlib.import_module(f"{__name__}.{module.name}")

@@ -1,18 +1,23 @@
 """Channel attention, and the residual block around it."""
 
-import torch
+from typing import Literal, get_args
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks.conv import conv
 from restorekit.blocks.pooling import GlobalMean
+from restorekit.ops import activate, add_scaled
 from restorekit.parts import ActivationLike, activation
 from restorekit.registry import did_you_mean, register_block
 
-# Attention of timm, and whether it is told the width of its hidden layer. Left out is what needs statistics of the batch (cbam,
-# lcbam, sk, lambda, nl, bat) or features of certain sizes (bottleneck, halo), what cannot be built with these arguments (ge), and
-# what the oldest timm that this package takes does not have.
-TIMM_ATTENTIONS = {"ceca": False, "eca": False, "ecam": True, "ese": False, "gc": True, "gca": True, "se": True, "splat": True}
+# "ca" is ours, the others are timm's. Left out is what is built around statistics of the batch (sk, lambda, nl, bat), what takes
+# features of certain sizes (bottleneck, halo), and what cannot be built with these arguments (ge).
+Attention = Literal[
+    "ca", "cbam", "ceca", "coord", "eca", "ecam", "ela", "ese", "gc", "gca", "lcbam", "scoord", "se", "splat", "strip"
+]
+ATTENTIONS: tuple[str, ...] = get_args(Attention)
+WITHOUT_HIDDEN_LAYER = {"ceca", "eca", "ela", "ese", "strip"}
 
 
 @register_block("ca")
@@ -65,8 +70,8 @@ class ChannelAttentionBlock(nn.Module):
         reduction: reduction of the channel attention.
         kernel_size: side of the kernels.
         bias: whether the convolutions have biases; attention of timm decides that for its own.
-        attention: ``"ca"`` for :class:`ChannelAttention`, or one that timm makes: ``"ceca"``, ``"eca"``, ``"ecam"``, ``"ese"``,
-            ``"gc"``, ``"gca"``, ``"se"`` or ``"splat"``.
+        attention: ``"ca"`` for :class:`ChannelAttention`, or the name of one that timm makes, such as ``"eca"``, ``"cbam"`` or
+            ``"coord"``, which is then without batch normalisation.
 
     Raises:
         ValueError: if the attention is unknown, or ``reduction`` leaves no hidden channel.
@@ -84,7 +89,7 @@ class ChannelAttentionBlock(nn.Module):
         reduction: int = 4,
         kernel_size: int = 3,
         bias: bool = False,
-        attention: str = "ca",
+        attention: Attention = "ca",
     ) -> None:
         super().__init__()
         self.conv1 = conv(width, width, kernel_size, bias=bias)
@@ -97,25 +102,31 @@ class ChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        y = self.conv2(self.act(self.conv1(x)))
+        y = self.conv2(activate(self.act, self.conv1(x)))
         if isinstance(self.attention, ChannelAttention):
-            return torch.addcmul(x, y, self.attention.scale(y))  # scaled and added in one pass over the features
+            return add_scaled(x, y, self.attention.scale(y))
         return x + self.attention(y)
 
 
 def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:
     """Return an attention module of timm."""
-    if name not in TIMM_ATTENTIONS:
+    if name not in ATTENTIONS:
         raise ValueError(
             f"unknown attention {name!r} (those of timm that need statistics of the batch, or features of one size, are left out)"
-            f"{did_you_mean(name, ['ca', *TIMM_ATTENTIONS])}"
+            f"{did_you_mean(name, ATTENTIONS)}"
         )
     from timm.layers import create_attn
 
     # timm would round the width of the hidden layer to a multiple of eight
-    hidden = {"rd_channels": _hidden_width(width, reduction)} if TIMM_ATTENTIONS[name] else {}
+    hidden = {} if name in WITHOUT_HIDDEN_LAYER else {"rd_channels": _hidden_width(width, reduction)}
     module = create_attn(name, width, **hidden)
     assert module is not None  # only for no name
+    for part in module.modules():
+        for child_name, child in part.named_children():
+            if isinstance(
+                child, nn.BatchNorm2d
+            ):  # of cbam and lcbam, whose paper has none, and of coord: patches live in the batch
+                setattr(part, child_name, nn.Identity())
     return module
 
 

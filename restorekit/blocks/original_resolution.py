@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks.conv import conv
+from restorekit.ops import add
 from restorekit.parts import BlockLike, factory
 from restorekit.registry import register_block
 
@@ -45,4 +46,4 @@ class OriginalResolutionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        return x + self.conv(self.blocks(x))
+        return add(x, self.conv(self.blocks(x)))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,14 +14,9 @@ Axis = Literal["grid", "block"]
 Size = int | Sequence[int]
 
 INITIAL_DEVIATION = 0.02  # of the weights of a new mixing layer
-GROUPS = {
-    "grid": "n c (rows h) (columns w) -> (n h w) (rows columns) c",
-    "block": "n c (h rows) (w columns) -> (n h w) (rows columns) c",
-}
-BACK = {
-    "grid": "(n h w) (rows columns) c -> n (rows h) (columns w) c",
-    "block": "(n h w) (rows columns) c -> n (h rows) (w columns) c",
-}
+# Features as n, 1, 2, 3, 4, c: where the numbers of rows, columns of a group and of groups are in it, and the way back.
+ORDER = {"grid": (1, 3, 0, 2, 4, 5), "block": (2, 4, 0, 1, 3, 5)}
+BACK = {"grid": (2, 0, 3, 1, 4, 5), "block": (2, 3, 0, 4, 1, 5)}
 
 
 class SpatialMixing(SizedModule):
@@ -49,7 +43,7 @@ class SpatialMixing(SizedModule):
 
     def __init__(self, axis: Axis, size: Size, *, bias: float = 0.0) -> None:
         super().__init__()
-        if axis not in GROUPS:
+        if axis not in ORDER:
             raise ValueError(f"axis must be 'grid' or 'block'; got {axis!r}")
         self.axis = axis
         self.rows, self.columns = pair(size)
@@ -76,12 +70,16 @@ class SpatialMixing(SizedModule):
                 f"of {self.rows} and widths of {self.columns}; pad to {up[0]}x{up[1]} (restorekit.restore does so for "
                 f"images), or choose another {self.axis}_size"
             )
-        sides = {"rows": self.rows, "columns": self.columns}
-        groups = rearrange(x, GROUPS[self.axis], **sides)
-        # One copy into groups and one out of them; channels stay innermost, so that both move whole runs of memory.
-        mixed = torch.baddbmm(self.bias[:, None], self.weight.expand(groups.shape[0], -1, -1), groups)
-        whole = {"n": x.shape[0], "h": height // self.rows}
-        return rearrange(mixed, BACK[self.axis], **sides, **whole).permute(0, 3, 1, 2)
+        h, w = height // self.rows, width // self.columns
+        rows, columns = (h, self.rows), (w, self.columns)
+        if self.axis == "grid":
+            rows, columns = rows[::-1], columns[::-1]
+        # One copy brings the pixels of a group into a column each, and one brings them back; channels stay innermost, so that both
+        # move whole runs of memory.
+        parts = x.permute(0, 2, 3, 1).unflatten(2, columns).unflatten(1, rows).permute(ORDER[self.axis])
+        mixed = torch.addmm(self.bias[:, None], self.weight, parts.flatten(2).flatten(0, 1))
+        mixed = mixed.view(parts.shape).permute(BACK[self.axis])
+        return mixed.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 
 def pair(size: Size) -> tuple[int, int]:

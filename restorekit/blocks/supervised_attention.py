@@ -1,10 +1,10 @@
 """Supervision between stages, and the head after the last one."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks.conv import conv
+from restorekit.ops import add_scaled
 from restorekit.registry import register_connector
 
 
@@ -38,7 +38,7 @@ class SupervisedAttentionModule(nn.Module):
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n image_channels h w"]]:
         """Return the attended features and the restored image (not clamped)."""
         restored = self.to_image(x) + image
-        attended = torch.addcmul(x, self.features(x), self.attention(restored).sigmoid())
+        attended = add_scaled(x, self.features(x), self.attention(restored).sigmoid())
         return attended, restored
 
 

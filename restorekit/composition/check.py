@@ -2,8 +2,9 @@
 
 import inspect
 import types
+import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from restorekit.parts import (
     Argument,
@@ -68,6 +69,8 @@ def _check_arguments(given: Mapping[str, Any], known: Mapping[str, Any], path: s
             raise ConfigError(f"{where}: unknown argument of {owner}{did_you_mean(str(key), known)}")
         kind = part_kind(known[key])
         if kind is None and not matches(value, known[key]):
+            if typing.get_origin(known[key]) is Literal:
+                raise ConfigError(f"{where}: unknown choice {value!r}{did_you_mean(str(value), typing.get_args(known[key]))}")
             raise ConfigError(f"{where} must be {in_words(known[key])}; got {value!r}")
         if kind is not None and isinstance(value, list) and takes_list(known[key]):
             for i, entry in enumerate(value):

@@ -39,12 +39,22 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def summary(target: Callable[..., Any]) -> str:
+    """Return the first line of the docstring of a part, as Markdown."""
+    return _markdown((inspect.getdoc(target) or "").partition("\n")[0])
+
+
 def argument_docs(target: Callable[..., Any]) -> dict[str, str]:
-    """Return what the docstring of a part says of each of its arguments."""
+    """Return what the docstring of a part says of each of its arguments, as Markdown."""
     section = re.search(r"^(?:Args|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(target) or "", flags=re.MULTILINE | re.DOTALL)
     entries = re.split(r"^ {4}(?=\w)", section.group(1), flags=re.MULTILINE) if section else []
     pairs = (entry.split(":", 1) for entry in entries if ":" in entry)
-    return {name: " ".join(text.split()) for name, text in pairs}
+    return {name: _markdown(" ".join(text.split())) for name, text in pairs}
+
+
+def _markdown(text: str) -> str:
+    """Return a text of a docstring without what only Sphinx knows."""
+    return re.sub(r":\w+:`([^`]+)`", r"`\1`", text).replace("``", "`")
 
 
 def _kind_schema(kind: str) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def _kind_schema(kind: str) -> dict[str, Any]:
         options.append(
             {
                 "type": "object",
-                "description": (inspect.getdoc(target) or "").partition("\n")[0],
+                "description": summary(target),
                 "properties": {"name": {"const": name}, **_properties(arguments, argument_docs(target))},
                 "required": ["name", *_required(arguments)],
                 "additionalProperties": False,

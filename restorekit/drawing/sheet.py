@@ -8,8 +8,7 @@ from xml.sax.saxutils import escape
 
 CHARACTER = 0.56  # mean width of a character, in sizes of its font
 ARROW = 9.0
-PAPER = "var(--md-default-bg-color,#fff)"  # an SVG in a page takes the colours of the page's theme
-INK = "var(--md-default-fg-color,#222)"
+PAPER, INK = "#fff", "#222"  # of an SVG; the style sheet of a page may give others to the classes paper, ink and line
 PNG_SCALE = 2
 SMOOTH = 2  # a PNG is drawn larger by this, then reduced
 
@@ -97,10 +96,11 @@ def to_svg(sheet: Sheet) -> str:
     width, height = f"{sheet.width:.0f}", f"{sheet.height:.0f}"
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-            f'aria-label="{escape(sheet.title, {chr(34): "&quot;"})}" style="max-width:{width}px;width:100%">',
-            f'<rect width="{width}" height="{height}" style="fill:{PAPER}"/>',
-            f'<g style="font-family:system-ui,sans-serif;fill:{INK}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+            f'class="wiring" role="img" aria-label="{escape(sheet.title, {chr(34): "&quot;"})}" '
+            'style="max-width:100%;height:auto">',
+            f'<rect class="paper" width="{width}" height="{height}" fill="{PAPER}"/>',
+            f'<g class="ink" font-family="system-ui,sans-serif" fill="{INK}">',
             *(_svg_shape(shape) for shape in sheet.shapes),
             "</g>",
             "</svg>",
@@ -112,8 +112,9 @@ def to_svg(sheet: Sheet) -> str:
 def _svg_shape(shape: Box | Line | Label) -> str:
     if isinstance(shape, Box):
         place = f'x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:g}" height="{shape.height:g}" rx="{shape.radius:g}"'
-        paper = f'<rect {place} style="fill:{PAPER}"/>' if shape.opaque else ""
-        return f'{paper}<rect {place} style="fill:{shape.colour};fill-opacity:.18;stroke:{shape.colour};stroke-width:1.5"/>'
+        paper = f'<rect class="paper" {place} fill="{PAPER}"/>' if shape.opaque else ""
+        colour = f'fill="{shape.colour}" fill-opacity=".18" stroke="{shape.colour}" stroke-width="1.5"'
+        return f"{paper}<rect {place} {colour}/>"
     if isinstance(shape, Label):
         weight = ' font-weight="600"' if shape.bold else ""
         # a third of the size below the middle of the letters is their base line
@@ -122,12 +123,12 @@ def _svg_shape(shape: Box | Line | Label) -> str:
             f"{weight}>{escape(shape.text)}</text>"
         )
     path = "M" + "L".join(f"{x:g} {y:g}" for x, y in shape.shaft)
-    stroke = shape.colour or INK
-    line = f'<path d="{path}" style="fill:none;stroke:{stroke};stroke-width:1.5;stroke-opacity:.8"/>'
+    stroke = f'stroke="{shape.colour}"' if shape.colour else f'class="line" stroke="{INK}"'
+    line = f'<path d="{path}" {stroke} fill="none" stroke-width="1.5" stroke-opacity=".8"/>'
     if not shape.arrow:
         return line
     head = "L".join(f"{x:g} {y:g}" for x, y in _arrow_head(shape.points))
-    return f'{line}<path d="M{head}z" style="fill-opacity:.8"/>'
+    return f'{line}<path d="M{head}z" fill-opacity=".8"/>'
 
 
 def _direction(points: Sequence[Point]) -> Point:

@@ -25,7 +25,7 @@ def draw(model: MultiStage, path: str | os.PathLike[str], *, title: str = "") ->
 
     Args:
         model: the network; it may be on the meta device.
-        path: an ``.svg`` or a ``.png`` file; an SVG follows the theme of a page that it is written into.
+        path: an ``.svg`` or a ``.png`` file.
         title: heading of the picture.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from restorekit.ops.padding import pad_centred, pad_to_multiple
 from restorekit.ops.patches import WHOLE, Grid, Pyramid, join, least_multiple, regrid, regrid_pyramid, split
+from restorekit.ops.reuse import activate, add, add_scaled
 from restorekit.ops.scale import ScaleMode, downscale
 
 __all__ = [
@@ -9,6 +10,9 @@ __all__ = [
     "Grid",
     "Pyramid",
     "ScaleMode",
+    "activate",
+    "add",
+    "add_scaled",
     "downscale",
     "join",
     "least_multiple",

@@ -1,5 +1,8 @@
 """Stages: sub-networks that declare what they take and give, and the wrapper that runs them in a row."""
 
+import importlib
+import pkgutil
+
 from restorekit.stages.base import Level, Stage, StageSpec, WiringError
 from restorekit.stages.fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
 from restorekit.stages.hinet import HINetStage
@@ -25,3 +28,6 @@ __all__ = [
     "UNetStage",
     "WiringError",
 ]
+
+for module in pkgutil.iter_modules(__path__):  # so that the parts of every file are registered, named above or not
+    importlib.import_module(f"{__name__}.{module.name}")

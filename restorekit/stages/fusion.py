@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from restorekit.blocks import Downsample, Upsample, conv
-from restorekit.ops import Pyramid
+from restorekit.ops import Pyramid, add
 from restorekit.registry import register_connector
 from restorekit.stages.base import Level, StageSpec, WiringError, describe_levels
 
@@ -47,7 +47,7 @@ class CrossStageFeatureFusion(nn.Module):
         """Return the guidance for the next stage."""
         fused = [path(x) for path, x in zip(self.encoder_paths, encoded, strict=False)]
         for i, path in enumerate(self.decoder_paths):
-            fused[i] = fused[i] + path(decoded[i])
+            fused[i] = add(fused[i], path(decoded[i]))
         return tuple(fused)
 
 

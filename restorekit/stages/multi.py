@@ -21,7 +21,7 @@ from restorekit.parts import (
     factory,
     remember_arguments,
 )
-from restorekit.stages.base import Stage, WiringError, describe_levels, level_modules
+from restorekit.stages.base import Stage, StageSpec, WiringError, describe_levels, level_modules
 from restorekit.stages.config import network_config
 from restorekit.stages.fusion import NoFusion
 
@@ -85,6 +85,7 @@ class MultiStage(RestorationModel):
         original_names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
+        _check_stages(stages)
         self.grids = _checked_grids(stages, grids)
         _check_specs(stages)
         if image_channels < 1:
@@ -147,6 +148,8 @@ class MultiStage(RestorationModel):
         """
         self.check_image(image)
         self.check_stages(stages)
+        height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
+        image = image[..., :height, :width]  # all of it; when sizes are unknown, tracing learns from this what divides them
         restored: list[Tensor] = []
         guidance: Pyramid = ()
         patches = self._patches(image, self.grids[0], self.strides[0])
@@ -175,6 +178,7 @@ class MultiStage(RestorationModel):
             entries = zip(level_modules(self.joins[i]), level_modules(self.stems[i + 1]), patches, pairs, strict=True)
             inputs = tuple(join(stem(patch), attended) for join, stem, patch, (attended, _) in entries)
             guidance = self.fusions[i](encoded, decoded)
+            del encoded, decoded, features, pairs, entries  # a fifth of the memory at the peak, without gradients
         return restored
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
@@ -218,17 +222,34 @@ def _name(stages: Sequence[Stage], i: int) -> str:
     return f"stage {i + 1} ({type(stages[i]).__name__})"
 
 
+def _check_stages(stages: Sequence[Stage]) -> None:
+    """Raise unless there are stages, each a different one that says what it takes and gives."""
+    example = "such as [UNetStage((48, 72, 96))]"
+    if isinstance(stages, nn.Module | str | Mapping):
+        raise WiringError(f"stages must be a list of stages, {example}; got a {type(stages).__name__}")
+    if not stages:
+        raise WiringError(f"there are no stages; a network needs at least one, {example}")
+    for i, stage in enumerate(stages):
+        if not isinstance(stage, Stage):
+            found = stage if isinstance(stage, type | str) else f"a {type(stage).__name__}"
+            raise WiringError(f"stage {i + 1} is {found}; it must be an object of a class of stages, {example}")
+        if not isinstance(getattr(stage, "spec", None), StageSpec):
+            raise WiringError(f"{_name(stages, i)} does not declare what it takes and gives; set self.spec = StageSpec(...) in it")
+        if stage in stages[:i]:
+            raise WiringError(f"{_name(stages, i)} is the same object as an earlier stage; build one for each place")
+
+
 def _checked_grids(stages: Sequence[Stage], grids: Sequence[Sequence[int]] | None) -> tuple[Grid, ...]:
     """Return one grid a stage, and the whole image after the last."""
-    if not stages:
-        raise WiringError("there are no stages; a network needs at least one, such as UNetStage((48, 72, 96))")
     if grids is None:
         grids = [WHOLE] * len(stages)
     if len(grids) != len(stages):
-        raise WiringError(f"{len(stages)} stages need {len(stages)} grids, one each; got {len(grids)}: {list(grids)}")
+        raise WiringError(
+            f"grids must be a list of {len(stages)} (rows, columns), one for each stage; got {len(grids)}: {list(grids)}"
+        )
     for i, grid in enumerate(grids):
-        if len(grid) != 2 or min(grid) < 1:
-            raise WiringError(f"grid of {_name(stages, i)} must be (rows, columns), both at least 1; got {tuple(grid)}")
+        if not isinstance(grid, Sequence) or len(grid) != 2 or min(grid) < 1:
+            raise WiringError(f"grid of {_name(stages, i)} must be (rows, columns), both at least 1; got {grid}")
     return (*(Grid(*grid) for grid in grids), WHOLE)
 
 
@@ -236,8 +257,6 @@ def _check_specs(stages: Sequence[Stage]) -> None:
     """Raise unless every stage can stand where it does."""
     for i, stage in enumerate(stages):
         spec, name = stage.spec, _name(stages, i)
-        if stage in stages[:i]:
-            raise WiringError(f"{name} is the same object as an earlier stage; build one for each place")
         strides = [level.stride for level in spec.inputs]
         if not strides or strides[0] != 1 or strides != sorted(set(strides)):
             raise WiringError(

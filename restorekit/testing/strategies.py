@@ -88,7 +88,8 @@ def _stage(choose: Choose, blocks: Sequence[Any]) -> dict[str, Any]:
         return {"name": name} | arguments | _some(choose, kernel_size=(3, 1))
     if name == "hinet":
         return {"name": name, "widths": widths, "norm_levels": choose([], [0, 0], [0, 4])}
-    return {"name": name, "widths": widths, "block": choose(*blocks), "num_blocks": 1} | _some(
+    own = [choose(*blocks) for _ in levels]  # one block for each level, or one for all
+    return {"name": name, "widths": widths, "block": choose(own[0], own), "num_blocks": 1} | _some(
         choose,
         encoder_blocks=([choose(1, 2) for _ in levels],),
         decoder_blocks=([choose(1, 0) for _ in levels],),

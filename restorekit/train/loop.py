@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from restorekit.data.datasets import Sample
 from restorekit.data.images import ImageError
-from restorekit.inference.restore import has_bfloat16
+from restorekit.inference.precision import has_bfloat16
 from restorekit.model import RestorationModel
 from restorekit.parts import ConfigError
 from restorekit.train.build import AllStages, build_model, build_optimizer, build_schedule, metadata_of, stage_losses

@@ -1,0 +1,130 @@
+"""Overlapping tiles: where they lie, and how their results become one image without seams."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+OVERLAP = 64
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How an image is cut into tiles of one size, spread evenly, which overlap.
+
+    Attributes:
+        size: height and width of the image, padded to what the network takes.
+        tile: height and width of a tile; no more than the size, and multiples of what the network takes.
+        multiple: what sides of the network's images are multiples of; tiles start at such places, as its coarsest features do.
+        overlap: pixels that neighbours share at least; a third of a tile or less, so that no pixel is shared by three of a row.
+    """
+
+    size: tuple[int, int]
+    tile: tuple[int, int]
+    multiple: int
+    overlap: int = OVERLAP
+
+    @property
+    def least(self) -> int:
+        """The least side of a tile where there are several."""
+        return math.ceil(max(1, 3 * self.overlap) / self.multiple) * self.multiple
+
+    @property
+    def can_shrink(self) -> bool:
+        """Whether there are smaller tiles."""
+        return any(tile > min(self._sides(dim)) for dim, tile in enumerate(self.tile))
+
+    def at_most(self, side: int) -> "Tiling":
+        """Return the fewest tiles of the same image that are no larger than this, or else the smallest that there are."""
+        height, width = (max((fits for fits in self._sides(dim) if fits <= side), default=min(self._sides(dim))) for dim in (0, 1))
+        return replace(self, tile=(height, width))
+
+    def within(self, pixels: float) -> "Tiling":
+        """Return the tiles of so many pixels at most that together have the fewest; the smallest ones if none are small enough."""
+        tiles = itertools.product(self._sides(0), self._sides(1))
+        fitting = [replace(self, tile=tile) for tile in tiles if math.prod(tile) <= pixels]
+        return min(fitting, key=lambda tiling: tiling.num_tiles * math.prod(tiling.tile), default=self.at_most(0))
+
+    @property
+    def starts(self) -> tuple[list[int], list[int]]:
+        """First rows and first columns of the tiles."""
+        return self._starts(0), self._starts(1)
+
+    @property
+    def num_tiles(self) -> int:
+        """How many tiles there are."""
+        return math.prod(map(len, self.starts))
+
+    @property
+    def _shared(self) -> int:
+        return self.overlap + self.multiple  # a start may move by half a multiple
+
+    def _sides(self, dim: int) -> list[int]:
+        """Return the sides that tiles can have: the least for one in a row (or column), for two, for three, ..."""
+        length, sides = self.size[dim], [self.size[dim]]
+        while True:
+            count = len(sides) + 1
+            side = math.ceil((length + (count - 1) * self._shared) / count / self.multiple) * self.multiple
+            if max(side, self.least) >= sides[-1]:
+                return sides
+            sides.append(max(side, self.least))
+
+    def _starts(self, dim: int) -> list[int]:
+        length, tile = self.size[dim], self.tile[dim]
+        if tile >= length:
+            return [0]
+        count = math.ceil((length - tile) / (tile - self._shared)) + 1
+        return [round(i * (length - tile) / (count - 1) / self.multiple) * self.multiple for i in range(count)]
+
+
+def blended(
+    run: Callable[[int, int], Float[Tensor, "n c tile_h tile_w"]], tiling: Tiling
+) -> Iterator[Float[Tensor, "n c rows width"]]:
+    """Run all tiles and yield the image from top to bottom, in bands of rows that are complete.
+
+    Where two tiles overlap, one fades into the other in the middle of what they share; what lies within a quarter of the overlap
+    from an inner border of a tile, where the tile sees too little around it, is not used at all.
+
+    Args:
+        run: returns the restored tile that starts at a row and a column.
+        tiling: where the tiles lie.
+    """
+    rows, columns = tiling.starts
+    fade = tiling.overlap // 2
+    down, across = _fades(rows, tiling.tile[0], fade), _fades(columns, tiling.tile[1], fade)
+    carried: Tensor | None = None  # sums of rows that the next row of tiles adds to
+    for i, top in enumerate(rows):
+        band: Tensor | None = None
+        for j, left in enumerate(columns):
+            tile = run(top, left)
+            if band is None:
+                band = tile.new_zeros(*tile.shape[:2], tiling.tile[0], tiling.size[1])
+            band[..., left : left + tiling.tile[1]] += tile * (down[i][:, None] * across[j]).to(tile)
+        assert band is not None  # there is a column
+        if carried is not None:
+            band[..., : carried.shape[-2], :] += carried
+        complete = rows[i + 1] - top if i + 1 < len(rows) else tiling.tile[0]
+        yield band[..., :complete, :]
+        carried = band[..., complete:, :].clone()
+
+
+def _fades(starts: list[int], tile: int, length: int) -> list[Tensor]:
+    """Return the weight of each place of each tile along one side; at every place of the image they add up to 1.
+
+    Args:
+        starts: of the tiles.
+        tile: their side.
+        length: of a fade, which lies in the middle of what two tiles share.
+    """
+    place = torch.arange(tile, dtype=torch.float64) + 0.5
+    fades = [torch.ones(tile, dtype=torch.float64) for _ in starts]
+    for i, (first, second) in enumerate(zip(starts, starts[1:], strict=False)):
+        shared = tile - (second - first)
+        rise = 0.5 - 0.5 * torch.cos(math.pi * ((place - (shared - length) / 2) / max(1, length)).clamp(0, 1))
+        fades[i + 1] *= rise
+        fades[i][-shared:] *= 1 - rise[:shared]
+    return fades
