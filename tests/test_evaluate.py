@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from restorekit.cli.main import app
 from restorekit.composition import compose
-from restorekit.data.degradations import GaussianNoise, degrade
+from restorekit.data.degradations import GaussianNoise, degrade, to_pixels
 from restorekit.data.layouts import RAIN_SETS
 from restorekit.data.pairs import DataError
 from restorekit.data.samples import sample_photo
@@ -302,8 +302,23 @@ def test_means_are_local_if_asked(tmp_path):
     model = compose({"stages": [{"name": "unet", "widths": [4, 6], "block": "cab"}]}).eval()
     values = evaluate(model, tmp_path, "pairs", options={"pooling": "local", "train_size": 8}).images[0].values
     assert values["psnr"] == psnr(restore(local_pooling(model, 8), noisy, precision="float32"), clean)
+    tiled = evaluate(model, tmp_path, "pairs", options={"tile": 32, "overlap": 8})
+    assert tiled.about["inference"]["tiles"] == 4
     with pytest.raises(ValueError, match="pooling must be one of global, local; got 'lokal'"):
         evaluate(model, tmp_path, "pairs", options={"pooling": "lokal"})
+
+
+def test_results_are_averaged_over_turns_if_asked(tmp_path):
+    ((noisy, clean),) = make_pairs(tmp_path, 1)
+    (plain,), (mean,) = (evaluate(Darken(), tmp_path, "pairs", options={"ensemble": on}).images for on in (False, True))
+    assert mean.values == plain.values  # it does the same to a pixel wherever it is
+    model = compose({"stages": [{"name": "unet", "widths": [4, 6], "block": "cab"}]}).eval()
+    turned = [
+        restore(model, np.rot90(noisy[:, :: -1 if flip else 1] / 255, k).astype(np.float32)) for flip in (0, 1) for k in range(4)
+    ]
+    back = [np.rot90(image, -(i % 4))[:, :: -1 if i > 3 else 1] for i, image in enumerate(turned)]
+    (values,) = (image.values for image in evaluate(model, tmp_path, "pairs", options={"ensemble": True}).images)
+    assert values["psnr"] == pytest.approx(psnr(to_pixels(np.mean(back, axis=0)), clean), abs=1e-3)
 
 
 def test_infinite_psnr_is_valid_json(tmp_path):
@@ -329,7 +344,7 @@ def test_results_hold_what_is_needed_to_repeat_them(tmp_path):
     content = result.as_json()
     assert content["model"] == "dark"
     assert content["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert content["inference"] == {"precision": "float32", "pooling": "global"}
+    assert content["inference"] == {"precision": "float32", "pooling": "global", "ensemble": False, "tile": "auto", "tiles": 1}
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert content["date"].endswith("+00:00")
     assert content["protocol"] == "pairs"
@@ -445,7 +460,11 @@ def test_command_measures_and_writes(tmp_path, monkeypatch):
     assert local.exit_code == 0, local.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.csv", "results.json"]
     pooled = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert pooled["inference"] == {"precision": "float32", "pooling": "local", "train_size": 16}
+    assert {key: pooled["inference"][key] for key in ("pooling", "train_size", "tiles")} == {
+        "pooling": "local",
+        "train_size": 16,
+        "tiles": 1,
+    }
     assert pooled["sets"][0]["values"]["psnr"] != content["sets"][0]["values"]["psnr"]
 
 

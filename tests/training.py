@@ -64,11 +64,12 @@ def killed_runs(photos_folder, run_folder, kills, overrides):
 
 def shared_run(photos_folder, run_folder, overrides):
     """Do half of a run, and then go on; under ``accelerate launch``."""
-    from restorekit.train.loop import train
+    from restorekit.train.loop import part_company, train
 
     for steps in (2, 4):
         wanted = recipe(photos_folder, *overrides, "schedule.length=4", f"run.steps={steps}")
         train(wanted, Path(run_folder), device="cpu", allow_changes=True)
+    part_company()
 
 
 if __name__ == "__main__":

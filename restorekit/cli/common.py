@@ -57,6 +57,11 @@ def say(message: str) -> None:
     sys.stdout.write(message + "\n")
 
 
+def tile_of(text: str) -> str | int | None:
+    """Return what ``--tile`` says, as :func:`restorekit.restore` takes it."""
+    return int(text) if text.isdecimal() else None if text == "none" else text
+
+
 def _escaped(message: object) -> str:
     from rich.markup import escape
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import console, fail, say
+from restorekit.cli.common import console, fail, say, tile_of
 
 if TYPE_CHECKING:
     from restorekit.evaluate import Evaluation
@@ -47,6 +47,12 @@ def evaluate_command(
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
     pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
     train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over the image turned and mirrored: eight times slower.")
+    ] = False,
+    tile: Annotated[
+        str, typer.Option(help="Side of tiles in pixels; auto: only where the memory demands it; none: never.")
+    ] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
 ) -> None:
@@ -58,7 +64,8 @@ def evaluate_command(
     from restorekit.evaluate import evaluate, write_csv, write_report, write_results
     from restorekit.evaluate.protocols import DND, find_protocol
 
-    options = {"precision": precision, "pooling": pooling} | ({"train_size": train_size} if pooling == "local" else {})
+    options: dict[str, Any] = {"precision": precision, "pooling": pooling, "ensemble": ensemble, "tile": tile_of(tile)}
+    options |= {"train_size": train_size} if pooling == "local" else {}
     try:
         if protocol != DND:
             find_protocol(protocol)

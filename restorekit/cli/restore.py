@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import bundled_model, console, fail, report_failure, say
+from restorekit.cli.common import bundled_model, console, fail, report_failure, say, tile_of
 
 if TYPE_CHECKING:
     from restorekit.model import RestorationModel
@@ -152,7 +152,7 @@ def restore_command(
             pooling=pooling,
             train_size=train_size,
             ensemble=ensemble,
-            tile=int(tile) if tile.isdecimal() else None if tile == "none" else tile,
+            tile=tile_of(tile),
             overlap=overlap,
             max_memory=max_memory,
             compile=compiled,

@@ -61,7 +61,7 @@ def train_command(
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from restorekit.train.loop import train
+    from restorekit.train.loop import part_company, train
 
     columns = (
         TextColumn("{task.description}"),
@@ -102,6 +102,7 @@ def train_command(
         raise typer.Exit(130) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError, ImportError) as error:
         fail(error)
+    part_company()
     if weights is None:
         if first:
             console.print(f"stopped; everything is saved. {_resuming(folder)}")

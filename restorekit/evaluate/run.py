@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from restorekit.data.degradations import to_pixels
 from restorekit.data.images import Array
@@ -19,12 +20,18 @@ from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
 from restorekit.hub.cache import sha256_of
 from restorekit.inference import local_pooling, restore
+from restorekit.inference.ensemble import self_ensemble
 from restorekit.metrics import dists, lpips
 from restorekit.model import RestorationModel
 
 LEARNED = {"lpips": lpips, "dists": dists}
 RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
-DEFAULTS = {"precision": "float32", "pooling": "global"}  # float32, so that figures can be compared with published ones
+DEFAULTS = {  # float32, so that figures can be compared with published ones
+    "precision": "float32",
+    "pooling": "global",
+    "ensemble": False,
+    "tile": "auto",
+}
 PICTURE_SIDE = 384
 STEP = 16  # between the places that are tried for a picture
 Progress = Callable[[int, int, str], None]
@@ -49,8 +56,9 @@ def evaluate(
         model: the network.
         data: folder of the data set.
         protocol: name of a protocol, or one of one's own.
-        options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
-            :func:`restorekit.inference.local_pooling`; they are recorded. Unless they say otherwise, the precision is float32.
+        options: keyword arguments of :func:`restorekit.restore`, ``train_size`` of :func:`restorekit.inference.local_pooling`, and
+            ``ensemble``: whether to average over the image turned and mirrored in all eight ways. They are recorded, with the
+            largest number of tiles of an image. Unless they say otherwise, the precision is float32.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
         download: whether these may fetch the weights of their networks.
         pictures: how many of the worst and how many of the best images to keep parts of, for a report.
@@ -71,7 +79,13 @@ def evaluate(
     if unknown:
         raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(LEARNED)}")
     further = {metric: partial(LEARNED[metric], download=download) for metric in learned}
-    restorer = restorer_of(model, options or {})
+    tiles = 1
+
+    def count(done: int, total: int) -> None:
+        nonlocal tiles
+        tiles = max(tiles, total)
+
+    restorer = restorer_of(model, {**(options or {}), "on_tile": count})
     sets = protocol.find(data)
     examples = [(set_, example) for set_, found in sets.items() for example in found]
     started = time.perf_counter()
@@ -90,6 +104,7 @@ def evaluate(
         "data": str(data),
         "seconds": round(time.perf_counter() - started, 3),
     }
+    about["inference"]["tiles"] = tiles
     return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
 
 
@@ -99,12 +114,22 @@ def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable
     Raises:
         ValueError: if the network has means that cannot be made local.
     """
-    options = DEFAULTS | dict(options)
+    options = {**DEFAULTS, **options}
     train_size = options.pop("train_size", None)
     if options["pooling"] == "local":
         model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
         options["pooling"] = "global"
-    return partial(restore, model, **options)
+    ensemble = options.pop("ensemble")
+    run = partial(restore, model, **options)
+    return partial(_ensembled, run) if ensemble else run
+
+
+def _ensembled(run: Callable[[Tensor], Tensor], image: Array) -> Array:
+    """Return the mean of the results for an image turned and mirrored; for 8-bit pixels it is rounded once, at the end."""
+    peak = np.float32(255 if image.dtype == np.uint8 else 1)
+    batch = torch.from_numpy(image.astype(np.float32) / peak).permute(2, 0, 1)[None]
+    restored = self_ensemble(run, batch)[0].permute(1, 2, 0).numpy()
+    return to_pixels(restored) if image.dtype == np.uint8 else restored
 
 
 def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
@@ -112,7 +137,7 @@ def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str |
     return {
         "model": name or type(model).__name__,
         "weights_sha256": None if weights is None else sha256_of(weights),
-        "inference": DEFAULTS | dict(options),
+        "inference": {**DEFAULTS, **options},
         "device": _device(next(model.parameters()).device),
         "versions": versions_of(RECORDED),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -1,7 +1,6 @@
 """What a run shows and keeps while it goes on: log, curves, pictures, weights."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,11 +78,10 @@ class Journal:
         if self.board is not None:
             self.board.close()
 
-    def finish(self, model: nn.Module) -> Path:
-        """Write the final weights and the model card, and return the path of the weights."""
-        path = self.run.export(model, self.metadata, "weights")
+    def finish(self, model: nn.Module) -> None:
+        """Write the final weights and the model card."""
+        self.run.export(model, self.metadata, "weights")
         write_card(self.run, self.recipe, model, len(self.examples))
-        return path
 
     def _show(self, model: RestorationModel, step: int) -> None:
         picture = picture_grid(model, self.examples[: self.recipe.validation.pictures])

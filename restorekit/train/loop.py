@@ -106,7 +106,19 @@ def train(
             learner.guard.check(row["loss"], row["gradient_norm"])
             if stop and not last:
                 return None
-    return journal.finish(learner.average.module) if main else run.weights
+    if main:
+        journal.finish(learner.average.module)
+    accelerator.wait_for_everyone()
+    return run.weights
+
+
+def part_company() -> None:
+    """End what connects this process with the others of ``accelerate launch``; without it, one may crash when another ends first.
+
+    To be called when there is no more to train.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @dataclass(frozen=True)
