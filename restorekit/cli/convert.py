@@ -24,7 +24,11 @@ Examples:
 
 def convert_command(
     source: Annotated[
-        Path, typer.Argument(help="Checkpoint of the original authors (.pth, .npz, .tgz or folder of a graph model) or of this library.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Checkpoint of the original authors (.pth, .npz, .tgz or folder of a graph model) or of this library.",
+            show_default=False,
+        ),
     ],
     target: Annotated[
         Path, typer.Argument(help="The file to write: .safetensors, or .pth for original names.", show_default=False)
