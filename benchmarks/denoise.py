@@ -18,13 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from held_out import held_out_crops
 from rich.progress import track
 
 import restorekit
-from restorekit.data.datasets import central_crop
-from restorekit.data.images import find_images
 from restorekit.data.noise import Pixels, add_gaussian_noise
-from restorekit.data.pairs import read_rgb
 from restorekit.metrics import psnr
 
 SIGMAS = (15, 25, 50)
@@ -80,10 +78,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=256, help="side of the central crops (default 256)")
     arguments = parser.parse_args()
 
-    from skimage import data
-
-    images = {path.stem: read_rgb(path) for path in find_images(arguments.photos)}
-    images |= {"astronaut": data.astronaut(), "coffee": data.coffee(), "chelsea": data.chelsea()}
+    crops = held_out_crops(arguments.photos, arguments.crop)
     model = restorekit.create_model("mprnet_tiny.denoise", pretrained=True)
     methods: dict[str, Denoiser] = {
         "noisy": lambda noisy, sigma: noisy,
@@ -101,8 +96,7 @@ def main() -> None:
     ]
     for sigma in SIGMAS:
         rows = []
-        for name, photo in track(images.items(), description=f"sigma {sigma}"):
-            clean = central_crop(photo, arguments.crop)
+        for name, clean in track(crops.items(), description=f"sigma {sigma}"):
             noisy = add_gaussian_noise(clean, sigma, np.random.default_rng(0))
             rows.append([psnr(method(noisy, sigma), clean) for method in methods.values()])
             lines.append(f"| {sigma} | {name} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |")

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 import restorekit
+from restorekit.data.datasets import central_crop
 from restorekit.data.images import find_images
 from restorekit.data.noise import add_gaussian_noise
 from restorekit.data.pairs import read_rgb
 from restorekit.metrics import psnr
-from restorekit.train.loop import central_crop
 
 SMALLEST_NORMAL = 2.0**-14
 MANTISSA_BITS = 10

@@ -1,4 +1,4 @@
-"""Collect the photographs that the bundled denoiser was trained and measured on, from Debian packages.
+"""Collect the photographs that the bundled networks were trained and measured on, from Debian packages.
 
     python benchmarks/photos.py DIR        # needs apt-get, dpkg-deb; about 470 MB of downloads
 
@@ -6,11 +6,11 @@ Writes DIR/train, DIR/held-out and DIR/photos.tsv (file, width, height, licence,
 those of lomiri-wallpapers, which hold compression noise at full size and are halved. Whole files separate training from validation.
 """
 
+import argparse
 import csv
 import io
 import struct
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +107,6 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where to write; made if it is not there")
+    main(parser.parse_args().folder)

@@ -1,12 +1,15 @@
-"""Time MPRNet for deblurring beside the original, with the same weights and input, in one run.
+"""Time MPRNet beside the original, with the same weights and input, in one run.
 
     pip install -e ".[bench]"
     python benchmarks/speed.py -o benchmarks/speed.md
+    python benchmarks/speed.py --model mprnet_derain --size 720 1280
 
-Weights are drawn at random and given to both under the original names. Runs alternate; times are medians. Peak memory is the
+Weights are drawn at random and given to both under the original names. The original runs as it is, in float32; ours as
+``restorekit.restore`` runs it, on what ``restorekit.inference.prepare`` returns. Runs alternate; times are medians. Memory is the
 highest resident memory during one run in a process of its own, less what the process held before that run (Linux only). The
-original is the copy in the package spandrel_extra_arches, which is for non-commercial use: it is measured, never needed. On
-processors that do not compute in bfloat16, bfloat16 is left out.
+roof is the time of all multiply-accumulates at the rate that the network's commonest convolution has alone. The original is
+the copy in the package spandrel_extra_arches, which is for non-commercial use: it is measured, never needed. On processors
+that do not compute in bfloat16, bfloat16 is left out.
 """
 
 import argparse
@@ -16,34 +19,65 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import restorekit
+from restorekit.allocator import keep_freed_memory
+from restorekit.inference import prepare
+from restorekit.inspection import inspect_model
 
-CANDIDATES = ("original, float32", "ours, float32", "ours, float32 channels_last", "ours, bfloat16 channels_last")
+ORIGINAL = "original, float32"
+CANDIDATES = (ORIGINAL, "ours, float32", "ours, bfloat16")
 
 
-def build(candidate: str) -> Callable[[Tensor], Tensor]:
+def build(name: str, candidate: str) -> Callable[[Tensor], Tensor]:
     """Return a network as a function; all candidates have the same weights."""
     torch.manual_seed(0)
-    ours = restorekit.create_model("mprnet_deblur").eval()
-    if candidate.startswith("original"):
+    ours = restorekit.create_model(name).eval()
+    if candidate == ORIGINAL:
         from spandrel_extra_arches.architectures.MPRNet import MPRNetArch
 
         names = {mine: theirs for theirs, mine in ours.original_names.items()}
         state = {}
-        for name, tensor in ours.state_dict().items():
-            module, _, parameter = name.rpartition(".")
+        for full_name, tensor in ours.state_dict().items():
+            module, _, parameter = full_name.rpartition(".")
             state[f"{names[module]}.{parameter}"] = tensor
         return MPRNetArch().load(state).model.eval()
-    dtype = torch.bfloat16 if "bfloat16" in candidate else torch.float32
-    memory_format = torch.channels_last if "channels_last" in candidate else torch.contiguous_format
-    ours = ours.to(dtype=dtype, memory_format=memory_format)
-    return lambda image: ours(image.to(dtype, memory_format=memory_format)).float()
+    precision = candidate.removeprefix("ours, ")
+    prepared = prepare(ours, precision=precision)
+    return lambda image: restorekit.restore(prepared, image, precision=precision, tile=None)
+
+
+def roof(name: str, height: int, width: int, dtype: torch.dtype) -> float:
+    """Return how many seconds the multiply-accumulates take at the rate of the commonest convolution."""
+    model = restorekit.create_model(name).eval().to("meta")
+    macs: Counter[tuple[int, int, int, int, int]] = Counter()
+
+    def count(module: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
+        kernel, (number, _, h, w) = module.kernel_size[0], output.shape
+        macs[module.in_channels, module.out_channels, kernel, number * h, w] += number * h * w * module.weight.numel()
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    model(torch.empty(1, 3, height, width, device="meta"))
+    ((channels, out, kernel, h, w), _) = macs.most_common(1)[0]
+    convolution = nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=False).to(dtype, memory_format=torch.channels_last)
+    x = torch.rand(1, channels, h, w).to(dtype, memory_format=torch.channels_last)
+    times = [timed(lambda: convolution(x)) for _ in range(12)][2:]
+    return statistics.median(times) * sum(macs.values()) / (h * w * convolution.weight.numel())
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return how many seconds a function takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
 
 
 def result(output: Tensor | list[Tensor]) -> Tensor:
@@ -51,16 +85,16 @@ def result(output: Tensor | list[Tensor]) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
-def peak_memory(candidate: str, height: int, width: int) -> float:
+def peak_memory(name: str, candidate: str, height: int, width: int) -> float:
     """Return the peak memory of one run, in GB over what the process held before, in a process of its own."""
-    command = [sys.executable, __file__, "--one", candidate, "--size", str(height), str(width)]
+    command = [sys.executable, __file__, "--one", candidate, "--model", name, "--size", str(height), str(width)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-def run_one(candidate: str, height: int, width: int) -> None:
+def run_one(name: str, candidate: str, height: int, width: int) -> None:
     """Run a candidate once and print its peak memory."""
-    network = build(candidate)
+    network = build(name, candidate)
     image = torch.rand(1, 3, height, width)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = resident_memory("VmRSS")
@@ -78,46 +112,54 @@ def resident_memory(key: str) -> float:
 def main() -> None:
     """Measure, and write a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
+    parser.add_argument("-o", "--output", type=Path, help="Markdown file to write the table to; it is added to what is there")
+    parser.add_argument("--model", default="mprnet_deblur", choices=("mprnet_deblur", "mprnet_denoise", "mprnet_derain"))
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep-memory", action="store_true", help="for all networks, see keep_freed_memory")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    height, width = arguments.size
+    name, (height, width) = arguments.model, arguments.size
+    if arguments.keep_memory:
+        keep_freed_memory()
     if arguments.one:
-        run_one(arguments.one, height, width)
+        run_one(name, arguments.one, height, width)
         return
     capabilities = torch.cpu.get_capabilities()
     arithmetic = [name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)]
-    candidates = [name for name in CANDIDATES if arithmetic or "bfloat16" not in name]
-    networks = {candidate: build(candidate) for candidate in candidates}
+    candidates = [candidate for candidate in CANDIDATES if arithmetic or "bfloat16" not in candidate]
+    networks = {candidate: build(name, candidate) for candidate in candidates}
     image = torch.rand(1, 3, height, width)
-    times: dict[str, list[float]] = {candidate: [] for candidate in candidates}
     with torch.no_grad():
         outputs = {candidate: result(network(image)) for candidate, network in networks.items()}  # also warms up
-        for _ in range(arguments.runs):
-            for candidate, network in networks.items():
-                started = time.perf_counter()
-                network(image)
-                times[candidate].append(time.perf_counter() - started)
-    reference, first = outputs[CANDIDATES[0]], statistics.median(times[CANDIDATES[0]])
+        rounds = [
+            {candidate: timed(lambda network=network: network(image)) for candidate, network in networks.items()}
+            for _ in range(arguments.runs)
+        ]
+    roofs = {f"ours, {key}": roof(name, height, width, getattr(torch, key)) for key in ("float32", "bfloat16")}
+    seconds = {candidate: statistics.median(times[candidate] for times in rounds) for candidate in candidates}
+    macs = inspect_model(restorekit.create_model(name), (height, width)).macs
     lines = [
-        f"mprnet_deblur at {height} x {width}, {torch.get_num_threads()} threads, "
+        f"{name} at {height} x {width} ({macs / 1e9:.0f} GMACs), {torch.get_num_threads()} threads, "
         f"{capabilities.get('cpu_name', platform.machine())} ({', '.join(arithmetic) or 'no bfloat16 arithmetic'}), "
-        f"torch {torch.__version__}; "
-        f"medians of {arguments.runs}, runs alternating.",
+        f"torch {torch.__version__}; medians of {arguments.runs}, runs alternating"
+        f"{', freed memory kept' if arguments.keep_memory else ''}.",
         "",
-        "| network | seconds | times the original's speed | peak memory, GB | largest difference to the original |",
-        "|---|---|---|---|---|",
+        "| network | seconds | times the original's speed | share of the roof | peak memory, GB | PSNR to the original, dB |",
+        "|---|---|---|---|---|---|",
     ]
     for candidate in candidates:
-        seconds = statistics.median(times[candidate])
-        difference = (outputs[candidate] - reference).abs().max().item()
-        memory = peak_memory(candidate, height, width)
-        lines.append(f"| {candidate} | {seconds:.2f} | {first / seconds:.2f} | {memory:.2f} | {difference:.1e} |")
+        error = (outputs[candidate].double() - outputs[ORIGINAL].clamp(0, 1).double()).square().mean()
+        share = f"{roofs[candidate] / seconds[candidate]:.0%}" if candidate in roofs else ""
+        psnr = f"{-10 * error.log10().item():.1f}" if candidate != ORIGINAL else ""
+        lines.append(
+            f"| {candidate} | {seconds[candidate]:.2f} | {seconds[ORIGINAL] / seconds[candidate]:.2f} | {share} "
+            f"| {peak_memory(name, candidate, height, width):.2f} | {psnr} |"
+        )
     text = "\n".join(lines) + "\n"
     if arguments.output:
-        arguments.output.write_text(text)
+        before = arguments.output.read_text() + "\n" if arguments.output.exists() else ""
+        arguments.output.write_text(before + text)
     print(text)
 
 

@@ -47,7 +47,7 @@ def section(name: str, about: PretrainedConfig) -> str:
     ]
     if about.metrics:
         lines += ["", "| data | metric | value | protocol |", "|---|---|---|---|"]
-        lines += [f"| {m.dataset} | {m.name} | {m.value:g} | {m.protocol} |" for m in about.metrics]
+        lines += [f"| {m.dataset} | {m.name} | {m.text}{m.unit} | {m.protocol} |" for m in about.metrics]
     return "\n".join(lines) + "\n"
 
 
@@ -57,8 +57,10 @@ def place(source: Source) -> str:
         return "in the package"
     if isinstance(source, HubFile):
         return f"[`{source.repository}` on the Hub](https://huggingface.co/{source.repository})"
-    if isinstance(source, Drive | WebFile):
-        return f"[{'Google Drive' if isinstance(source, Drive) else source.url}]({source.url})"
+    if isinstance(source, Drive):
+        return f"[Google Drive]({source.url}) (needs the extra `drive`)"
+    if isinstance(source, WebFile):
+        return f"[{source.url}]({source.url})"
     return f"`{source.path}`"
 
 

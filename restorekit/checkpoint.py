@@ -6,7 +6,7 @@ import pickle
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,8 @@ Model = TypeVar("Model", bound=RestorationModel)
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
 PREFIX = "module."
+PART = ".part"  # in the name of a file that is being written
+LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?")
 
 
 class CheckpointError(ValueError):
@@ -217,7 +219,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=PART + path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -228,6 +230,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove what processes that were killed while writing these files have left beside them."""
+    wanted = set(paths)
+    for folder in {path.parent for path in wanted}:
+        for file in folder.glob(f".*{PART}*") if folder.is_dir() else ():
+            found = LEFTOVER.fullmatch(file.name)
+            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted:
+                file.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -3,9 +3,9 @@
 import copy
 import inspect
 import itertools
+import math
 import statistics
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +14,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit.blocks import Upsample
+from restorekit.memory import peak_bytes
 from restorekit.ops import Grid, Pyramid
 from restorekit.parts import Unregistered, name_of
 from restorekit.stages import Level, MultiStage, NoFusion, Stage
@@ -214,12 +213,8 @@ def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
         model: the network.
         size: height and width of the image.
     """
-    model = on_meta(model)
-    weights = sum(p.numel() for p in {*model.parameters(), *model.buffers()})
-    with torch.no_grad(), _LiveBytes() as live:
-        image = torch.zeros(1, model.image_channels, *size, device="meta")
-        model(image)
-    return 4 * weights + live.peak
+    numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.image_channels * math.prod(size)
+    return 4 * numbers + peak_bytes(model, (1, model.image_channels, *size), torch.float32)
 
 
 def check_size(model: MultiStage, size: Size) -> None:
@@ -354,35 +349,6 @@ def _hooked(modules: Sequence[nn.Module], wanted: type[nn.Module], hook: Callabl
     finally:
         for handle in handles:
             handle.remove()
-
-
-class _LiveBytes(TorchDispatchMode):
-    """Adds up the memory of the tensors that exist."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self.alive: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        returned = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(returned):
-            if isinstance(tensor, Tensor):
-                self._add(tensor.untyped_storage())
-        return returned
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self.alive:  # a view
-            return
-        self.alive.add(key)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._remove, key, size)
-
-    def _remove(self, key: int, size: int) -> None:
-        self.alive.discard(key)
-        self.now -= size
 
 
 def _seconds(part: Part, inputs: Sequence[Pyramid], device: torch.device) -> float:

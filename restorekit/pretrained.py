@@ -45,8 +45,16 @@ class Metric:
     value: float
     protocol: str
 
-    def __str__(self) -> str:
-        return f"{self.dataset}: {self.name} {self.value:g}{' dB' if self.name == 'PSNR' else ''} ({self.protocol})"
+    @property
+    def text(self) -> str:
+        """The value as papers print it: two digits for PSNR and three for the others, or all that it has."""
+        rounded = f"{self.value:.{2 if self.name == 'PSNR' else 3}f}"
+        return rounded if float(rounded) == self.value else str(self.value)
+
+    @property
+    def unit(self) -> str:
+        """What follows the value: a space and the unit, or nothing."""
+        return " dB" if self.name == "PSNR" else ""
 
 
 def psnr_and_ssim(dataset: str, psnr: float, ssim: float, protocol: str) -> tuple[Metric, Metric]:

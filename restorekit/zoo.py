@@ -4,6 +4,7 @@ import fnmatch
 import json
 import os
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from restorekit import hub
 from restorekit.checkpoint import CheckpointError, load_state, load_weights, read_checkpoint, read_metadata, save_weights
 from restorekit.composition import compose
+from restorekit.hub.repository import checked_config
 from restorekit.model import RestorationModel
 from restorekit.pretrained import PretrainedConfig
 from restorekit.registry import Registry, did_you_mean
@@ -151,7 +153,7 @@ def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> 
         if "composition" in config:
             return compose({**config["composition"], **kwargs})
         return _build(config["architecture"], arguments | kwargs)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two: of sizes that no tensor can have
         raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
 
 
@@ -322,11 +324,19 @@ def _obtained(name: str, config: Mapping[str, Any], about: PretrainedConfig, *, 
 
 def _config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the config that :func:`metadata_of` made metadata of."""
-    known = {key: metadata[key] for key in CONFIG_KEYS if key in metadata}
-    try:
-        return {key: value if key == "architecture" else json.loads(value) for key, value in known.items()}
-    except ValueError as error:
-        raise CheckpointError(f"the metadata of {path} do not say how its model is built: {error}") from error
+    config: dict[str, Any] = {}
+    for key in CONFIG_KEYS:
+        text = metadata.get(key)
+        if text is None:
+            continue
+        try:
+            config[key] = text if key == "architecture" else json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} does not say how its model is built: {key!r} in its metadata is {reprlib.repr(text)}, which is no JSON; "
+                "if you know the model, create_model(name, pretrained=path) loads the file without them"
+            ) from error
+    return checked_config(config, f"{path} (its metadata)")
 
 
 def _frozen(value: Any) -> Any:

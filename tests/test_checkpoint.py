@@ -441,9 +441,18 @@ def test_a_checkpoint_of_no_registered_model_is_refused(tmp_path):
         model_from_checkpoint(tmp_path / "weights.pth")
 
 
-def test_metadata_that_cannot_be_read_are_refused(tmp_path, source):
-    save_weights(source, tmp_path / "weights.safetensors", {"architecture": "mprnet", "arguments": "{width"})
-    with pytest.raises(CheckpointError, match=r"the metadata of .*weights\.safetensors do not say how its model is built"):
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"arguments": "{width"}, "'arguments' in its metadata is '{width', which is no JSON; if you know the model, create_model"),
+        ({"arguments": "[8]"}, r"\(its metadata\): 'arguments' is \[8\], expected a dict"),
+        ({"composition": "{}"}, r"\(its metadata\) does not say how the model is built; it must be"),
+    ],
+    ids=lambda case: str(case) if isinstance(case, dict) else "",
+)
+def test_metadata_that_cannot_be_used_are_refused(metadata, words, tmp_path, source):
+    save_weights(source, tmp_path / "weights.safetensors", {"architecture": "mprnet"} | metadata)
+    with pytest.raises(CheckpointError, match=rf"weights\.safetensors .*{words}"):
         model_from_checkpoint(tmp_path / "weights.safetensors")
 
 

@@ -14,16 +14,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from restorekit.checkpoint import save_weights
 from restorekit.cli import demo
 from restorekit.cli.main import app
 from restorekit.data.noise import add_gaussian_noise
 from restorekit.data.samples import sample_photo
-from restorekit.inference.memory import available_bytes
+from restorekit.memory import available_bytes
 from restorekit.models.mprnet import mprnet
-from restorekit.zoo import create_model
+from restorekit.zoo import create_model, list_models
 
 SMALL = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
 
@@ -55,6 +55,15 @@ def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
     assert float(first[5]) > float(first[1]) + 5, result.stdout
     with Image.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 3 * 500
+
+
+@pytest.mark.parametrize("name", [name for name in list_models("mprnet_tiny.*", pretrained=True) if not name.endswith("denoise")])
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_demo_of_every_other_bundled_network(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["demo", "--task", name.partition(".")[2], "-o", str(tmp_path / "demo.png")])
+    assert result.exit_code == 0, result.stderr
+    first = result.stdout.split()
+    assert float(first[5]) > float(first[1]) + 2, result.stdout
 
 
 @pytest.mark.parametrize(("task", "words"), [("deblurr", "did you mean 'deblur'"), ("upscale", "known: deblur, denoise, derain")])
@@ -91,23 +100,32 @@ def test_demo_of_a_task_without_bundled_weights(monkeypatch: pytest.MonkeyPatch,
         ("data", "prepare"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_help_teaches_by_example(command: tuple[str, ...]) -> None:
-    result = restorekit(*command, "--help")
-    assert result.returncode == 0
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
     assert "Usage" in result.stdout
     assert not command or f"restorekit {command[0]}" in result.stdout.split("Example")[1]
 
 
 def test_models_shows_parameters_size_and_licence() -> None:
-    result = restorekit("models")
+    result = restorekit("models", "mprnet_*")
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line}
     assert "20,127,073" in rows["mprnet_deblur.gopro"]
     assert "76.8 MiB" in rows["mprnet_deblur.gopro"]
     assert "non-commercial" in rows["mprnet_deblur.gopro"]
     assert "Apache-2.0" in rows["mprnet_tiny.denoise"]
     assert "bundled" in rows["mprnet_tiny.denoise"]
-    assert "mprnet_deblur" not in restorekit("models", "--commercial-use").stdout
-    assert restorekit("models", "nothing*").returncode == 1
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_models_lists_what_is_asked_for() -> None:
+    run = CliRunner().invoke
+    allowed = run(app, ["models", "mprnet_*", "--commercial-use"]).stdout
+    assert "mprnet_tiny.denoise" in allowed
+    assert "mprnet_deblur" not in allowed
+    assert run(app, ["models", "nothing*"]).exit_code == 1
+    assert " ~84.6 MiB " in run(app, ["models", "hinet_half*"]).stdout  # of the parameters, as nobody states the size of the file
 
 
 def test_restore_removes_noise_from_a_file(tmp_path: Path) -> None:
@@ -213,6 +231,7 @@ def damaged(weights: Path, folder: Path) -> dict[str, str]:
         save_file(changed, folder / f"{file}.safetensors", meta)
     save_file(state, folder / "metadata.safetensors", meta | {"arguments": "{not JSON"})
     save_file(state, folder / "arguments.safetensors", meta | {"arguments": '{"widht": 8}'})
+    save_file(state, folder / "kind.safetensors", meta | {"arguments": "[8]"})
     (folder / "cut.safetensors").write_bytes(weights.read_bytes()[:1000])
     (folder / "empty.pth").write_bytes(b"")
     (folder / "text.pth").write_text("hello")
@@ -223,8 +242,9 @@ def damaged(weights: Path, folder: Path) -> dict[str, str]:
         "extra.safetensors": "1 unexpected (extra.weight)",
         "misshapen.safetensors": "is (2, 3), needs",
         "nan.safetensors": f"does not fit MultiStage: 1 NaN or infinite ({name})\n",
-        "metadata.safetensors": "with the arguments {not JSON, which cannot be built",
+        "metadata.safetensors": "'arguments' in its metadata is '{not JSON', which is no JSON; if you know the model, create_model",
         "arguments.safetensors": "unexpected keyword argument 'widht'",
+        "kind.safetensors": "kind.safetensors (its metadata): 'arguments' is [8], expected a dict",
         "cut.safetensors": "is truncated or not a safetensors file",
         "empty.pth": "is truncated or not a checkpoint; fetch it again",
         "text.pth": "is truncated or not a checkpoint; fetch it again",
@@ -278,10 +298,14 @@ def test_a_file_that_is_named_twice_is_restored_once(tmp_path: Path, photo: Path
     ("target", "words"),
     [("none/out.safetensors", "there is no folder none"), ("folder.safetensors", "folder.safetensors is a folder")],
 )
-def test_convert_explains_a_target_that_cannot_be_written(tmp_path: Path, weights: Path, target: str, words: str) -> None:
-    (tmp_path / "folder.safetensors").mkdir()
-    result = restorekit("convert", weights, target, "--overwrite", cwd=tmp_path)
-    assert result.returncode == 1
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_convert_explains_a_target_that_cannot_be_written(
+    tmp_path: Path, weights: Path, target: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.safetensors").mkdir()
+    result = CliRunner().invoke(app, ["convert", str(weights), target, "--overwrite"])
+    assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {words}")
     assert len(result.stderr.splitlines()) == 1
 
@@ -318,7 +342,12 @@ def test_an_interrupted_folder_leaves_only_whole_files(tmp_path: Path, photo: Pa
             image.load()
 
 
-def test_convert_recognises_an_original_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_convert_recognises_an_original_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def convert(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["convert", *arguments])
+
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     model = mprnet(**SMALL, bias=True)
     ours = {mine: theirs for theirs, mine in model.original_names.items()}
@@ -327,16 +356,16 @@ def test_convert_recognises_an_original_checkpoint(tmp_path: Path) -> None:
         module, _, parameter = name.rpartition(".")
         original[f"module.{ours[module]}.{parameter}"] = tensor
     torch.save({"epoch": 3, "state_dict": original}, tmp_path / "original.pth")
-    result = restorekit("convert", "original.pth", "model.safetensors", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    result = convert("original.pth", "model.safetensors")
+    assert result.exit_code == 0, result.stderr
     loaded = create_model("mprnet", tmp_path / "model.safetensors", **SMALL, bias=True)
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
-    assert restorekit("convert", "model.safetensors", "back.pth", "--to", "original", cwd=tmp_path).returncode == 0
+    assert convert("model.safetensors", "back.pth", "--to", "original").exit_code == 0
     back = torch.load(tmp_path / "back.pth", weights_only=True)["state_dict"]
     assert set(back) == {name.removeprefix("module.") for name in original}
-    assert "exists" in restorekit("convert", "original.pth", "model.safetensors", cwd=tmp_path).stderr
-    assert restorekit("convert", "original.pth", "model.pth", cwd=tmp_path).returncode == 2
+    assert "exists" in convert("original.pth", "model.safetensors").stderr
+    assert convert("original.pth", "model.pth").exit_code == 2
 
 
 def test_data_preview_draws_what_is_asked_for(tmp_path: Path, photo: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_run_from_a_file_into_the_usual_folder(here):
         (["data.path=photos", "data.crop=18"], "data.crop must be a multiple of 4 for this network; got 18"),
         (["data.path=photos", "model.init=none.pth"], "no checkpoint at none.pth"),
         (["data.path=photos", "model.init=mprnet_tiny.denoise"], "does not fit MultiStage"),
+        (["data.path=photos", "-o", "photos/a.png"], "photos/a.png is a file; a run needs a folder"),
         (["data.path=photos", "--device", "tpu"], "device must be auto or cpu; got 'tpu'"),
     ],
 )
@@ -84,9 +85,10 @@ def test_what_is_wrong_is_explained(here, overrides, words):
     picture(here / "broken" / "a.png")
     (here / "broken" / "b.png").write_text("text")
     picture(here / "deep" / "a.png", "L", dtype=np.uint16)
-    result, text = run(RECIPE, *TINY, *overrides, "-o", "run")
+    result, text = run(RECIPE, *TINY, "-o", "run", *overrides)
     assert result.exit_code in (1, 2)
     assert words in text
+    assert "reading images" not in text
     assert not (here / "run").exists()
 
 
@@ -106,6 +108,7 @@ def test_what_is_wrong_is_explained(here, overrides, words):
         ("folders", {"input/a.png": {"mode": "L"}, "target/a.png": {}}, "data/input/a.png is grey and its partner"),
         ("folders", {"input/a.png": {"mode": "L", "dtype": np.uint16}, "target/a.png": {}}, "data/input/a.png has 16 bits"),
         ("folders", {"a.png": {}}, "data does not hold pairs; looked for input/ and target/; it holds: a.png"),
+        ("folders", {"Data/1/1_NOISY_SRGB_010.PNG": {}}, "data holds SIDD-Medium as published, not input/ and target/; cut it"),
         ("gopro", {"train/scene/sharp/a.png": {}}, "data does not hold GoPro (train); looked for train/SCENE/blur/ and sharp/"),
         ("rain13k", {"train/scene/blur/a.png": {}, "train/scene/sharp/a.png": {}}, "data does not hold Rain13K"),
     ],

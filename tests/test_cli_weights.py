@@ -45,7 +45,7 @@ def test_download_path_info_verify_clear(restorekit, hub):
     status, output = restorekit("weights", "info", NAME)
     record = Entry(NAME).record()
     for words in (
-        "Test Licence; commercial use not allowed; terms: https://example.org/terms",
+        "  licence  Test Licence; commercial use not allowed\n  terms    https://example.org/terms\n",
         record.sha256,
         record.when,
         str(path),
@@ -64,7 +64,7 @@ def test_download_path_info_verify_clear(restorekit, hub):
     assert status == 0
     assert not path.exists()
     assert Entry(NAME).record() == record
-    assert "cached: no longer" in restorekit("weights", "info", NAME)[1]
+    assert "cached   no longer" in restorekit("weights", "info", NAME)[1]
     assert restorekit("weights", "verify") == (0, f"{NAME}: cleared\n")
     assert restorekit("weights", "clear", "--all", "--forget")[0] == 0
     assert restorekit("weights", "verify") == (0, f"nothing in {home()}\n")
@@ -84,11 +84,23 @@ def test_trust_accepts_what_download_refuses(restorekit, hub):
     assert "those of before" in restorekit("weights", "trust", NAME)[1]
 
 
+def test_download_goes_on_after_weights_that_cannot_be_had(restorekit, hub):
+    register_model("small_gone", pretrained={"rain": about(HubFile("lab/gone", "*derain*"))})(Small)
+    status, output = restorekit("weights", "download", "small_gone", "small*")
+    assert status == 1
+    assert output.count("error: the weights small_gone.rain cannot be had:") == 2
+    assert f"{NAME}: {Entry(NAME).weights} (" in output
+
+
 def test_models_of_repositories_are_listed_and_cleared(restorekit, hub):
-    config = json.dumps({"architecture": "small"}).encode()
+    licence = {"name": "[/]free", "commercial_use": True, "url": ""}
+    known = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper", "licence": licence}
+    config = json.dumps({"architecture": "small", "weights": known}).encode()
     hub.add("lab/mine", {"config.json": config, "model.safetensors": safetensors(network())})
     assert restorekit("weights", "download", "hf-hub:lab/mine")[0] == 0
-    assert "hf-hub:lab/mine" in restorekit("weights", "list")[1]
+    output = restorekit("weights", "list")[1]
+    assert "hf-hub:lab/mine" in output
+    assert "[/]free; commercial use allowed" in output
     assert restorekit("weights", "clear", "hf-hub:lab/mine")[0] == 0
     hub.log.clear()
     assert "hf-hub:lab/mine" not in restorekit("weights", "list")[1]
@@ -145,5 +157,9 @@ def test_push_takes_a_checkpoint_and_what_is_known_of_it(restorekit, hub, tmp_pa
 
 def test_details_tell_all(restorekit):
     output = restorekit("models", "mprnet_deblur", "--details")[1]
-    for words in ("GoPro: PSNR 32.66 dB (published", "trained: by the authors of MPRNet, on GoPro", "place: Hub: deepinv/MPRNet"):
+    for words in (
+        "GoPro: PSNR 32.66 dB, SSIM 0.959 (published",
+        "  trained  by the authors of MPRNet, on GoPro\n",
+        "  places   Hub: deepinv/MPRNet\n           https://drive.google.com/",
+    ):
         assert words in output

@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from restorekit.cli.main import app
+from restorekit.composition import compose
 from restorekit.data.degradations import GaussianNoise, degrade
 from restorekit.data.layouts import RAIN_SETS
 from restorekit.data.pairs import DataError
@@ -32,6 +33,7 @@ from restorekit.evaluate import (
 from restorekit.evaluate.published import PUBLISHED
 from restorekit.evaluate.report import error_map
 from restorekit.evaluate.results import ImageResult
+from restorekit.inference import local_pooling, restore
 from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d
 from restorekit.model import RestorationModel
 
@@ -295,6 +297,15 @@ def test_published_figures_belong_to_sets_of_their_protocols():
             assert all(20 < figure.psnr < 45 and figure.source for figure in figures)
 
 
+def test_means_are_local_if_asked(tmp_path):
+    ((noisy, clean),) = make_pairs(tmp_path, 1)
+    model = compose({"stages": [{"name": "unet", "widths": [4, 6], "block": "cab"}]}).eval()
+    values = evaluate(model, tmp_path, "pairs", options={"pooling": "local", "train_size": 8}).images[0].values
+    assert values["psnr"] == psnr(restore(local_pooling(model, 8), noisy, precision="float32"), clean)
+    with pytest.raises(ValueError, match="pooling must be one of global, local; got 'lokal'"):
+        evaluate(model, tmp_path, "pairs", options={"pooling": "lokal"})
+
+
 def test_infinite_psnr_is_valid_json(tmp_path):
     write_results(evaluation_of([math.inf, 30.0]), tmp_path / "results.json")
 
@@ -318,7 +329,7 @@ def test_results_hold_what_is_needed_to_repeat_them(tmp_path):
     content = result.as_json()
     assert content["model"] == "dark"
     assert content["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert content["inference"] == {"precision": "float32"}
+    assert content["inference"] == {"precision": "float32", "pooling": "global"}
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert content["date"].endswith("+00:00")
     assert content["protocol"] == "pairs"
@@ -430,8 +441,12 @@ def test_command_measures_and_writes(tmp_path, monkeypatch):
     again = command(*arguments)
     assert again.exit_code == 1
     assert "out is in use" in again.stderr
-    assert command(*arguments[:-1], "--overwrite").exit_code == 0
+    local = command(*arguments[:-1], "--overwrite", "--pooling", "local", "--train-size", 16)
+    assert local.exit_code == 0, local.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.csv", "results.json"]
+    pooled = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert pooled["inference"] == {"precision": "float32", "pooling": "local", "train_size": 16}
+    assert pooled["sets"][0]["values"]["psnr"] != content["sets"][0]["values"]["psnr"]
 
 
 @pytest.mark.usefixtures("unchecked_annotations")

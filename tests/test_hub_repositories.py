@@ -12,6 +12,7 @@ from test_hub_processes import run
 
 from restorekit import CheckpointError, create_model, load_weights, register_model, zoo
 from restorekit.hub import AccessError, ChangedWeightsError, Entry, IntegrityError, NotFoundError, UnreachableError, WeightsError
+from restorekit.hub.cache import content_of
 from restorekit.pretrained import APACHE, Bundled, Metric, WeightsLicence
 from restorekit.publish import push
 from restorekit.stages import MultiStage, UNetStage
@@ -135,6 +136,8 @@ def test_a_name_that_is_none_is_refused(name, hub):
         (b'{"architecture": "restorekit.models.mprnet:mprnet"}', "unknown model"),
         (b'{"architecture": "small", "arguments": {"depth": 3}}', "cannot be built here: .*unexpected keyword argument 'depth'"),
         (b'{"architecture": "small", "arguments": {"width": "os.system"}}', "cannot be built here"),
+        (b'{"architecture": "small", "arguments": {"width": -1}}', "cannot be built here: .*negative dimension"),
+        (b"[" * 10**5, "is no JSON"),
         (b" " * 2**20 + b"{}", "has 1048578 bytes; no config is that long"),
     ],
     ids=lambda case: case[:40] if isinstance(case, bytes) else "",
@@ -160,6 +163,11 @@ def test_weights_that_do_not_fit_the_config_are_refused(published):
         create_model(NAME, pretrained=True)
 
 
+STATED = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper"} | {
+    "licence": {"name": "MIT", "commercial_use": True, "url": ""}
+}
+
+
 @pytest.mark.parametrize(
     "weights",
     [
@@ -169,13 +177,21 @@ def test_weights_that_do_not_fit_the_config_are_refused(published):
         {"task": 3},
         {"more": 1},
         {"metrics": [1]},
+        {"metrics": [{"dataset": "x", "name": "PSNR", "value": "high", "protocol": "y"}]},
+        {"size": "large"},
     ],
     ids=str,
 )
 def test_what_a_config_says_of_its_weights_is_checked(weights, published):
-    stated = {"task": "derain", "training_data": "rain", "trained_by": "lab", "source": "paper", "licence": {}} | weights
-    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": stated}).encode()})
+    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": STATED | weights}).encode()})
     assert pretrained_config(NAME).licence.name == "not stated"
+
+
+def test_what_a_config_says_of_its_weights_cannot_command_a_terminal(published):
+    stated = STATED | {"trained_by": "lab\x1b[2J\nlicence: free"}
+    published.add(REPOSITORY, {"config.json": json.dumps(CONFIG | {"weights": stated}).encode()})
+    assert pretrained_config(NAME).trained_by == "lab [2J licence: free"
+    assert pretrained_config(NAME).licence.name == "MIT"
 
 
 def test_what_a_model_is_built_from_goes_there_and_back(model):
@@ -196,7 +212,13 @@ def token(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_x")
 
 
+def composed():
+    """Return a network that nobody registered."""
+    return MultiStage([UNetStage((4, 6), "naf"), UNetStage((4, 6), guided=True)], grids=[(2, 1), (1, 1)], fuse="concat")
+
+
 def test_what_is_pushed_loads_in_a_new_process_bit_by_bit(hub, token, model, tmp_path):
+    """A registered model and a composition, in one process: its start is what takes time."""
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"a picture")
     address = model.push_to_hub(REPOSITORY, about=ABOUT, comparison=picture, examples=[picture])
@@ -204,38 +226,22 @@ def test_what_is_pushed_loads_in_a_new_process_bit_by_bit(hub, token, model, tmp
     files = hub.files(REPOSITORY)
     assert set(files) == {"README.md", "config.json", "model.safetensors", "comparison.png", "examples/picture.png"}
     assert json.loads(files["config.json"])["arguments"] == {"width": 5}
+    composition = composed()
+    composition.push_to_hub("lab/composed")
+    assert json.loads(hub.files("lab/composed")["config.json"])["composition"] == composition.config
     program = f"""
 from small_model import Small
-import hashlib, restorekit
-from restorekit.hub.cache import content_of
-restorekit.register_model("small")(Small)
-model = restorekit.create_model({NAME!r}, pretrained=True)
-print(content_of(model.state_dict()), model.pretrained_config.licence.name, sep="|")
-"""
-    from restorekit.hub.cache import content_of
-
-    assert run(["-c", program], hub, tmp_path / "home").stdout.strip() == f"{content_of(model.state_dict())}|Test Licence"
-
-
-def composed():
-    """Return a network that nobody registered."""
-    return MultiStage([UNetStage((4, 6), "naf"), UNetStage((4, 6), guided=True)], grids=[(2, 1), (1, 1)], fuse="concat")
-
-
-def test_a_pushed_composition_loads_in_a_new_process_bit_by_bit(hub, token, tmp_path):
-    from restorekit.hub.cache import content_of
-
-    model = composed()
-    model.push_to_hub(REPOSITORY)
-    assert json.loads(hub.files(REPOSITORY)["config.json"])["composition"] == model.config
-    program = f"""
 import restorekit
 from restorekit.hub.cache import content_of
-model = restorekit.create_model({NAME!r}, pretrained=True)
-print(content_of(model.state_dict()), model.size_multiple, sep="|")
+restorekit.register_model("small")(Small)
+for name in {NAME!r}, "hf-hub:lab/composed":
+    model = restorekit.create_model(name, pretrained=True)
+    print(content_of(model.state_dict()), model.pretrained_config.licence.name, model.size_multiple, sep="|")
 """
-    expected = f"{content_of(model.state_dict())}|{model.size_multiple}"
-    assert run(["-c", program], hub, tmp_path / "home").stdout.strip() == expected
+    assert run(["-c", program], hub, tmp_path / "home").stdout.splitlines() == [
+        f"{content_of(model.state_dict())}|Test Licence|1",
+        f"{content_of(composition.state_dict())}|not stated|{composition.size_multiple}",
+    ]
 
 
 def test_a_saved_composition_is_rebuilt_from_its_folder(tmp_path):
@@ -280,9 +286,23 @@ def test_the_card_has_metadata_for_the_hub_and_text_for_people(hub, token, model
         f'create_model("{NAME}", pretrained=True)',
         "Commercial use is **not allowed**",
         "by the lab on rain",
+        "| Rain100L | PSNR | 36.40 dB |",
+        "| Rain100L | SSIM | 0.965 |",
         "published; Y",
     ):
         assert words in text
+
+
+def test_what_is_published_says_how_large_the_file_is(model, tmp_path):
+    push(model, REPOSITORY, about=about(size=3), dry_run=tmp_path)
+    size = json.loads((tmp_path / "config.json").read_text())["weights"]["size"]
+    assert size == (tmp_path / "model.safetensors").stat().st_size
+
+
+def test_the_credits_of_bundled_weights_go_with_them(tmp_path):
+    (tmp_path / "terms").write_text("terms")
+    push(create_model("mprnet_tiny", pretrained=True), REPOSITORY, dry_run=tmp_path, licence_file=tmp_path / "terms")
+    assert "| CC-BY-4.0 | Jakkub Mede | train |" in (tmp_path / "README.md").read_text()
 
 
 def test_a_model_of_which_nothing_is_known_says_so(tmp_path, model):

@@ -19,7 +19,7 @@ from restorekit.blocks import AddJoin, conv
 from restorekit.cli.main import app
 from restorekit.composition import json_schema
 from restorekit.drawing import draw, to_svg, wiring
-from restorekit.inspection import _LiveBytes, inspect_model, peak_memory, time_parts
+from restorekit.inspection import inspect_model, peak_memory, time_parts
 from restorekit.stages import HINetStage, Level, MultiStage, ORSNetStage, Stage, StageSpec, TimmUNetStage, UNetStage
 from restorekit.zoo import create_model
 
@@ -131,19 +131,6 @@ def test_a_resizing_up_is_counted_after_its_convolution_and_before_it():
     down, up = 8 * 8 * 4 * 6, 8 * 8 * 6 * 4
     (stage,) = (part for part in found.parts if part.role == "stage")
     assert (stage.macs, stage.published_macs) == (down + up, down + 4 * up)
-
-
-def test_live_memory_is_that_of_the_tensors_that_exist():
-    with _LiveBytes() as live:
-        x = torch.zeros(100, device="meta")
-        y = x + 1
-        del x
-        z = y.view(10, 10)[2:]
-        del y
-        w = z * 2
-    assert (live.now, live.peak) == (400 + 320, 800)
-    del z, w
-    assert live.now == 0
 
 
 def test_peak_memory_grows_with_the_image_and_holds_the_weights():

@@ -14,7 +14,7 @@ ROOT = Path(restorekit.__file__).parent
 
 # From the bottom. Parts of one row do not import each other.
 LAYERS = [
-    {"ops", "registry", "pretrained"},
+    {"ops", "registry", "pretrained", "memory", "allocator"},
     {"parts"},
     {"model"},
     {"blocks"},
@@ -29,6 +29,7 @@ LAYERS = [
     {"testing", "inspection"},
     {"drawing"},
     {"inference"},
+    {"restoring"},
     {"evaluate"},
     {"train"},
     {"cli"},

@@ -10,9 +10,9 @@ import torch
 from test_restore import Identity
 from torch import Tensor, nn
 
-from restorekit import create_model, restore
-from restorekit.inference import memory, planning
-from restorekit.inference.memory import _cgroup_rooms, available_bytes, peak_bytes
+from restorekit import create_model, memory, restore
+from restorekit.inference import planning
+from restorekit.memory import _cgroup_rooms, _LiveBytes, available_bytes, peak_bytes
 
 # Only the second run counts: the first makes the process load what it needs. The highest use is read from /proc, as getrusage
 # tells that of the parent, which is pytest, if it was higher.
@@ -27,6 +27,19 @@ before = highest()
 restore(model, torch.rand(1, 3, 640, 640), precision="float32")
 print(highest() - before)
 """
+
+
+def test_live_memory_is_that_of_the_tensors_that_exist() -> None:
+    with _LiveBytes() as follower:
+        x = torch.zeros(100, device="meta")
+        y = x + 1
+        del x
+        z = y.view(10, 10)[2:]
+        del y
+        w = z * 2
+    assert (follower.live, follower.peak) == (400 + 320, 800)
+    del z, w
+    assert follower.live == 0
 
 
 def test_peak_is_that_of_the_live_tensors() -> None:

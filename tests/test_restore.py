@@ -7,29 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from identity import Identity
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from restorekit import create_model, restore
 from restorekit.data.images import ImageError, from_array, to_array
-from restorekit.model import RestorationModel
 
 RNG = np.random.default_rng(0)
-
-
-class Identity(RestorationModel):
-    """Returns the image; what it was given is kept."""
-
-    def __init__(self, image_channels: int = 3, size_multiple: int = 8) -> None:
-        super().__init__()
-        self.image_channels, self.size_multiple, self.original_names = image_channels, size_multiple, {}
-        self.num_supervised = 1
-        self.weight = nn.Parameter(torch.ones(()))
-
-    def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
-        self.check_image(image)
-        self.seen = image
-        return [image * self.weight]
 
 
 @given(st.integers(1, 19), st.integers(1, 19), st.sampled_from([1, 2, 3, 4]), st.sampled_from([np.uint8, np.uint16, np.float32]))

@@ -1,4 +1,4 @@
-"""Other programs: spandrel computes the same from what is exported. It runs where the extra ``bench`` is installed."""
+"""Other programs: spandrel computes the same from what is exported. With the extra ``interop``: pytest -n 0 -m interop."""
 
 import pytest
 import torch
@@ -7,15 +7,20 @@ from parity_fill import picture
 from restorekit import create_model, load_weights
 from restorekit.checkpoint import save_original_weights
 
-spandrel = pytest.importorskip("spandrel")
-extra = pytest.importorskip("spandrel_extra_arches")
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.filterwarnings("ignore:`torch.jit.script` is:FutureWarning"),  # some of its networks use it
+]
 
 ARGUMENTS = {"width": 40, "unet_step": 20, "ors_step": 16, "num_blocks": 8}
 
 
 @pytest.fixture(scope="module")
 def loader():
-    extra.install(ignore_duplicates=True)
+    import spandrel
+    import spandrel_extra_arches
+
+    spandrel_extra_arches.install(ignore_duplicates=True)
     return spandrel.ModelLoader()
 
 

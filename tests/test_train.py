@@ -100,9 +100,21 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, fo
 def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder):
     """Sums are taken in another order, so float32 differs in its last digits. The second two steps go on from a checkpoint."""
     options = [f"validation.path={folder}", "validation.every=2", "optimizer.name=sgd", "optimizer.lr=0.05", "run.clip=inf"]
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", 2, "--num_machines", 1, "--mixed_precision", "no")
+    launch = (
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        2,
+        "--num_machines",
+        1,
+        "--mixed_precision",
+        "no",
+    )
     launch += ("--dynamo_backend", "no", "--main_process_port", 0)
     program(*launch, HERE / "training.py", "shared", folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
+    starts = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert [start["processes"] for start in starts] == [2, 2]
     one = recipe(folder, *options, "schedule.length=4", "run.steps=4")
     train(one, tmp_path / "one", device="cpu")
     assert [row["step"] for row in rows(tmp_path / "two")] == [1, 2, 3, 4]
@@ -216,7 +228,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, folder, monkeypa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
-        with pytest.raises(OSError, match=r"checkpoint.pth could not be written .* the one of before is whole"):
+        with pytest.raises(OSError, match=r"checkpoint.pth could not be written .* the last checkpoint is whole"):
             train(recipe(folder, "schedule.length=6"), run, device="cpu", allow_changes=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -224,11 +236,34 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, folder, monkeypa
     assert not list(run.glob(".*"))
     usage = shutil.disk_usage(run)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2**20))
-    with pytest.raises(OSError, match=r"has 1 MB of free space, and a checkpoint needs \d\d MB; make space"):
+    with pytest.raises(OSError, match=r"has 1 MB of free space, and a run needs \d\d MB; make space"):
         train(recipe(folder), tmp_path / "other", device="cpu")
     assert not (tmp_path / "other" / "log.jsonl").exists()
     monkeypatch.undo()
     assert len(rows(train(recipe(folder, "schedule.length=6"), run, device="cpu", allow_changes=True).parent)) == 6
+
+
+def test_a_disk_that_fills_up_stops_the_run_before_anything_is_lost(tmp_path, folder, monkeypatch):
+    whole = train(recipe(folder), tmp_path / "whole", device="cpu")
+    usage = shutil.disk_usage(tmp_path)
+    free = usage.free
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=free))
+
+    def fill(row):
+        nonlocal free
+        free = 2**20 if row["step"] == 3 else free
+
+    with pytest.raises(
+        OSError, match=r"run has 1 MB of free space, and a run needs 17 MB; make space, and the same command goes on"
+    ):
+        train(recipe(folder), tmp_path / "run", device="cpu", on_progress=fill)
+    assert state(tmp_path / "run")["step"] == 4
+    free = 2**10  # not even enough for a checkpoint
+    with pytest.raises(OSError, match="has 0 MB of free space"):
+        train(recipe(folder), tmp_path / "run", device="cpu")
+    free = usage.free
+    assert train(recipe(folder), tmp_path / "run", device="cpu").read_bytes() == whole.read_bytes()
+    assert len(rows(tmp_path / "run")) == 6
 
 
 def test_a_changed_recipe_is_refused_unless_asked(tmp_path, folder):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import fail, say, warn
+from restorekit.cli.common import bundled_model, fail, say, warn
 
 if TYPE_CHECKING:
     from restorekit.data.noise import Pixels
@@ -100,14 +100,10 @@ def _network(task: str, name: str | None) -> "RestorationModel":
     Raises:
         ValueError: if there are no such weights, or they are for another task.
     """
-    from restorekit.zoo import create_model, full_name, list_models, model_from_checkpoint, pretrained_config
+    from restorekit.zoo import create_model, full_name, model_from_checkpoint, pretrained_config
 
     if name is None:
-        bundled = [known for known in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(known).bundled_path()]
-        name = f"mprnet_tiny.{task}"
-        if name not in bundled:
-            have = ", ".join(known.partition(".")[2] for known in bundled)
-            raise ValueError(f"no weights for {task} come with the package; there are those for: {have}. Others: --model")
+        name = bundled_model(task, TASKS)
     if Path(name).exists():
         return model_from_checkpoint(name)[0]
     about = pretrained_config(name)

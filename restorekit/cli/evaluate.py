@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,8 @@ Examples:
   restorekit evaluate mprnet_tiny.denoise --data photos/ --protocol gaussian-25
 
   restorekit evaluate model_deblurring.pth --data GOPRO_Large/ --protocol gopro -o results/gopro --report
+
+  restorekit evaluate model_deblurring.pth --data GOPRO_Large/ --protocol gopro -o results/local --pooling local
 
   restorekit evaluate model_deraining.pth --data Datasets/test/ --protocol rain --device cuda
 
@@ -43,6 +45,8 @@ def evaluate_command(
     metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
     download: Annotated[bool, typer.Option("--download", help="Allow further metrics to fetch their networks.")] = False,
     precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
+    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
+    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
 ) -> None:
@@ -54,7 +58,7 @@ def evaluate_command(
     from restorekit.evaluate import evaluate, write_csv, write_report, write_results
     from restorekit.evaluate.protocols import DND, find_protocol
 
-    options = {"precision": precision}
+    options = {"precision": precision, "pooling": pooling} | ({"train_size": train_size} if pooling == "local" else {})
     try:
         if protocol != DND:
             find_protocol(protocol)
@@ -96,7 +100,7 @@ def evaluate_command(
 
 
 def submit(
-    network: "RestorationModel", data: Path, output: Path, options: dict[str, str], model: str, weights: Path | None
+    network: "RestorationModel", data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
 ) -> None:
     """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
     from restorekit.checkpoint import write_json
@@ -130,11 +134,11 @@ def load(model: str, device: str) -> tuple["RestorationModel", Path | None]:
     """
     import torch
 
-    from restorekit.zoo import create_model, model_from_checkpoint, pretrained_config
+    from restorekit.zoo import create_model, fetch_weights, model_from_checkpoint
 
     path = Path(model)
     network = model_from_checkpoint(path)[0] if path.is_file() else create_model(model, pretrained=True)
-    weights = path if path.is_file() else pretrained_config(model).bundled_path()
+    weights = path if path.is_file() else fetch_weights(model)
     try:
         return network.to(torch.device(device)), weights
     except AssertionError as error:  # torch says so when it was built without the device

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from restorekit.allocator import keep_freed_memory
 from restorekit.cli import convert, data, demo, evaluate, inspect, models, push, restore, train, weights
 
 app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -37,4 +38,5 @@ def root(version: bool = typer.Option(False, "--version", callback=_version, is_
 
 def main() -> None:
     """Run the command line."""
+    keep_freed_memory()
     app()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from restorekit.cli.common import fail, say
-from restorekit.cli.weights import described, mebibytes
+from restorekit.cli.weights import described, facts, mebibytes
 
 WIDTH = 160  # of the table; narrower terminals wrap its lines, names are never cut
 
@@ -30,7 +30,12 @@ def models_command(
         bool, typer.Option("--details", help="Tell all of the weights: terms, training, figures with their protocol, places.")
     ] = False,
 ) -> None:
-    """List models: name, task, parameters, size and licence of the weights, and where the weights are."""
+    """List models: name, task, parameters, size and licence of the weights, and where the weights are.
+
+    A size that nobody states is shown with ~: that of the parameters in float32.
+    """
+    from functools import cache
+
     import torch
     from rich.console import Console
     from rich.table import Table
@@ -44,22 +49,26 @@ def models_command(
     if not weights and not architectures:
         fail("no model fits; run `restorekit models` to see all")
     if details:
-        say("\n\n".join("\n".join(described(name, pretrained_config(name))) for name in weights))
+        say("\n\n".join(described(name, facts(pretrained_config(name))) for name in weights))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "task", "parameters", "weights", "licence of the weights", "commercial use", "where"):
         table.add_column(heading, no_wrap=True)
-    for name in [*weights, *architectures]:
+
+    @cache  # a large network takes a while to build, and several weights may be for it
+    def count(architecture: str) -> int:
         with torch.device("meta"):
-            network = models.get(name.partition(".")[0]).builder()
-        parameters = f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+            return sum(parameter.numel() for parameter in models.get(architecture).builder().parameters())
+
+    for name in [*weights, *architectures]:
+        parameters = count(name.partition(".")[0])
         if name in architectures:
-            table.add_row(name, "-", parameters, "-", "-", "-", "-")
+            table.add_row(name, "-", f"{parameters:,}", "-", "-", "-", "-")
             continue
         config = pretrained_config(name)
-        size = "-" if config.size is None else mebibytes(config.size)
+        size = f"~{mebibytes(4 * parameters)}" if config.size is None else mebibytes(config.size)
         source = next(iter(config.sources), "not published")
         where = "Google Drive" if isinstance(source, Drive) else str(source)
         allowed = "yes" if config.licence.commercial_use else "no"
-        table.add_row(name, config.task, parameters, size, config.licence.name, allowed, where)
+        table.add_row(name, config.task, f"{parameters:,}", size, config.licence.name, allowed, where)
     Console(highlight=False, width=WIDTH).print(table)

@@ -1,189 +1,283 @@
 """``restorekit restore``."""
 
-import os
-from collections.abc import Callable
-from functools import partial
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import console, fail, report_failure, say
+from restorekit.cli.common import bundled_model, console, fail, report_failure, say
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from restorekit.model import RestorationModel
+    from restorekit.restoring import Job, Outcome, Restorer
 
 EXAMPLES = """
 Examples:
 
-  restorekit restore noisy.jpg -o clean.png
+  restorekit restore photo.jpg
 
-  restorekit restore photos/ -o restored/ --overwrite
+  restorekit restore noisy.jpg -o clean.png --task denoise --compare
 
-  restorekit restore a.jpg b.jpg -o restored/
+  restorekit restore photos/ -o restored/ --workers 4 --report report.jsonl
 
-  restorekit restore blurred.png -o sharp.png --weights model_deblurring.pth
+  restorekit restore 'photos/**/*.jpg' -o restored/ --shard 1/4
+
+  restorekit restore blurred.png -o sharp.png --weights model_deblurring.pth --ensemble
+
+  restorekit restore clip.mp4 -o clean.mp4
 """
+
+NETWORK = "The network"
+FILES = "Files"
 
 
 def restore_command(
-    images: Annotated[list[Path], typer.Argument(help="Image files or folders.", show_default=False)],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="A file for one image, whose suffix is the format; otherwise a folder.", show_default=False
-        ),
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, folders, patterns such as 'photos/**/*.jpg', or videos.", show_default=False)
     ],
-    model: Annotated[str, typer.Option(help="Model with bundled weights; `restorekit models` lists them.")] = "mprnet_tiny.denoise",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file for one image, whose suffix is the format, or a folder. By default photo.restored.jpg beside photo.jpg.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="denoise (the default), deblur or derain: picks a model that comes with the package.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model by name instead; `restorekit models` lists them.", show_default=False)
+    ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="A .safetensors or .pth file to use instead; its architecture is recognised.", show_default=False),
+        typer.Option(help="A .safetensors or .pth file instead; its architecture is recognised.", show_default=False),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist, inputs included.")] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1 or mps.", rich_help_panel=NETWORK)] = "cpu",
     precision: Annotated[
-        str, typer.Option(help="float32, bfloat16 (less memory), or auto: bfloat16 where that is faster.")
+        str,
+        typer.Option(help="float32, bfloat16 (less memory), or auto: bfloat16 where that is faster.", rich_help_panel=NETWORK),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1 or mps.")] = "cpu",
     stages: Annotated[
-        int | None, typer.Option(help="Stop after so many supervised stages: faster, lower quality.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Stop after so many supervised stages: faster, lower quality.", show_default=False, rich_help_panel=NETWORK
+        ),
     ] = None,
-    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
-    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
+    pooling: Annotated[
+        str, typer.Option(help="global, or local: means over windows, for images larger than crops.", rich_help_panel=NETWORK)
+    ] = "global",
+    train_size: Annotated[
+        int, typer.Option(help="With --pooling local: side of the crops of the training.", rich_help_panel=NETWORK)
+    ] = 256,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Average over 8 turned and mirrored images: 8 times as long.", rich_help_panel=NETWORK),
+    ] = False,
+    tile: Annotated[
+        str,
+        typer.Option(
+            help="Side of overlapping tiles in pixels; auto: as large as the memory allows; none: no tiles.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = "auto",
+    overlap: Annotated[int, typer.Option(help="Pixels that tiles share at least.", min=0, rich_help_panel=NETWORK)] = 64,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What the network may take, such as 2GB; by default, four fifths of what is free.",
+            show_default=False,
+            rich_help_panel=NETWORK,
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network: a minute at first, then faster.", rich_help_panel=NETWORK),
+    ] = False,
+    alpha: Annotated[
+        str, typer.Option(help="keep transparency as it is, or restore it as a grey image.", rich_help_panel=NETWORK)
+    ] = "keep",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist, inputs included.", rich_help_panel=FILES)
+    ] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Of JPEG, WebP and AVIF. By default no loss can be seen: 95, and WebP without loss.",
+            min=1,
+            max=100,
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write NAME.compare.png: before and after.", rich_help_panel=FILES)
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a line of JSON for each file: times, sizes, errors.", show_default=False, rich_help_panel=FILES),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Threads that read and write files beside the network.", min=1, rich_help_panel=FILES)
+    ] = 2,
+    batch: Annotated[
+        int, typer.Option(help="Images of one size that go through the network at once.", min=1, rich_help_panel=FILES)
+    ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Only part i of n, as i/n, for many machines.", show_default=False, rich_help_panel=FILES),
+    ] = None,
 ) -> None:
-    """Restore photographs: one file, several, or a folder with all below it.
+    """Restore photographs: one file, several, a folder with all below it, or a video.
 
-    Size, colours, transparency, colour profile and EXIF data are kept. A file that cannot be restored is reported, the others go
-    on, and the exit status is 1. An output file is written whole or not at all.
+    Size, bits, colours, transparency, colour profile, EXIF and XMP data are kept. Of several files, those whose output exists are
+    skipped, so the same command goes on after an interruption. A file that cannot be restored is reported, the others go on, and
+    the exit status is 1. An output file is written whole or not at all.
     """
-    from restorekit.inference import local_pooling, restore
-    from restorekit.inference.precision import PRECISIONS
-    from restorekit.inference.restore import POOLINGS
+    from restorekit.restoring.network import Settings
+    from restorekit.restoring.plan import plan_jobs
+    from restorekit.restoring.plan import shard as part_of
 
-    jobs, unusable = plan(images, output)
-    problems = [*unusable, *refused(jobs, overwrite)]
+    started = time.perf_counter()
+    try:
+        settings = Settings(
+            precision=precision,
+            stages=stages,
+            pooling=pooling,
+            train_size=train_size,
+            ensemble=ensemble,
+            tile=int(tile) if tile.isdecimal() else None if tile == "none" else tile,
+            overlap=overlap,
+            max_memory=max_memory,
+            compile=compiled,
+            alpha=alpha,
+        )
+        name = _model_name(task, model, weights)
+        jobs, problems = plan_jobs(images, output, overwrite=overwrite)
+        jobs = part_of(jobs, *_shard(shard)) if shard else jobs
+    except ValueError as error:
+        fail(f"--{error}" if str(error).split(" ")[0] in Settings.__annotations__ else error, 2)
     for path, problem in problems:
         report_failure(path, problem)
-    bad = {path for path, _ in problems}
-    jobs = [job for job in jobs if job[0] not in bad]
-    _check_choice("precision", precision, PRECISIONS)
-    _check_choice("pooling", pooling, POOLINGS)
-    done = 0
-    if jobs:
-        network = load(model, weights, device)
+    run = _Run(len(jobs))
+    if any(not job.done for job in jobs):
+        from restorekit.restoring.network import Restorer
+
         try:
-            network.check_stages(stages)
-            network = local_pooling(network, train_size) if pooling == "local" else network
+            restorer = Restorer(_load(name, weights, device), settings)
         except ValueError as error:
             fail(error, 2)
-        done = restore_all(partial(restore, network, precision=precision, stages=stages), jobs)
-    say(f"restored {done} of {len(jobs) + len(problems)} images to {output}")
-    if done < len(jobs) or problems:
+        options = {"workers": workers, "batch": batch, "quality": quality, "compare": compare}
+        run.restore(restorer, jobs, _report_file(report, jobs, str(weights or name)), options)
+    else:
+        run.skipped = len(jobs)
+    total = len(jobs) + len(problems)
+    say(_summary(run, name if weights is None else str(weights), total, output, time.perf_counter() - started))
+    if run.failed or problems:
         raise typer.Exit(1)
 
 
-Job = tuple[Path, Path]  # input, output
-Problem = tuple[Path, str]
-Run = Callable[["Image.Image"], "Image.Image"]
+def _model_name(task: str | None, model: str | None, weights: Path | None) -> str:
+    """Return the name of the model that is asked for."""
+    given = [option for option, value in (("--task", task), ("--model", model), ("--weights", weights)) if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} each choose the network; give one of them")
+    return model or bundled_model(task or "denoise")
 
 
-def plan(images: list[Path], output: Path) -> tuple[list[Job], list[Problem]]:
-    """Return which file becomes which, and what cannot be used; folders keep their structure."""
-    from restorekit.data.images import FORMATS, ImageError, find_images
-
-    jobs: list[Job] = []
-    problems: list[Problem] = []
-    to_file = len(images) == 1 and not images[0].is_dir() and output.suffix != "" and not output.is_dir()
-    if to_file and output.suffix.lower() not in FORMATS:
-        return [], [(output, f"unknown image format {output.suffix!r}; use one of {', '.join(FORMATS)}, or a folder that exists")]
-    for image in images:
-        if to_file:
-            jobs.append((image, output))
-        elif image.is_dir():
-            try:
-                found = find_images(image)
-            except ImageError as error:
-                problems.append((image, str(error)))
-                continue
-            inside = output.resolve() != image.resolve() and image.resolve() in output.resolve().parents
-            jobs += [
-                (path, output / path.relative_to(image))
-                for path in found
-                if not (inside and output.resolve() in path.resolve().parents)  # results of an earlier call
-            ]
-        else:
-            jobs.append((image, output / image.name))
-    return list(dict.fromkeys(jobs)), problems  # a file that is named twice is one
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal()):
+        raise ValueError(f"a shard is i/n with i from 1 to n, such as 1/4; got {text}")
+    return int(part), int(parts)
 
 
-def refused(jobs: list[Job], overwrite: bool) -> list[Problem]:
-    """Return the jobs that must not run, with the reason: outputs that exist or that two inputs share."""
-    problems = []
-    targets: dict[Path, Path] = {}
-    for source, target in jobs:
-        first = targets.setdefault(target.resolve(), source)
-        if first is not source:
-            problems.append((source, f"{target} is the output of {first} too; use another folder, or rename one"))
-        elif target.exists() and not overwrite:
-            same = source.exists() and target.samefile(source)
-            what = "output is the input itself" if same else f"{target} exists"
-            problems.append((source, f"{what}; choose another output, or pass --overwrite"))
-    return problems
-
-
-def load(model: str, weights: Path | None, device: str) -> "RestorationModel":
+def _load(name: str, weights: Path | None, device: str) -> "RestorationModel":
     """Return the model that is asked for, or leave with a clear error."""
     import torch
 
     from restorekit.zoo import create_model, model_from_checkpoint
 
-    try:
-        network = create_model(model, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
-    except ValueError as error:
-        fail(error, 2)
+    network = create_model(name, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
     try:
         return network.to(torch.device(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says so when it was built without a device
         fail(f"--device {device} cannot be used; use cpu, or another device that is here ({str(error).splitlines()[0]})", 2)
 
 
-def restore_all(run: Run, jobs: list[Job]) -> int:
-    """Restore one file after the other, with a progress bar; return how many succeeded."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+class _Run:
+    """Shows the progress of jobs, and counts what became of them.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    done = 0
+    Args:
+        total: how many there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.total, self.restored, self.skipped, self.failed = total, 0, 0, 0
+        self.last: Outcome | None = None
+
+    def restore(self, restorer: "Restorer", jobs: "list[Job]", report: Any, options: dict[str, Any]) -> None:
+        """Restore all files; an interruption leaves with a message."""
+        from restorekit.restoring.files import Outcome, restore_files
+        from restorekit.restoring.video import restore_video
+
+        def ended(outcome: Outcome) -> None:
+            if outcome.error:
+                report_failure(outcome.job.source, outcome.error)
+            setattr(self, outcome.status, getattr(self, outcome.status) + 1)
+            self.last = outcome
+            if report is not None:
+                report.add(outcome)
+            self.progress.update(bar, advance=1, description=outcome.job.source.name)
+
+        def frames_done(done: int, frames: int | None) -> None:
+            self.progress.update(bar, total=frames, completed=done)
+
+        try:
+            with self.progress:
+                bar = self.progress.add_task("restoring", total=self.total)
+                restore_files(restorer, [job for job in jobs if job.done or not job.is_video], ended, **options)
+                for job in jobs:
+                    if job.is_video and not job.done:
+                        try:
+                            self.progress.update(bar, description=job.source.name)
+                            details = restore_video(restorer, job.source, job.target, batch=options["batch"], progress=frames_done)
+                            ended(Outcome(job, details=details))
+                        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+                            ended(Outcome(job, error=str(error)))
+        except KeyboardInterrupt:
+            console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
+            raise typer.Exit(130) from None
+
+
+def _report_file(path: Path | None, jobs: "list[Job]", model: str) -> Any:
+    if path is None:
+        return None
+    from restorekit.restoring.report import ReportFile
+
     try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("restoring", total=len(jobs))
-            for source, target in jobs:
-                progress.update(task, description=source.name)
-                try:
-                    restore_file(run, source, target)
-                    done += 1
-                except (ValueError, OSError, MemoryError, RuntimeError) as error:
-                    report_failure(source, error)
-                progress.advance(task)
-    except KeyboardInterrupt:
-        console.print(f"interrupted: {done} of {len(jobs)} images are restored, the others untouched")
-        raise typer.Exit(130) from None
-    return done
+        return ReportFile(path, {"model": model})
+    except (OSError, ValueError) as error:
+        fail(f"--report {path} cannot be used: {error}", 2)
 
 
-def restore_file(run: Run, source: Path, target: Path) -> None:
-    """Restore one file into another; what would fail at writing fails before the work."""
-    from restorekit.checkpoint import make_folder
-    from restorekit.data.images import check_can_hold, normal_mode, read_image, write_image
-
-    image = normal_mode(read_image(source))
-    check_can_hold(target, image.mode)
-    make_folder(target.parent)
-    if not os.access(target.parent, os.W_OK):
-        raise PermissionError(f"no permission to write in {target.parent}")
-    write_image(run(image), target)
-
-
-def _check_choice(option: str, text: str, choices: tuple[str, ...]) -> None:
-    if text not in choices:
-        fail(f"--{option} must be one of {', '.join(choices)}; got {text!r}", 2)
+def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: float) -> str:
+    """Say in one line what was done."""
+    if total == 1 and run.last is not None and run.last.status == "restored":
+        details, job = run.last.details, run.last.job
+        return (
+            f"{job.source} -> {job.target}: {details['width']} x {details['height']} by {model} in {details['precision']}, "
+            f"{seconds:.1f} s"
+        )
+    skipped = f", {run.skipped} were there already" if run.skipped else ""
+    return f"restored {run.restored} of {total} images{f' to {output}' if output else ''}{skipped}; {seconds:.1f} s"

@@ -71,7 +71,8 @@ def train_command(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    progress = Progress(*columns, console=console, disable=os.environ.get("RANK", "0") != "0")
+    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    progress = Progress(*columns, console=console, disable=not first)
     try:
         with _asked_to_stop() as stopping, progress:
             task = progress.add_task("reading images", total=merged.run.steps, start=False, speed="")
@@ -92,16 +93,21 @@ def train_command(
                         f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}"
                     )
 
-            weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
+            try:
+                weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
+            finally:
+                progress.update(task, visible=progress.tasks[0].started)  # no bar above an error before the first step
     except KeyboardInterrupt:
         console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None
     except (ValueError, OSError, FloatingPointError, RuntimeError, ImportError) as error:
         fail(error)
     if weights is None:
-        console.print(f"stopped; everything is saved. {_resuming(folder)}")
+        if first:
+            console.print(f"stopped; everything is saved. {_resuming(folder)}")
         raise typer.Exit(130)
-    say(f"weights: {weights}")
+    if first:
+        say(f"weights: {weights}")
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli.common import fail, say
+from restorekit.cli.common import complain, fail, say
+from restorekit.pretrained import Drive, PretrainedConfig, WebFile
 
 if TYPE_CHECKING:
     from restorekit.hub import Entry
-    from restorekit.pretrained import PretrainedConfig
 
 EXAMPLES = """
 Examples:
@@ -39,6 +39,7 @@ Name = Annotated[str, typer.Argument(help="Name: arch.tag, arch or hf-hub:owner/
 def list_command() -> None:
     """List all weights: size, whether they are on this machine, licence."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from restorekit import hub
@@ -58,7 +59,7 @@ def list_command() -> None:
         elif name in cached:
             here, size = "cached", cached[name].weights.stat().st_size
             total += size
-        table.add_row(name, "-" if size is None else mebibytes(size), here, about.licence.summary)
+        table.add_row(name, "-" if size is None else mebibytes(size), here, escape(about.licence.summary))
     Console(highlight=False, width=132).print(table)
     say(f"\n{mebibytes(total)} in {hub.home()}")
 
@@ -74,27 +75,35 @@ def info_command(name: Name) -> None:
         about = pretrained_config(name)
     except ValueError as error:
         fail(error)
-    for line in described(name, about):
-        say(line)
-    record = hub.Entry(name).record()
+    record, here = hub.Entry(name).record(), hub.Entry(name).weights
+    known = facts(about)
     if record is not None:
-        here = hub.Entry(name).weights
-        say(f"fetched: {record.when} from {record.origin}")
-        say(f"sha256 of what was fetched: {record.sha256}")
-        say(f"cached: {here} ({mebibytes(record.size)})" if here.is_file() else "cached: no longer")
+        known += [("fetched", f"{record.when} from {record.origin}"), ("sha256", f"{record.sha256}, of what was fetched")]
+        known += [("cached", f"{here} ({mebibytes(record.size)})" if here.is_file() else "no longer")]
+    elif about.bundled_path() is None:
+        known += [("cached", "no")]
+    say(described(name, known))
 
 
 @app.command("download")
 def download_command(names: Names) -> None:
-    """Fetch weights into the cache; what is there already is not fetched again."""
+    """Fetch weights into the cache; what is there already is not fetched again.
+
+    Weights that cannot be had are reported, the others are fetched, and the exit status is 1.
+    """
     from restorekit.zoo import fetch_weights
 
+    failed = False
     for name in _matching(names):
         try:
             path = fetch_weights(name)
         except (ValueError, OSError) as error:
-            fail(error)
-        say(f"{name}: {path} ({mebibytes(path.stat().st_size)})")
+            complain(error)
+            failed = True
+        else:
+            say(f"{name}: {path} ({mebibytes(path.stat().st_size)})")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("path")
@@ -173,17 +182,31 @@ def clear_command(
     say(f"{mebibytes(freed)} freed; downloads of huggingface_hub have a cache of their own: `hf cache`")
 
 
-def described(name: str, about: "PretrainedConfig") -> list[str]:
-    """Return what is known of weights, a line each."""
+def facts(about: PretrainedConfig) -> list[tuple[str, str]]:
+    """Return what is known of weights: labels and texts."""
+    figures = {(metric.dataset, metric.protocol): "" for metric in about.metrics}
+    for metric in about.metrics:
+        figures[metric.dataset, metric.protocol] += f", {metric.name} {metric.text}{metric.unit}"
     return [
-        name,
-        f"task: {about.task}",
-        f"licence: {about.licence.summary}" + (f"; terms: {about.licence.url}" if about.licence.url else ""),
-        f"trained: by {about.trained_by}, on {about.training_data}",
-        f"source: {about.source}",
-        *(f"figure: {metric}" for metric in about.metrics),
-        *(f"place: {source}" for source in about.sources),
+        ("task", about.task),
+        ("licence", about.licence.summary),
+        ("terms", about.licence.url or "nobody stated any"),
+        ("trained", f"by {about.trained_by}, on {about.training_data}"),
+        ("source", about.source),
+        *(("figures", f"{dataset}: {told[2:]} ({protocol})") for (dataset, protocol), told in figures.items()),
+        ("size", "not known" if about.size is None else mebibytes(about.size)),
+        *(("places", source.url if isinstance(source, Drive | WebFile) else str(source)) for source in about.sources),
     ]
+
+
+def described(name: str, known: list[tuple[str, str]]) -> str:
+    """Return a name and what is known of it, in two columns; a label is not repeated."""
+    width = max(len(label) for label, _ in known)
+    lines, before = [name], ""
+    for label, text in known:
+        lines.append(f"  {label if label != before else '':{width}}  {text}")
+        before = label
+    return "\n".join(lines)
 
 
 def mebibytes(size: int) -> str:

@@ -15,7 +15,13 @@ RAIN_SETS = ("Test100", "Rain100H", "Rain100L", "Test2800", "Test1200")
 
 def folders(root: Path) -> list[PairPaths]:
     """Return the pairs of ``root/input`` and ``root/target``."""
-    return _repacked(root) or _nothing(root, "pairs", "input/ and target/")
+    pairs = _repacked(root)
+    if not pairs and any((root / "Data").glob("*/*NOISY_SRGB*")):
+        raise DataError(
+            f"{root} holds SIDD-Medium as published, not input/ and target/; cut it into crops first, with restorekit data prepare "
+            f"sidd {root} -o CROPS, or read it as it is: data.layout=sidd"
+        )
+    return pairs or _nothing(root, "pairs", "input/ and target/")
 
 
 def gopro(root: Path, split: str = "train") -> list[PairPaths]:

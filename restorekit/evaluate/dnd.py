@@ -13,7 +13,7 @@ from restorekit.checkpoint import atomic_path
 from restorekit.data.images import Array
 from restorekit.data.pairs import DataError, listed
 from restorekit.evaluate.mat import read_array, read_boxes
-from restorekit.inference import restore
+from restorekit.evaluate.run import restorer_of
 from restorekit.model import RestorationModel
 
 EVAL_VERSION = "1.0"
@@ -36,7 +36,7 @@ def write_dnd_submission(
         model: the network.
         data: folder that holds ``info.mat`` and ``images_srgb`` as published.
         output: folder to write the files to.
-        options: keyword arguments of :func:`restorekit.restore`; by default ``{"precision": "float32"}``.
+        options: as for :func:`restorekit.evaluate.evaluate`.
         on_progress: called before each image with how many are done, how many there are, and the image's name.
 
     Raises:
@@ -50,6 +50,7 @@ def write_dnd_submission(
         raise DataError(f"{data / 'images_srgb'} lacks {len(missing)} of {len(names)} images: {listed(missing)}")
     import scipy.io
 
+    restorer = restorer_of(model, options or {})
     output.mkdir(parents=True, exist_ok=True)
     for done, (name, places) in enumerate(zip(names, boxes, strict=True)):
         on_progress(done, len(names), name)
@@ -57,7 +58,7 @@ def write_dnd_submission(
         image = np.clip(read_array(path, "InoisySRGB"), 0, 1).astype(np.float32)
         crops = np.empty((1, len(places)), dtype=object)
         for k, place in enumerate(places):
-            crops[0, k] = restore(model, _box(image, place, path), **({"precision": "float32"} if options is None else options))
+            crops[0, k] = restorer(_box(image, place, path))
         with atomic_path(output / name) as temporary:
             scipy.io.savemat(temporary, {"Idenoised": crops, "israw": 0, "eval_version": EVAL_VERSION})
     return sum(len(places) for places in boxes)

@@ -1,7 +1,6 @@
 """Restoring and measuring a data set."""
 
 import datetime
-import hashlib
 import importlib.metadata
 import platform
 import time
@@ -18,12 +17,14 @@ from restorekit.data.images import Array
 from restorekit.data.noise import Pixels
 from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
-from restorekit.inference import restore
+from restorekit.hub.cache import sha256_of
+from restorekit.inference import local_pooling, restore
 from restorekit.metrics import dists, lpips
 from restorekit.model import RestorationModel
 
 LEARNED = {"lpips": lpips, "dists": dists}
 RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
+DEFAULTS = {"precision": "float32", "pooling": "global"}  # float32, so that figures can be compared with published ones
 PICTURE_SIDE = 384
 STEP = 16  # between the places that are tried for a picture
 Progress = Callable[[int, int, str], None]
@@ -48,7 +49,8 @@ def evaluate(
         model: the network.
         data: folder of the data set.
         protocol: name of a protocol, or one of one's own.
-        options: keyword arguments of :func:`restorekit.restore`, which are recorded; by default ``{"precision": "float32"}``.
+        options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
+            :func:`restorekit.inference.local_pooling`; they are recorded. Unless they say otherwise, the precision is float32.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
         download: whether these may fetch the weights of their networks.
         pictures: how many of the worst and how many of the best images to keep parts of, for a report.
@@ -69,7 +71,7 @@ def evaluate(
     if unknown:
         raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(LEARNED)}")
     further = {metric: partial(LEARNED[metric], download=download) for metric in learned}
-    options = {"precision": "float32"} if options is None else dict(options)
+    restorer = restorer_of(model, options or {})
     sets = protocol.find(data)
     examples = [(set_, example) for set_, found in sets.items() for example in found]
     started = time.perf_counter()
@@ -78,25 +80,39 @@ def evaluate(
     for done, (set_, example) in enumerate(examples):
         on_progress(done, len(examples), f"{set_}/{example.name}")
         try:
-            values, pixels = _measured(model, protocol, example, options, further)
+            values, pixels = _measured(restorer, protocol, example, further)
         except ValueError as error:
             raise ValueError(f"{set_}/{example.name}: {error}") from error
         images.append(ImageResult(set_, example.name, values))
         if pictures:
             kept = _worst_and_best([*kept, _picture(set_, example.name, values["psnr"], pixels)], pictures)
-    about = describe(model, options, name=name, weights=weights) | {
+    about = describe(model, options or {}, name=name, weights=weights) | {
         "data": str(data),
         "seconds": round(time.perf_counter() - started, 3),
     }
     return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
 
 
+def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable[[Array], Array]:
+    """Return the function that restores an image with the options of :func:`evaluate`; means are made local once, not each time.
+
+    Raises:
+        ValueError: if the network has means that cannot be made local.
+    """
+    options = DEFAULTS | dict(options)
+    train_size = options.pop("train_size", None)
+    if options["pooling"] == "local":
+        model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
+        options["pooling"] = "global"
+    return partial(restore, model, **options)
+
+
 def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
     """Return what must be known beside a figure: model, checksum of the weights, inference options, versions, device, date."""
     return {
         "model": name or type(model).__name__,
-        "weights_sha256": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "inference": dict(options),
+        "weights_sha256": None if weights is None else sha256_of(weights),
+        "inference": DEFAULTS | dict(options),
         "device": _device(next(model.parameters()).device),
         "versions": versions_of(RECORDED),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -115,10 +131,9 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _measured(
-    model: RestorationModel,
+    restorer: Callable[[Array], Array],
     protocol: Protocol,
     example: Example,
-    options: Mapping[str, Any],
     further: Mapping[str, Callable[[Array, Array], float]],
 ) -> tuple[Values, tuple[Pixels, Pixels, Pixels]]:
     """Return the figures of an image, and its pixels: degraded, restored, true."""
@@ -126,7 +141,7 @@ def _measured(
     images: list[Array] = [degraded, target]
     if not protocol.quantised:
         images = [image.astype(np.float32) / np.float32(255) for image in images]
-    restored = restore(model, images[0], **options)
+    restored = restorer(images[0])
     values = protocol.measure(restored, images[1])
     values |= {metric: measure(restored, images[1]) for metric, measure in further.items()}
     values |= {f"input_{metric}": value for metric, value in protocol.measure(*images).items()}

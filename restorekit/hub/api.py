@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from restorekit.hub.cache import sha256_of
-from restorekit.hub.errors import IntegrityError, NotFoundError, UnreachableError, explain_hub_errors
+from restorekit.hub.errors import LONGEST_WAIT, IntegrityError, NotFoundError, UnreachableError, explain_hub_errors
 from restorekit.pretrained import HubFile
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 3
-LONGEST_WAIT = 30.0  # seconds; a server that asks for more is obeyed by giving up
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")  # of weights, in the order of preference
 SIZE_TOLERANCE = 0.02  # published sizes are rounded
 

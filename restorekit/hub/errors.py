@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from restorekit.checkpoint import CheckpointError
 
@@ -47,6 +48,7 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 BUSY = (408, 500, 502, 503, 504)  # answers of a server that may do better in a moment
 PAUSE = 1.0  # seconds before another try, if the server does not say
+LONGEST_WAIT = 30.0  # seconds; a server that asks for more is obeyed by giving up
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def explain_hub_errors(place: str) -> Iterator[None]:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        with explain_disk_errors(Path(constants.HF_HUB_CACHE), "HF_HOME"):
+        with explain_disk_errors(Path(constants.HF_HUB_CACHE), "HF_HOME"), _long_waits_refused(place):
             yield
     except WeightsError:
         raise
@@ -81,6 +83,25 @@ def explain_hub_errors(place: str) -> Iterator[None]:
         if known is None:
             raise
         raise known from error
+
+
+@contextmanager
+def _long_waits_refused(place: str) -> Iterator[None]:
+    """Make huggingface_hub give up where a server asks for a long wait; by itself it would sleep for an hour if it is asked to."""
+    from huggingface_hub import get_session
+
+    def check(response: Any) -> None:
+        wait = response.headers.get("Retry-After")
+        error = _of_status(response.status_code, wait, place) if response.is_error and wait else None
+        if isinstance(error, UnreachableError) and (error.retry_after or 0) > LONGEST_WAIT:
+            raise error
+
+    hooks = get_session().event_hooks["response"]
+    hooks.append(check)
+    try:
+        yield
+    finally:
+        hooks.remove(check)
 
 
 def _explained(error: BaseException, place: str) -> WeightsError | None:

@@ -105,7 +105,10 @@ def _fetch(entry: Entry, about: PretrainedConfig, convert: Convert, config: Mapp
         try:
             for download in downloads:
                 try:
-                    return _accept(entry, download, convert, config, first)
+                    cached = _accept(entry, download, convert, config, first)
+                    for failure in failures:
+                        logger.warning("%s: passed over: %s", entry.name, failure)
+                    return cached
                 except CacheError:
                     raise
                 except CheckpointError as error:
@@ -144,7 +147,7 @@ def _from_hub(source: HubFile, size: int | None) -> Iterator[Download]:
 def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
     from huggingface_hub import constants
 
-    by_hand = f"download {source.url} in a browser and pass the path of the file as pretrained="
+    by_hand = f"download {source.url} in a browser and pass the path of the file as pretrained= (--weights in the shell)"
     if constants.HF_HUB_OFFLINE:
         raise UnreachableError(f"{source}: HF_HUB_OFFLINE is set")
     try:
@@ -169,8 +172,23 @@ def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
             f"{source}: a page came instead of the file (too many downloads, or no longer shared); {by_hand}"
         ) from error
     except (DownloadError, RequestException) as error:
-        raise UnreachableError(f"{source}: {str(error).splitlines()[0]} Try again, or {by_hand}") from error
+        raise UnreachableError(f"{source}: {_trouble(error)}; try again, or {by_hand}") from error
     yield Download(target, source.url, source.sha256, target.unlink)
+
+
+def _trouble(error: Exception) -> str:
+    """Return what went wrong with Drive; the messages of requests repeat addresses and name classes."""
+    from huggingface_hub import constants
+    from requests import ConnectionError as Broken
+    from requests import Timeout
+    from requests.exceptions import ChunkedEncodingError
+
+    cause = error.__cause__ or error
+    if isinstance(cause, Timeout) or "timed out" in str(cause):  # in the middle of a file it is a ConnectionError
+        return f"no answer within {constants.HF_HUB_DOWNLOAD_TIMEOUT} s; HF_HUB_DOWNLOAD_TIMEOUT=60 allows more"
+    if isinstance(cause, (Broken, ChunkedEncodingError)):
+        return "the connection failed; check the network and proxy"
+    return str(cause).splitlines()[0]
 
 
 def _from_web(source: WebFile, entry: Entry) -> Iterator[Download]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from restorekit.hub.api import snapshot
 from restorekit.hub.cache import Entry
@@ -16,6 +16,7 @@ from restorekit.pretrained import UNKNOWN, HubFile, LocalFile, Metric, Pretraine
 
 CONFIG_FILE = "config.json"
 LARGEST_CONFIG = 2**20  # bytes
+WANTED = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
 PREFIX = "hf-hub:"
 NAME = re.compile(r"hf-hub:(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w-][\w.-]*(/[\w-][\w.-]*)*))?", re.ASCII)
 
@@ -76,20 +77,28 @@ class Repository:
 
 
 def read_config(path: Path, origin: str) -> dict[str, Any]:
+    """Return what is in the file of a config, checked.
+
+    Raises:
+        WeightsError: if it is no config.
+    """
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
+    try:
+        config = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{origin} is no JSON ({error}); {WANTED}") from error
+    return checked_config(config, origin)
+
+
+def checked_config(config: Any, origin: str) -> dict[str, Any]:
     """Return a config that is one: plain data that names an architecture and its arguments, or holds a composition.
 
     Raises:
         WeightsError: if it is anything else.
     """
-    wanted = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
-    if path.stat().st_size > LARGEST_CONFIG:
-        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{origin} is no JSON ({error}); {wanted}") from error
     if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
-        raise WeightsError(f"{origin} does not say how the model is built; {wanted}")
+        raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
     kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict}
     for key, kind in kinds.items():
         if key in config and not isinstance(config[key], kind):
@@ -110,16 +119,34 @@ def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source,
     Raises:
         WeightsError: if something is missing, or unknown.
     """
+    known = _printable(data)
     try:
-        texts = [data[field] for field in ("task", "training_data", "trained_by", "source")]
-        if not all(isinstance(text, str) for text in texts) or not isinstance(data["licence"]["commercial_use"], bool):
-            raise TypeError("a text or a yes-or-no is of another type")
-        licence = WeightsLicence(**data["licence"])
-        metrics = tuple(Metric(**metric) for metric in data.get("metrics", ()))
-        return PretrainedConfig(**{**data, "licence": licence, "metrics": metrics, "sources": sources})
-    except (TypeError, KeyError, ValueError) as error:
+        known["licence"] = WeightsLicence(**_typed(known["licence"], WeightsLicence))
+        known["metrics"] = tuple(Metric(**_typed(metric, Metric)) for metric in known.get("metrics", ()))
+        plain = {field: known[field] for field in ("task", "training_data", "trained_by", "source")}
+        _typed(plain | {"size": known.get("size")}, PretrainedConfig)
+        return PretrainedConfig(**{**known, "sources": sources})
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         fields = ", ".join(field.name for field in dataclasses.fields(PretrainedConfig) if field.name != "sources")
         raise WeightsError(f"{origin} does not say what is known of the weights ({error}); it must have {fields}") from error
+
+
+def _typed(data: Mapping[str, Any], kind: type) -> Mapping[str, Any]:
+    """Return data whose values are of the types that the fields of a dataclass have; otherwise raise a ``TypeError``."""
+    hints = get_type_hints(kind)
+    for field, value in data.items():
+        if not isinstance(value, int | float if hints[field] is float else hints[field]):
+            raise TypeError(f"{field} is {value!r}")
+    return data
+
+
+def _printable(value: Any) -> Any:
+    """Return plain data with spaces for what would break a line or command a terminal: it is for people, and from anyone."""
+    if isinstance(value, str):
+        return "".join(character if character.isprintable() else " " for character in value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _about(config: Mapping[str, Any], sources: tuple[Source, ...]) -> PretrainedConfig:

@@ -1,19 +1,20 @@
 """Deciding, before any work, whether an image is restored at once or in tiles, by the memory that there is."""
 
+import math
 import re
 from dataclasses import dataclass
 
 import torch
 
-from restorekit.inference.memory import available_bytes, peak_bytes
 from restorekit.inference.tiling import OVERLAP, Tiling
+from restorekit.memory import available_bytes, peak_bytes
 from restorekit.model import RestorationModel
 
 PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
 SAFE_SHARE = 0.8  # of the memory that is available
-# What a process takes over what its tensors hold: 1.19 to 1.21 measured with float32 at 6.5 megapixels. The allocator keeps small
-# blocks that are freed, so it varies, and was up to 1.4 at 0.6 megapixels (width 32); with none kept, it is 1.09.
-PROCESS_SHARE = 1.2
+# What a process takes over what its tensors hold: 1.1 if all that is freed goes back to the system, 1.4 if the allocator keeps
+# small blocks, as it does by default, and 1.85 if it keeps all, as the command line has it; measured at 0.6 to 10 megapixels.
+PROCESS_SHARE = 1.9
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -41,6 +42,7 @@ def plan(
     tile: str | int | None = "auto",
     overlap: int = OVERLAP,
     max_memory: str | int | None = None,
+    held: int = 0,
 ) -> Plan:
     """Decide how to restore an image.
 
@@ -51,13 +53,14 @@ def plan(
         dtype: to compute in.
         tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
         overlap: pixels that tiles share at least.
-        max_memory: bytes that the network may take, or words such as ``"2GB"``; by default, four fifths of what is free.
+        max_memory: bytes that may be taken, or words such as ``"2GB"``; by default, four fifths of what is free.
+        held: bytes of ``max_memory`` that the images take.
 
     Raises:
         ValueError: if the tile is too small or of another kind, or the memory is not understood.
         MemoryError: if the image does not fit, and may not be cut into smaller tiles.
     """
-    room = _room(model, max_memory)
+    room = _room(model, max_memory, held)
     multiple = model.size_multiple
     tiling = Tiling(size, size, multiple, overlap)
     if overlap < 0:
@@ -68,7 +71,7 @@ def plan(
             raise ValueError(
                 f"tile must be at least {tiling.least} pixels for this network with an overlap of {overlap}; got {tile}"
             )
-        tiling = tiling.of((min(side, size[0]), min(side, size[1])))
+        tiling = tiling.at_most(side)
     elif tile not in ("auto", None):
         raise ValueError(f"tile must be 'auto', a number of pixels, or None for the whole image at once; got {tile!r}")
     if room is None or (max_memory is None and number * tiling.tile[0] * tiling.tile[1] < PLANNED_FROM):
@@ -76,7 +79,7 @@ def plan(
     needed = _needed(model, number, tiling.tile, dtype)
     if tile == "auto":
         while needed is not None and needed > room and tiling.can_shrink:
-            tiling = tiling.smaller(room / needed)
+            tiling = tiling.within(math.prod(tiling.tile) * room / needed)
             needed = _needed(model, number, tiling.tile, dtype)
     if needed is not None and needed > room:
         raise MemoryError(too_large(tiling.tile, f" (about {needed / 1e9:.1f} GB needed, {room / 1e9:.1f} GB allowed)"))
@@ -108,9 +111,9 @@ def too_large(size: tuple[int, int], numbers: str = "") -> str:
     )
 
 
-def _room(model: RestorationModel, max_memory: str | int | None) -> int | None:
+def _room(model: RestorationModel, max_memory: str | int | None, held: int) -> int | None:
     if max_memory is not None:
-        return parse_bytes(max_memory)
+        return max(0, parse_bytes(max_memory) - held)
     device = next(model.parameters()).device
     free = available_bytes() if device.type == "cpu" else None
     if device.type == "cuda":

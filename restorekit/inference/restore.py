@@ -1,5 +1,6 @@
 """Restoring images of any kind and size."""
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ POOLINGS = ("global", "local")
 Restorable = TypeVar("Restorable")
 Progress = Callable[[int, int], None]
 
+IMAGES_HELD = 3  # copies of the pixels: as they were given, as they are arranged for the network, and restored
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
 
 
@@ -75,7 +77,8 @@ def restore(
             or None for the whole image at once in any case.
         overlap: pixels that neighbouring tiles share at least. With local pooling, tiles give what the whole image gives if a
             quarter of this is as far as the network sees.
-        max_memory: what the network may take, such as ``"2GB"``, or a number of bytes; by default, four fifths of what is free.
+        max_memory: what pixels and network may take, such as ``"2GB"``, or a number of bytes; by default, the network takes at most
+            four fifths of what is free.
         on_tile: is called after each tile with how many are done and how many there are.
 
     Returns:
@@ -168,6 +171,7 @@ def _restored_rows(model: RestorationModel, pixels: Tensor, peak: int, settings:
             tile=settings.tile,
             overlap=settings.overlap,
             max_memory=settings.max_memory,
+            held=IMAGES_HELD * pixels.nbytes,
         ).tiling
     done = 0
 
@@ -193,7 +197,7 @@ def _restored_rows(model: RestorationModel, pixels: Tensor, peak: int, settings:
         except MemoryError:
             if done or settings.tile != "auto" or not tiling.can_shrink:
                 raise
-            tiling = tiling.smaller()  # nothing is done yet
+            tiling = tiling.within(math.prod(tiling.tile) / 2)  # nothing is done yet
             bands = blended(run, tiling)
             continue
         if band is None:

@@ -1,5 +1,6 @@
 """Overlapping tiles: where they lie, and how their results become one image without seams."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,20 +36,18 @@ class Tiling:
     @property
     def can_shrink(self) -> bool:
         """Whether there are smaller tiles."""
-        return any(tile > min(self.least, side) for tile, side in zip(self.tile, self.size, strict=True))
+        return any(tile > min(self._sides(dim)) for dim, tile in enumerate(self.tile))
 
-    def of(self, tile: tuple[int, int]) -> "Tiling":
-        """Return other tiles of the same image."""
-        return replace(self, tile=tile)
+    def at_most(self, side: int) -> "Tiling":
+        """Return the fewest tiles of the same image that are no larger than this, or else the smallest that there are."""
+        height, width = (max((fits for fits in self._sides(dim) if fits <= side), default=min(self._sides(dim))) for dim in (0, 1))
+        return replace(self, tile=(height, width))
 
-    def smaller(self, share: float = 0.5) -> "Tiling":
-        """Return tiles that have at most this share of the pixels if they can, as square as the image allows."""
-        pixels = share * self.tile[0] * self.tile[1]
-        side = max(pixels**0.5, pixels / min(self.size))  # a tile may be as wide as the image is, and then higher
-        height, width = (
-            min(length, max(self.least, int(min(side, length) // self.multiple) * self.multiple)) for length in self.size
-        )
-        return self.of((height, width))
+    def within(self, pixels: float) -> "Tiling":
+        """Return the tiles of so many pixels at most that together have the fewest; the smallest ones if none are small enough."""
+        tiles = itertools.product(self._sides(0), self._sides(1))
+        fitting = [replace(self, tile=tile) for tile in tiles if math.prod(tile) <= pixels]
+        return min(fitting, key=lambda tiling: tiling.num_tiles * math.prod(tiling.tile), default=self.at_most(0))
 
     @property
     def starts(self) -> tuple[list[int], list[int]]:
@@ -60,11 +59,25 @@ class Tiling:
         """How many tiles there are."""
         return math.prod(map(len, self.starts))
 
+    @property
+    def _shared(self) -> int:
+        return self.overlap + self.multiple  # a start may move by half a multiple
+
+    def _sides(self, dim: int) -> list[int]:
+        """Return the sides that tiles can have: the least for one in a row (or column), for two, for three, ..."""
+        length, sides = self.size[dim], [self.size[dim]]
+        while True:
+            count = len(sides) + 1
+            side = math.ceil((length + (count - 1) * self._shared) / count / self.multiple) * self.multiple
+            if max(side, self.least) >= sides[-1]:
+                return sides
+            sides.append(max(side, self.least))
+
     def _starts(self, dim: int) -> list[int]:
         length, tile = self.size[dim], self.tile[dim]
         if tile >= length:
             return [0]
-        count = math.ceil((length - tile) / (tile - self.overlap - self.multiple)) + 1  # a start may move by half a multiple
+        count = math.ceil((length - tile) / (tile - self._shared)) + 1
         return [round(i * (length - tile) / (count - 1) / self.multiple) * self.multiple for i in range(count)]
 
 

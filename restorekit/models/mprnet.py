@@ -163,20 +163,29 @@ def mprnet_derain(**kwargs: Any) -> MultiStage:
     return mprnet(**{"width": 40, "unet_step": 20, "ors_step": 16} | kwargs)
 
 
+def _bundled(task: str, sha256: str, size: int, degradation: str, *metrics: Metric) -> PretrainedConfig:
+    """Return the config of weights in this package; its model card stands beside them."""
+    return PretrainedConfig(
+        task=task,
+        licence=APACHE,
+        sources=(Bundled(f"mprnet_tiny.{task}.safetensors", sha256),),
+        size=size,
+        training_data=f"18 photographs (BSD, CC0, CC-BY; credits in the model card), {degradation}",
+        trained_by="this project",
+        source=f"restorekit/weights/mprnet_tiny.{task}.md",
+        metrics=metrics,
+    )
+
+
 @register_model(
     "mprnet_tiny",
     pretrained={
-        "denoise": PretrainedConfig(
-            task="denoise",
-            licence=APACHE,
-            sources=(
-                Bundled("mprnet_tiny.denoise.safetensors", "d1426386f5f3fbb3aa7b28525afc6002ee4490e4f8c4e1888580d79c2bb3f8f8"),
-            ),
-            size=3_168_360,
-            training_data="18 photographs (BSD, CC0, CC-BY; credits in the model card), blind Gaussian noise, sigma 0 to 55",
-            trained_by="this project",
-            source="restorekit/weights/mprnet_tiny.denoise.md",
-            metrics=tuple(
+        "denoise": _bundled(
+            "denoise",
+            "d1426386f5f3fbb3aa7b28525afc6002ee4490e4f8c4e1888580d79c2bb3f8f8",
+            3_168_360,
+            "blind Gaussian noise, sigma 0 to 55",
+            *(
                 Metric(f"nine photographs, sigma {sigma}", "PSNR", psnr, "measured; RGB, 8 bits; see the model card")
                 for sigma, psnr in ((15, 34.52), (25, 32.31), (50, 29.01))
             ),

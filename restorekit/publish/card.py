@@ -45,6 +45,7 @@ def model_card(
         _figures(about) if about and about.metrics else "",
         "## Architecture",
         f"```json\n{json.dumps({key: config[key] for key in config if key != 'weights'}, indent=2)}\n```",
+        _notes(about) if about else "",
         "## Examples\n\n" + "\n".join(f"![{example}]({example})" for example in examples) if examples else "",
     ]
     return f"---\n{_metadata(name, about)}\n---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
@@ -88,8 +89,14 @@ def _training(about: PretrainedConfig) -> str:
     return f"## Training\n\nTrained by {about.trained_by} on {about.training_data}. Source: {about.source}"
 
 
+def _notes(about: PretrainedConfig) -> str:
+    """Return the card of weights that come with this package: its credits must go wherever the weights go."""
+    bundled = about.bundled_path()
+    return "" if bundled is None else re.sub(r"^#", "##", bundled.with_suffix(".md").read_text().strip(), flags=re.MULTILINE)
+
+
 def _figures(about: PretrainedConfig) -> str:
-    rows = [f"| {m.dataset} | {m.name} | {m.value:g} | {m.protocol} |" for m in about.metrics]
+    rows = [f"| {m.dataset} | {m.name} | {m.text}{m.unit} | {m.protocol} |" for m in about.metrics]
     return "\n".join(["## Figures\n", "| data | metric | value | protocol |", "|---|---|---|---|", *rows])
 
 

@@ -1,5 +1,6 @@
 """A model as a repository that anyone can load by name: weights, config, card, licence."""
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -120,6 +121,8 @@ def _write_model(
 ) -> None:
     config = config_of(model)
     save_weights(model, folder / WEIGHTS_FILE, metadata_of(config))
+    if about is not None:
+        about = dataclasses.replace(about, size=(folder / WEIGHTS_FILE).stat().st_size)
     write_json(folder / CONFIG_FILE, config | ({"weights": about_to_data(about)} if about else {}))
     picture = None
     if comparison is not None:

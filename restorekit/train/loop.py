@@ -57,7 +57,7 @@ def train(
         ConfigError: if the recipe does not hold, or the folder holds a run of another.
         ImageError: if an image cannot be used; a checkpoint is written first.
         ValueError: if the data or the weights to start from cannot be used.
-        OSError: if the disk is full or cannot be written to; the last checkpoint is still whole.
+        OSError: if the disk is nearly full, after a last checkpoint, or cannot be written to; the last checkpoint is still whole.
         FloatingPointError: if too many steps in a row would have ruined the weights.
     """
     accelerator = _accelerator(recipe, device)
@@ -72,13 +72,14 @@ def train(
         "guard": learner.guard,
         "journal": journal,
     }
+    size = 6 * size_of(learner.model.state_dict())  # of a checkpoint and what is written beside it: average, two moments, exports
     with accelerator.main_process_first():
         if main:
             run.check(recipe, allow_changes=allow_changes)
-            run.check_space(6 * size_of(learner.model.state_dict()))  # weights, average, two moments, and the next weights
+            run.check_space(size)
         first = run.resume(**parts)
     if main:
-        run.begin(recipe)
+        run.begin(recipe, accelerator.num_processes)
         journal.open(first)
     batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
 
@@ -94,10 +95,14 @@ def train(
             if examples and (last or done % recipe.validation.every == 0):
                 row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe.run.precision, accelerator)
             if main:
+                run.check_space(size, spare=0)
                 journal.record(row, learner.average.module)
-                if stop or last or done % recipe.run.save_every == 0:
+                shortage = run.shortage(size)
+                if stop or last or shortage or done % recipe.run.save_every == 0:
                     run.save(done, **parts)
                 on_progress(row)
+                if shortage:
+                    raise OSError(shortage)
             learner.guard.check(row["loss"], row["gradient_norm"])
             if stop and not last:
                 return None

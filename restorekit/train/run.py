@@ -1,5 +1,6 @@
 """The folder of a training run: recipe, log, checkpoint, weights."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -7,7 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ class Run:
         """Make the folder, or check that it holds a run of this recipe.
 
         Raises:
-            ConfigError: if it holds a run of another recipe, and changes are not allowed.
+            ConfigError: if it is a file, or holds a run of another recipe and changes are not allowed.
             OSError: if it cannot be made.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"{self.folder} is a file; a run needs a folder: choose another with --output")
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.recipe_file.exists() and not allow_changes:
             changed = differences(load_recipe(str(self.recipe_file)), recipe)
@@ -57,8 +60,8 @@ class Run:
                     "before, or go on with the new ones: --allow-changes"
                 )
 
-    def begin(self, recipe: Recipe) -> None:
-        """Write down recipe, versions, git commit and command; remove what a process left that was killed while it wrote."""
+    def begin(self, recipe: Recipe, processes: int) -> None:
+        """Write down recipe, command, processes, versions, commit; remove what a process left that was killed while it wrote."""
         for left in self.folder.glob(".*"):
             if left.suffix in (".pth", ".safetensors", ".jsonl", ".json", ".toml", ".png", ".md"):
                 left.unlink()
@@ -66,8 +69,8 @@ class Run:
             temporary.write_text(to_toml(recipe), encoding="utf-8")
         starts = json.loads(self.about_file.read_text()) if self.about_file.exists() else []
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        starts.append({"date": now, "command": sys.argv, "commit": git_commit(), "versions": versions_of(RECORDED)})
-        write_json(self.about_file, starts)
+        start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
+        write_json(self.about_file, [*starts, start | {"versions": versions_of(RECORDED)}])
 
     def resume(self, **parts: Any) -> int:
         """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step.
@@ -100,27 +103,41 @@ class Run:
             OSError: if it cannot be written; the checkpoint of before is still there.
         """
         state = {"step": step} | {name: part.state_dict() for name, part in parts.items()}
-        self.check_space(size_of(state))
-        try:
-            with atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
-                torch.save(state, file)
-        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
-            before = "the one of before is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
-            raise OSError(f"{self.checkpoint} could not be written ({error}); {before}, the same command goes on") from error
+        with self._explained(self.checkpoint), atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
-    def check_space(self, size: int) -> None:
-        """Raise an ``OSError`` unless the disk has space for so many bytes, and some more."""
+    def shortage(self, size: int, *, spare: int = SPARE) -> str:
+        """Return what is wrong if the disk lacks space for so many bytes, and some more; otherwise nothing."""
         free = shutil.disk_usage(self.folder).free
-        if free < size + SPARE:
-            raise OSError(
-                f"{self.folder} has {free / 1e6:.0f} MB of free space, and a checkpoint needs {(size + SPARE) / 1e6:.0f} MB; make "
-                "space, and the same command goes on"
-            )
+        if free >= size + spare:
+            return ""
+        return (
+            f"{self.folder} has {free / 1e6:.0f} MB of free space, and a run needs {(size + SPARE) / 1e6:.0f} MB; make space, and "
+            "the same command goes on"
+        )
+
+    def check_space(self, size: int, *, spare: int = SPARE) -> None:
+        """Raise an ``OSError`` if the disk lacks space for so many bytes, and some more."""
+        if shortage := self.shortage(size, spare=spare):
+            raise OSError(shortage)
+
+    @contextlib.contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        """Turn the failure to write a file into an ``OSError`` that says what is left, and how to go on."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
+            left = "the last checkpoint is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
+            raise OSError(f"{path} could not be written ({error}); {left}, the same command goes on") from error
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append a row to the log; values that JSON does not have, such as NaN, are written as text."""
+        """Append a row to the log; values that JSON does not have, such as NaN, are written as text.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
         plain = {key: str(value) if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
-        with self.log_file.open("a") as file:
+        with self._explained(self.log_file), self.log_file.open("a") as file:
             file.write(json.dumps(plain) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:

@@ -1,0 +1,75 @@
+"""Restore images of 4 to 100 megapixels within one bound of memory, by the shell command; write a table.
+
+    python benchmarks/large.py -o benchmarks/large.md
+
+Images are noise over a gradient, as PNG files without compression. The network is a small MPRNet with random weights, since
+memory and tiles are what is looked at. Peak memory is the highest resident memory of the process (Linux only), less that of
+a process that only imports the library. Each image is restored once.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import restorekit
+
+NETWORK = {"width": 16, "unet_step": 8, "ors_step": 0, "num_blocks": 1}
+IMPORTS = "import restorekit.cli.main, restorekit.restoring, restorekit.zoo, restorekit.models"
+SIZES = ((1632, 2448), (2448, 4080), (4080, 6120), (8160, 12240))
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Run Python with arguments; return how many seconds it took, and its peak memory in GB."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command} failed")
+    return time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e9
+
+
+def main() -> None:
+    """Measure, and write a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
+    parser.add_argument("--max-memory", default="2GB")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        network, image, restored = (Path(folder) / name for name in ("network", "large.png", "restored.png"))
+        torch.manual_seed(0)
+        restorekit.create_model("mprnet", **NETWORK).save_pretrained(network)
+        empty, nothing = (statistics.median(measured) for measured in zip(*(run(["-c", IMPORTS]) for _ in range(3)), strict=True))
+        rows = []
+        for height, width in SIZES:
+            rng = np.random.default_rng(0)
+            gradient = np.linspace(0, 200, width, dtype=np.uint8)[None, :, None]
+            Image.fromarray(gradient + rng.integers(0, 50, (height, width, 3), dtype=np.uint8)).save(image, compress_level=0)
+            options = ["--model", f"local-dir:{network}", "--max-memory", arguments.max_memory, "--overwrite"]
+            seconds, memory = run(["-m", "restorekit", "restore", str(image), "-o", str(restored), *options])
+            rows.append((height * width / 1e6, seconds - empty, memory - nothing))
+    lines = [
+        f"MPRNet of width {NETWORK['width']}, --max-memory {arguments.max_memory}, {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}; time and memory are over those of a process that imports the library ({empty:.1f} s, "
+        f"{nothing:.2f} GB).",
+        "",
+        "| megapixels | seconds | seconds a megapixel | peak memory, GB |",
+        "|---|---|---|---|",
+        *[f"| {pixels:.0f} | {seconds:.1f} | {seconds / pixels:.2f} | {memory:.2f} |" for pixels, seconds, memory in rows],
+    ]
+    text = "\n".join(lines) + "\n"
+    if arguments.output:
+        arguments.output.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

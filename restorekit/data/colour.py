@@ -1,0 +1,36 @@
+"""Colour profiles: from the inks of a printer to sRGB."""
+
+import io
+import struct
+
+from PIL import Image, features
+
+MADE = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # the time in the profile of sRGB, so that results do not differ by the hour
+
+
+def cmyk_to_srgb(image: Image.Image) -> Image.Image:
+    """Return a CMYK image as RGB with the profile of sRGB, by the colour profile that the image has.
+
+    Raises:
+        ValueError: if the profile is not one of CMYK, or this Pillow was built without LittleCMS.
+    """
+    if not features.check("littlecms2"):
+        raise ValueError("it is a CMYK image, and this Pillow was built without LittleCMS; convert it to RGB first")
+    from PIL import ImageCms
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    try:
+        converted = ImageCms.profileToProfile(
+            image,
+            ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])),
+            srgb,
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (OSError, ImageCms.PyCMSError) as error:
+        raise ValueError(f"it is a CMYK image whose colour profile cannot be used ({error}); convert it to RGB first") from error
+    assert converted is not None  # it is only when the image is changed in place
+    profile = srgb.tobytes()
+    converted.info["icc_profile"] = profile[:24] + MADE + profile[36:]
+    return converted

@@ -1,0 +1,33 @@
+"""Self-ensemble: the mean of what a network makes of an image turned and mirrored in all eight ways."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Run = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
+
+
+def self_ensemble(run: Run, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Return the mean of the results for an image turned by 0, 90, 180 and 270 degrees, mirrored and not, each turned back.
+
+    This takes eight times as long and gains some hundredths to tenths of a decibel.
+    Source: Lim et al., Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPRW 2017, arXiv:1707.02921.
+
+    Args:
+        run: restores a batch; it is called with other sizes than the image's, since height and width change places.
+        image: floating point.
+
+    Example:
+        >>> image = torch.rand(1, 3, 4, 6)
+        >>> torch.equal(self_ensemble(lambda turned: turned, image), image)
+        True
+    """
+    total = torch.zeros_like(image)
+    for mirrored in (False, True):
+        for quarters in range(4):
+            turned = torch.rot90(image.flip(-1) if mirrored else image, quarters, dims=(-2, -1))
+            restored = torch.rot90(run(turned.contiguous()), -quarters, dims=(-2, -1))
+            total += restored.flip(-1) if mirrored else restored
+    return total / 8
