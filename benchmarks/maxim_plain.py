@@ -7,6 +7,7 @@ original; blocks and grids are rearranged by einops before a dense layer over th
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -24,7 +25,7 @@ class PlainMAXIM:
     sizes = ((16, 16), (16, 16), (8, 8), (8, 8))  # of blocks and of grids at each level
 
     def __init__(self, state: Mapping[str, Any]) -> None:
-        self.p = {name: torch.tensor(value) for name, value in state.items()}
+        self.p = {name: torch.from_numpy(np.array(value, order="C")) for name, value in state.items()}
         self.stages = len({name.split("/")[0] for name in state if name.startswith("stage_") and "_input_conv_0/" in name})
 
     def dense(self, x: Tensor, name: str) -> Tensor:

@@ -1,6 +1,6 @@
 // Time MAXIM as a TensorFlow.js graph model on WebAssembly: node maxim_tfjs.js PACKAGE SIDE MODULES
 // PACKAGE is an unpacked npm package of @upscalerjs, MODULES the folder node_modules that holds @tensorflow/tfjs-core, -converter
-// and -backend-wasm. Prints a line of JSON: seconds of the second run, and the memory of the process in GB.
+// and -backend-wasm. Prints a line of JSON: processor seconds of the second run, and the memory of the process in GB.
 const fs = require('fs'), path = require('path');
 
 async function main(folder, side, modules) {
@@ -29,9 +29,10 @@ async function main(folder, side, modules) {
   const image = tf.randomUniform([1, side, side, 3]);
   let seconds = 0;
   for (let run = 0; run < 2; run++) {  // the first compiles and warms up
-    const started = Date.now(), output = model.predict(image);
+    const started = process.cpuUsage(), output = model.predict(image);
     await (Array.isArray(output) ? output[output.length - 1] : output).data();
-    seconds = (Date.now() - started) / 1000;
+    const used = process.cpuUsage(started);
+    seconds = (used.user + used.system) / 1e6;
   }
   console.log(JSON.stringify({seconds, memory: process.memoryUsage().rss / 1e9, threads: wasm.getThreadsCount()}));
 }

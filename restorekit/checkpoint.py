@@ -50,6 +50,20 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
         state, origin = unwrap(source, "state dict"), "state dict"
     else:
         state, origin = read_checkpoint(source), str(source)
+    return load_state(model, state, origin)
+
+
+def load_state(model: Model, state: Mapping[str, Tensor], origin: str) -> Model:
+    """Do what :func:`load_weights` does, with weights that were read from a file.
+
+    Args:
+        model: a model of this library.
+        state: the weights.
+        origin: where they are from, for messages.
+
+    Raises:
+        CheckpointError: if they do not fit the model.
+    """
     state = to_our_names(flax.to_torch(state, model), model.original_names)
     absent = {
         module: purpose for module, purpose in model.optional.items() if not any(name.startswith(f"{module}.") for name in state)
@@ -59,7 +73,7 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
         model.set_submodule(module, Absent(purpose))
     if absent:
         warnings.warn(
-            f"{origin} lacks {', '.join(absent)}: the model gives its result, and not {', '.join(absent.values())}", stacklevel=2
+            f"{origin} lacks {', '.join(absent)}: the model gives its result, and not {', '.join(absent.values())}", stacklevel=3
         )
     model.load_state_dict(state)
     return model

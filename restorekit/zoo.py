@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from restorekit import hub
-from restorekit.checkpoint import CheckpointError, load_weights, read_checkpoint, read_metadata, save_weights
+from restorekit.checkpoint import CheckpointError, load_state, load_weights, read_checkpoint, read_metadata, save_weights
 from restorekit.composition import compose
 from restorekit.hub.repository import checked_config
 from restorekit.model import RestorationModel
@@ -261,7 +261,7 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationMode
         infer = models.get(architecture).infer_arguments
         arguments = None if infer is None else infer(state)
         if arguments is not None:
-            model = load_weights(create_model(architecture, **arguments), state).eval()
+            model = load_state(create_model(architecture, **arguments), state, str(path)).eval()
             return model, {"architecture": architecture, "arguments": json.dumps(arguments)}
     raise CheckpointError(
         f"{path} belongs to no registered model: {len(state)} tensors, from {', '.join(list(state)[:3])}; "

@@ -20,8 +20,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.1}  # 
 every_part = pytest.mark.parametrize("name", PARTS)
 every_model = pytest.mark.parametrize("name", MODELS)
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
-# Tracing a stage of MAXIM takes ten seconds, and longer alone, without a network that knows what divides the sides. By default one
-# is exported as a part of a network in test_ablations.py.
+# Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py exports a shallower one.
 NIGHTLY = hypothesis.settings().max_examples > 100
 every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if NIGHTLY or name != "stage:maxim"])
 every_exported_builder = pytest.mark.parametrize(

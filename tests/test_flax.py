@@ -137,7 +137,7 @@ def test_a_graph_model_is_converted_and_says_what_it_lacks(packed, small, tmp_pa
     source = tmp_path / "maxim-0.1.0.tgz" if packed else tmp_path
     result = CliRunner().invoke(app, ["convert", str(source), str(target)])
     assert result.exit_code == 0, result.output
-    assert "lacks heads.1: the model gives its result, and not the last stage's image at 1/2" in result.output
+    assert f"{source} lacks heads.1: the model gives its result, and not the last stage's image at 1/2" in result.output
     with pytest.warns(UserWarning, match="small.safetensors lacks heads.1"):
         model, _ = model_from_checkpoint(target)
     image = torch.rand(1, 3, 16, 24)

@@ -73,8 +73,6 @@ def test_bfloat16_changes_little():
     assert psnr(rounded, exact) > 40
 
 
-def test_every_package_brings_a_photograph():
-    for task in ("denoising", "deblurring", "deraining"):
-        assert np.array_equal(
-            np.asarray(Image.open(io.BytesIO(flax.read_example(package(task)))).convert("RGB")), picture(task, "fixture")
-        )
+def test_a_package_brings_a_photograph():
+    with Image.open(io.BytesIO(flax.read_example(package("deraining")))) as example:
+        assert np.array_equal(np.asarray(example.convert("RGB")), picture("deraining", "fixture"))

