@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +57,8 @@ WRITE_OPTIONS: dict[str, dict[str, Any]] = {  # nothing that can be seen is lost
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
 }
-_OPENING = threading.Lock()  # filters of warnings are shared by all threads
+MAX_PIXELS = 2**29  # of an image that is read; a small file may claim any size
+_OPENING = threading.Lock()  # Pillow's limit is shared by all threads
 SUBSAMPLED_BELOW = 90  # quality, at which colour at full resolution is no longer worth its bytes
 
 
@@ -268,16 +268,11 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
     _check_supported(path)
     try:
         with path.open("rb") as file:  # of a path, Pillow maps uncompressed TIFF files, and those on their side then wrongly
-            with _OPENING, warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with _OPENING, _any_size():
                 image = Image.open(file, formats=_readable())
+            _check_size(image, path)
             _check_lossless(image, path)
             yield image
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise ImageError(
-            f"{path} is too large: more than {limit:.0f} megapixels; cut it into parts, or raise PIL.Image.MAX_IMAGE_PIXELS"
-        ) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no image that can be read here ({', '.join(FORMATS)})") from error
     except (ImageError, MemoryError):
@@ -315,6 +310,26 @@ def _readable() -> list[str]:
 def _check_supported(path: Path) -> None:
     if path.suffix.lower() == ".avif" and not _has_avif():
         raise ImageError(f"{path}: this Pillow knows no AVIF; pip install 'pillow>=11.3', or use another format")
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Let Pillow open images of any size; its limit is made for servers that others send images to."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_size(image: Image.Image, path: Path) -> None:
+    """Raise for an image whose pixels would take more memory than any that is meant."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise ImageError(
+            f"{path} is too large: {pixels / 1e6:.0f} megapixels, and at most {MAX_PIXELS / 1e6:.0f} are read; cut it into parts"
+        )
 
 
 def _check_lossless(image: Image.Image, path: Path) -> None:
