@@ -113,7 +113,7 @@ class PlainMAXIM:
     def resize(self, x: Tensor, like: Tensor, name: str) -> Tensor:
         """Return features at another scale."""
         if x.shape[1] != like.shape[1]:
-            x = x.permute(0, 3, 1, 2)
+            x = x.permute(0, 3, 1, 2).float()  # on the CPU there is no antialiasing in half precision
             shrinks = x.shape[2] > like.shape[1]
             x = F.interpolate(x, size=like.shape[1:3], mode="bilinear", align_corners=False, antialias=shrinks).permute(0, 2, 3, 1)
         return self.dense(x, f"{name}/Conv_0")
