@@ -21,7 +21,7 @@ def self_ensemble(run: Run, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n
 
     Example:
         >>> image = torch.rand(1, 3, 4, 6)
-        >>> torch.equal(self_ensemble(lambda turned: turned, image), image)
+        >>> torch.allclose(self_ensemble(lambda turned: turned, image), image)
         True
     """
     total = torch.zeros_like(image)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -148,38 +149,50 @@ class MultiStage(RestorationModel):
         """
         self.check_image(image)
         self.check_stages(stages)
-        height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
-        image = image[..., :height, :width]  # all of it; when sizes are unknown, tracing learns from this what divides them
-        restored: list[Tensor] = []
-        guidance: Pyramid = ()
+        if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
+            height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
+            image = image[..., :height, :width]
         patches = self._patches(image, self.grids[0], self.strides[0])
         inputs = tuple(stem(patch) for stem, patch in zip(level_modules(self.stems[0]), patches, strict=True))
-        num_supervised = 0
-        for i, stage in enumerate(cast(Iterable[Stage], self.stages)):
-            own, following = self.grids[i], self.grids[i + 1]
-            encoded = regrid_pyramid(stage.encode(inputs, guidance), own, following)
-            decoded = stage.decode(encoded)
-            features = [decoded[k] for k in self.supervised[i]]
-            patches = self._patches(image, following, self.strides[i + 1])
-            if i == len(self.stages) - 1:
-                heads = [*self.heads] if coarse else [self.heads[0]]
-                images = [head(x, patch) for head, x, patch in zip(heads, features, patches, strict=False)]
-                restored += reversed(images)
+        guidance: Pyramid = ()
+        restored: list[Tensor] = []
+        missing = self.num_supervised if stages is None else stages
+        for i in range(len(self.stages)):
+            images, inputs, guidance = self._run_stage(i, image, inputs, guidance, coarse=coarse, last=missing == 1)
+            restored += images
+            missing -= bool(images)
+            if missing == 0:
                 break
-            pairs = [
-                supervise(x, patch)
-                for supervise, x, patch in zip(level_modules(self.supervisors[i]), features, patches, strict=True)
-            ]
-            images = [regrid(supervised, following, WHOLE) for _, supervised in pairs if supervised is not None]
-            restored += reversed(images)
-            num_supervised += bool(images)
-            if num_supervised == stages:
-                return restored
-            entries = zip(level_modules(self.joins[i]), level_modules(self.stems[i + 1]), patches, pairs, strict=True)
-            inputs = tuple(join(stem(patch), attended) for join, stem, patch, (attended, _) in entries)
-            guidance = self.fusions[i](encoded, decoded)
-            del encoded, decoded, features, pairs, entries  # a fifth of the memory at the peak, without gradients
         return restored
+
+    def _run_stage(
+        self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool
+    ) -> tuple[list[Tensor], Pyramid, Pyramid]:
+        """Run a stage and what follows it, up to an image if that is the ``last`` that is wanted.
+
+        All other features are let go of on return, so that the next stage has their memory.
+
+        Returns:
+            Restored images from coarse to fine, none if the stage is not supervised; inputs and guidance of the next stage.
+        """
+        stage, own, following = cast(Stage, self.stages[i]), self.grids[i], self.grids[i + 1]
+        encoded = regrid_pyramid(stage.encode(inputs, guidance), own, following)
+        decoded = stage.decode(encoded)
+        features = [decoded[k] for k in self.supervised[i]]
+        patches = self._patches(image, following, self.strides[i + 1])
+        if i == len(self.stages) - 1:
+            heads = [*self.heads] if coarse else [self.heads[0]]
+            images = [head(x, patch) for head, x, patch in zip(heads, features, patches, strict=False)]
+            return images[::-1], (), ()
+        pairs = [
+            supervise(x, patch) for supervise, x, patch in zip(level_modules(self.supervisors[i]), features, patches, strict=True)
+        ]
+        images = [regrid(supervised, following, WHOLE) for _, supervised in pairs if supervised is not None]
+        if images and last:
+            return images[::-1], (), ()
+        entries = zip(level_modules(self.joins[i]), level_modules(self.stems[i + 1]), patches, pairs, strict=True)
+        joined = tuple(join(stem(patch), attended) for join, stem, patch, (attended, _) in entries)
+        return images[::-1], joined, self.fusions[i](encoded, decoded)
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
         """Return grids that stages work on, and what they say sides of patches must be multiples of."""
