@@ -189,7 +189,14 @@ def _bundled(task: str, sha256: str, size: int, degradation: str, *metrics: Metr
                 Metric(f"nine photographs, sigma {sigma}", "PSNR", psnr, "measured; RGB, 8 bits; see the model card")
                 for sigma, psnr in ((15, 34.52), (25, 32.31), (50, 29.01))
             ),
-        )
+        ),
+        "derain": _bundled(
+            "derain",
+            "766016d7230566a4e1f6850fcf2807b46fb3e3d358e5f6ac89ad3c7ff4682b70",
+            3_168_360,
+            "one to four layers of streaks of rain",
+            *psnr_and_ssim("nine photographs, streaks of rain", 30.18, 0.8998, "measured; RGB, 8 bits; see the model card"),
+        ),
     },
 )
 def mprnet_tiny(**kwargs: Any) -> MultiStage:
