@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -411,7 +412,8 @@ def test_an_interrupted_folder_leaves_only_whole_files(tmp_path: Path, photo: Pa
         "--weights",
         weights,
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a job in the background ignores Ctrl-C
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     while process.poll() is None and not (out / "002.png").exists():
         pass
     process.send_signal(signal.SIGINT)
