@@ -249,7 +249,7 @@ def to_array(image: Image.Image) -> Array:
     Raises:
         ImageError: if the image's mode has no such form.
     """
-    return np.asarray(normal_mode(image))
+    return np.array(normal_mode(image))  # a copy of its own, which may be written to
 
 
 def from_array(pixels: Array, info: Mapping[Any, Any]) -> Image.Image:

@@ -168,7 +168,8 @@ class _Line:
         """Yield what could be restored of pictures of one kind, together or else one by one."""
         started = time.perf_counter()
         try:
-            pixels = np.stack([np.atleast_3d(piece.picture.pixels) for piece in pieces])
+            images = [np.atleast_3d(piece.picture.pixels) for piece in pieces]
+            pixels = np.stack(images) if len(images) > 1 else images[0][None]  # without a copy of what may be large
             restored = self.restorer(pixels, alpha=pieces[0].picture.has_alpha)
         except Exception as error:
             if len(pieces) == 1:
