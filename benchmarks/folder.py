@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from results import show
 
 import restorekit
 from restorekit.data.images import Picture, write_picture
@@ -128,10 +129,7 @@ def main() -> None:
         f"{len(first)} photos, killed after {', '.join(map(str, kills))} were there, and resumed: "
         f"{same if first == second else 'FILES DIFFER'}.",
     ]
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text)
-    print(text)
+    show(lines, arguments.output)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from results import show
 
 import restorekit
 
@@ -65,10 +66,7 @@ def main() -> None:
         "|---|---|---|---|",
         *[f"| {pixels:.0f} | {seconds:.1f} | {seconds / pixels:.2f} | {memory:.2f} |" for pixels, seconds, memory in rows],
     ]
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text)
-    print(text)
+    show(lines, arguments.output)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+from results import show
 
 import restorekit
 from restorekit.inference import local_pooling
@@ -58,10 +59,7 @@ def main() -> None:
                 times[pooling].append(seconds(network, image))
         before, after = (statistics.median(times[pooling][1:]) for pooling in ("global", "local"))
         lines.append(f"| {name} | {before:.2f} | {after:.2f} | {after / before:.2f} |")
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text)
-    print(text)
+    show(lines, arguments.output)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from maxim_plain import PlainMAXIM
 from PIL import Image
+from results import show
 from speed import resident_memory
 from torch import Tensor
 
@@ -163,10 +164,7 @@ def main() -> None:
         "",
         *losses(arguments.packages),
     ]
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text)
-    print(text)
+    show(lines, arguments.output)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from results import show
 from torch import Tensor, nn
 
 import restorekit
@@ -156,11 +157,7 @@ def main() -> None:
             f"| {candidate} | {seconds[candidate]:.2f} | {seconds[ORIGINAL] / seconds[candidate]:.2f} | {share} "
             f"| {peak_memory(name, candidate, height, width):.2f} | {psnr} |"
         )
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        before = arguments.output.read_text() + "\n" if arguments.output.exists() else ""
-        arguments.output.write_text(before + text)
-    print(text)
+    show(lines, arguments.output, add=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from results import show
 from torch import Tensor
 
 import restorekit
@@ -123,10 +124,7 @@ def main() -> None:
         "|---|---|---|",
         *[f"| {name} | {value:.3f} | {seconds['original, float32'] / value:.2f} |" for name, value in seconds.items()],
     ]
-    text = "\n".join(lines) + "\n"
-    if arguments.output:
-        arguments.output.write_text(text)
-    print(text)
+    show(lines, arguments.output)
 
 
 if __name__ == "__main__":
