@@ -1,6 +1,5 @@
 """The residual channel-attention blocks of MAXIM."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -8,6 +7,7 @@ from restorekit.blocks.channel_attention import ChannelAttention
 from restorekit.blocks.conv import conv
 from restorekit.blocks.gated_mlp import dense, gelu
 from restorekit.blocks.norm import ChannelLayerNorm
+from restorekit.ops import add_scaled
 from restorekit.registry import register_block
 
 
@@ -43,7 +43,7 @@ class ResidualChannelAttentionBlock(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
         y = self.conv2(self.act(self.conv1(self.norm(x))))
-        return torch.addcmul(x, y, self.attention.scale(y))
+        return add_scaled(x, y, self.attention.scale(y))
 
 
 @register_block("rdcab")
@@ -75,4 +75,4 @@ class ResidualDenseChannelAttentionBlock(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
         y = self.conv2(gelu(self.conv1(self.norm(x))))
-        return torch.addcmul(x, y, self.attention.scale(y))
+        return add_scaled(x, y, self.attention.scale(y))

@@ -20,7 +20,7 @@ from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
 from restorekit.hub.cache import sha256_of
 from restorekit.inference import local_pooling, restore
-from restorekit.inference.ensemble import self_ensemble
+from restorekit.inference.ensemble import ensembled
 from restorekit.metrics import dists, lpips
 from restorekit.model import RestorationModel
 
@@ -125,11 +125,8 @@ def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable
 
 
 def _ensembled(run: Callable[[Tensor], Tensor], image: Array) -> Array:
-    """Return the mean of the results for an image turned and mirrored; for 8-bit pixels it is rounded once, at the end."""
-    peak = np.float32(255 if image.dtype == np.uint8 else 1)
-    batch = torch.from_numpy(image.astype(np.float32) / peak).permute(2, 0, 1)[None]
-    restored = self_ensemble(run, batch)[0].permute(1, 2, 0).numpy()
-    return to_pixels(restored) if image.dtype == np.uint8 else restored
+    """Return the mean of the results for an image turned and mirrored."""
+    return ensembled(run, torch.tensor(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
 
 
 def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Tiling:
     @property
     def num_tiles(self) -> int:
         """How many tiles there are."""
-        return math.prod(map(len, self.starts))
+        return self._count(0) * self._count(1)
 
     @property
     def _shared(self) -> int:
@@ -73,12 +73,13 @@ class Tiling:
                 return sides
             sides.append(max(side, self.least))
 
+    def _count(self, dim: int) -> int:
+        rest = self.size[dim] - self.tile[dim]
+        return math.ceil(rest / (self.tile[dim] - self._shared)) + 1 if rest > 0 else 1
+
     def _starts(self, dim: int) -> list[int]:
-        length, tile = self.size[dim], self.tile[dim]
-        if tile >= length:
-            return [0]
-        count = math.ceil((length - tile) / (tile - self._shared)) + 1
-        return [round(i * (length - tile) / (count - 1) / self.multiple) * self.multiple for i in range(count)]
+        rest, steps = self.size[dim] - self.tile[dim], self._count(dim) - 1
+        return [0] + [round(i * rest / steps / self.multiple) * self.multiple for i in range(1, steps + 1)]
 
 
 def blended(

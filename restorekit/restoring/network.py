@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from restorekit.inference import local_pooling, prepare, restore
-from restorekit.inference.ensemble import self_ensemble
+from restorekit.inference.ensemble import ensembled
 from restorekit.inference.precision import PRECISIONS, compute_dtype
-from restorekit.inference.restore import PEAKS, POOLINGS
+from restorekit.inference.restore import POOLINGS
 from restorekit.inference.tiling import OVERLAP
 from restorekit.model import RestorationModel
 
@@ -125,11 +125,7 @@ class Restorer:
             max_memory=settings.max_memory,
             on_tile=self._count_tiles,
         )
-        if not settings.ensemble:
-            return run(batch)
-        peak = PEAKS[batch.dtype]
-        mean = self_ensemble(run, batch.float() / peak) * peak
-        return mean.round().double().to(batch.dtype)  # PyTorch converts float64 to uint16, and not float32
+        return ensembled(run, batch) if settings.ensemble else run(batch)
 
     def _count_tiles(self, done: int, total: int) -> None:
         self._tiles = total
