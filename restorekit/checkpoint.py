@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=RestorationModel)
 WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
 PREFIX = "module."
 PART = ".part"  # in the name of a file that is being written
-LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?")
+LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?(\.rows)?")
 
 
 class CheckpointError(ValueError):

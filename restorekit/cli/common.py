@@ -34,6 +34,11 @@ def report_failure(path: object, error: object) -> None:
     console.print(f"[bold red]failed:[/] {_escaped(text if text.startswith(str(path)) else f'{path}: {text}')}")
 
 
+def say_aside(message: str) -> None:
+    """Print what is good to know, and no part of the result."""
+    console.print(_escaped(message))
+
+
 def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
     """Return the name of the model for a task whose weights come with the package.
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli.common import bundled_model, console, fail, report_failure, say, tile_of
+from restorekit.cli.common import bundled_model, console, fail, report_failure, say, say_aside, tile_of
 
 if TYPE_CHECKING:
+    from restorekit.inference.planning import Plan
     from restorekit.model import RestorationModel
     from restorekit.restoring import Job, Outcome, Restorer
 
@@ -238,7 +239,17 @@ class _Run:
             self.last = outcome
             if report is not None:
                 report.add(outcome)
-            self.progress.update(bar, advance=1, description=outcome.job.source.name)
+            ended_now = self.restored + self.skipped + self.failed
+            self.progress.update(bar, completed=ended_now, description=outcome.job.source.name)
+
+        def tile_done(job: "Job", plan: "Plan", done: int) -> None:
+            tiling = plan.tiling
+            if not done:
+                self._say_plan(job, plan)
+            if tiling.num_tiles > 1:
+                ended_before = self.restored + self.skipped + self.failed
+                description = f"{job.source.name}, tile {done} of {tiling.num_tiles}"
+                self.progress.update(bar, completed=ended_before + done / tiling.num_tiles, description=description)
 
         def frames_done(done: int, frames: int | None) -> None:
             self.progress.update(bar, total=frames, completed=done)
@@ -246,7 +257,7 @@ class _Run:
         try:
             with self.progress:
                 bar = self.progress.add_task("restoring", total=self.total)
-                restore_files(restorer, [job for job in jobs if job.done or not job.is_video], ended, **options)
+                restore_files(restorer, [job for job in jobs if job.done or not job.is_video], ended, watch=tile_done, **options)
                 for job in jobs:
                     if job.is_video and not job.done:
                         try:
@@ -258,6 +269,19 @@ class _Run:
         except KeyboardInterrupt:
             console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
             raise typer.Exit(130) from None
+
+    def _say_plan(self, job: "Job", plan: "Plan") -> None:
+        """Say what a picture takes that is not done at once, before the work."""
+        from restorekit.data.rows import has_libvips
+        from restorekit.restoring.large import LARGE
+
+        height, width = plan.tiling.size
+        if plan.tiling.num_tiles > 1:
+            memory = "" if plan.needed is None else f", about {plan.needed / 1e9:.1f} GB of memory"
+            rows, columns = plan.tiling.tile
+            say_aside(f"{job.source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
+        if height * width >= LARGE and not has_libvips():
+            say_aside(f"{job.source} is held in memory as a whole; to read and write it in parts: pip install 'restorekit[io]'")
 
 
 def _report_file(path: Path | None, jobs: "list[Job]", model: str) -> Any:

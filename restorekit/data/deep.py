@@ -1,22 +1,16 @@
-"""Images of 16 bits a colour channel, which no mode of Pillow holds."""
+"""Reading images of 16 bits a colour channel, which no mode of Pillow holds."""
 
-import struct
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from PIL.ImageFile import ImageFile
 
 Array = npt.NDArray[Any]
 Deep = npt.NDArray[np.uint16]
 
-ROWS = 256  # that are compressed at a time
-PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # the format's number for each number of channels
-PAETH = 4
 ORDERS = {"B": ">u2", "L": "<u2", "N": "=u2"}
 
 
@@ -66,50 +60,3 @@ def _decoded(image: ImageFile, raw: str) -> Array:
     """Return an image as Pillow decodes it in place of its own raw mode."""
     image.tile = [tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw) for tile in image.tile]
     return np.asarray(image)
-
-
-def write_deep_png(pixels: Deep, path: Path, options: Mapping[str, Any]) -> None:
-    """Write a PNG file of 16 bits a channel.
-
-    Args:
-        pixels: H x W, or H x W x C with 1 to 4 channels.
-        path: where to.
-        options: what Pillow's own writer takes: ``icc_profile``, ``exif``, ``dpi`` and ``pnginfo``.
-    """
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    height, width, channels = pixels.shape
-    with path.open("wb") as file:
-
-        def chunk(name: bytes, *content: bytes) -> None:
-            PngImagePlugin.putchunk(file, name, *content)
-
-        file.write(b"\x89PNG\r\n\x1a\n")
-        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, PNG_COLOUR[channels], 0, 0, 0))
-        if profile := options.get("icc_profile"):
-            chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
-        if dpi := options.get("dpi"):
-            chunk(b"pHYs", struct.pack(">IIB", *(round(float(dots) / 0.0254) for dots in dpi), 1))
-        if exif := options.get("exif"):
-            chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-        if "pnginfo" in options:
-            for name, content, *_ in options["pnginfo"].chunks:
-                chunk(name, content)
-        compress = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
-        above = np.zeros((1, width, 2 * channels), np.uint8)
-        for top in range(0, height, ROWS):
-            block = np.ascontiguousarray(pixels[top : top + ROWS], ">u2").view(np.uint8).reshape(-1, width, 2 * channels)
-            filtered = _paeth(block, above).reshape(len(block), -1)
-            chunk(b"IDAT", compress.compress(np.insert(filtered, 0, PAETH, axis=1).tobytes()))
-            above = block[-1:]
-        chunk(b"IDAT", compress.flush())
-        chunk(b"IEND", b"")
-
-
-def _paeth(block: Array, above: Array) -> Array:
-    """Return the differences between bytes and what the PNG format's Paeth filter predicts from left, above and above left."""
-    up = np.concatenate((above, block[:-1])).astype(np.int16)
-    left, corner = (np.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1] for x in (block.astype(np.int16), up))
-    estimate = left + up - corner
-    to_left, to_up, to_corner = abs(estimate - left), abs(estimate - up), abs(estimate - corner)
-    nearest = np.where((to_left <= to_up) & (to_left <= to_corner), left, np.where(to_up <= to_corner, up, corner))
-    return (block - nearest).astype(np.uint8)

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from PIL.ImageFile import ImageFile
 
 from restorekit.checkpoint import atomic_path
 from restorekit.data.colour import cmyk_to_srgb
-from restorekit.data.deep import is_deep, raw_mode, read_deep, with_transparency, write_deep_png
+from restorekit.data.deep import is_deep, raw_mode, read_deep, with_transparency
 from restorekit.data.metadata import KEPT, lost_in, metadata_of, save_options
-from restorekit.data.tiff import write_tiff
+from restorekit.data.png import PngWriter
+from restorekit.data.tiff import TiffWriter
 
 Array = npt.NDArray[Any]
 
@@ -118,7 +119,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     Raises:
         ImageError: if the file is missing, no image, truncated, too large, animated, or would lose bits or colours.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         deep, transparent = is_deep(image), image.info.get("transparency")
         if deep:
             pixels = read_deep(image, Path(path))
@@ -142,7 +143,7 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
     Raises:
         ImageError: if the file is missing, no image, truncated, too large, animated, or would lose bits or colours.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         if is_deep(image):
             raise ImageError(
                 f"{path} has 16 bits a colour channel, which no PIL image holds; read it with "
@@ -160,7 +161,7 @@ def look_at(path: str | os.PathLike[str]) -> tuple[int, int, str]:
     Raises:
         ImageError: if it is no image.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         return (*image.size, raw_mode(image) if is_deep(image) else image.mode)
 
 
@@ -180,13 +181,15 @@ def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: in
     check_can_hold(path, picture.mode, picture.info)
     file_format = FORMATS[path.suffix.lower()]
     options = save_options(file_format, picture.info)
-    with _written(path) as temporary:
-        if file_format == "TIFF":
-            write_tiff(picture.pixels, temporary, options)
-        elif picture.mode in DEEP_COLOUR:
-            write_deep_png(picture.pixels, temporary, options)
+    with written(path) as temporary:
+        if file_format == "TIFF" or picture.mode in DEEP_COLOUR:
+            pixels = np.atleast_3d(picture.pixels)
+            write = TiffWriter if file_format == "TIFF" else PngWriter
+            with closing(write(temporary, pixels.shape, 8 * pixels.itemsize, options)) as writer:
+                writer.write(pixels)
+                writer.finish()
         else:
-            Image.fromarray(picture.pixels).save(temporary, format=file_format, **_write_options(file_format, quality), **options)
+            Image.fromarray(picture.pixels).save(temporary, format=file_format, **write_options(file_format, quality), **options)
 
 
 def write_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
@@ -260,8 +263,8 @@ def from_array(pixels: Array, info: Mapping[Any, Any]) -> Image.Image:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
-    """Open an image whose pixels are still to be loaded; whatever goes wrong under it is an :class:`ImageError`."""
+def opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
+    """Open an image file whose pixels are still to be loaded; whatever goes wrong in the block is an :class:`ImageError`."""
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"no image at {path}" if not path.exists() else f"{path} is not a file")
@@ -282,7 +285,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[Path]:
+def written(path: Path) -> Iterator[Path]:
     """Give a temporary path that becomes ``path``; whatever goes wrong is an :class:`ImageError`."""
     try:
         with atomic_path(path) as temporary:
@@ -292,7 +295,8 @@ def _written(path: Path) -> Iterator[Path]:
         raise ImageError(f"{path} cannot be written: {reason}") from error
 
 
-def _write_options(file_format: str, quality: int | None) -> dict[str, Any]:
+def write_options(file_format: str, quality: int | None) -> dict[str, Any]:
+    """Return how Pillow is to compress, for a format and a quality."""
     if quality is None or file_format not in ("JPEG", "WEBP", "AVIF"):
         return WRITE_OPTIONS.get(file_format, {})
     subsampling = {} if file_format == "WEBP" else {"subsampling": "4:2:0" if quality < SUBSAMPLED_BELOW else "4:4:4"}

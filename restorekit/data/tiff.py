@@ -1,6 +1,8 @@
-"""Writing TIFF files."""
+"""TIFF files, written by rows; Pillow has no modes for 16 bits of colour, and cannot write EXIF data to compressed files."""
 
+import shutil
 import sys
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,46 +15,73 @@ from PIL import TiffImagePlugin, TiffTags
 Array = npt.NDArray[Any]
 
 ROWS = 256  # of a strip
+IN_MEMORY = 2**24  # bytes of strips, which the tags that point to them stand before
 
 
-def write_tiff(pixels: Array, path: Path, options: Mapping[str, Any]) -> None:
-    """Write a TIFF file, compressed without loss.
-
-    Pillow's own writer has no modes for 16 bits of colour, and cannot write EXIF data to compressed files.
+class TiffWriter:
+    """Writes a TIFF file from top to bottom, compressed without loss.
 
     Args:
-        pixels: H x W, or H x W x C with 1 to 4 channels; 8 or 16 bits.
         path: where to.
+        shape: height, width and channels, 1 to 4.
+        bits: of a channel, 8 or 16.
         options: ``icc_profile``, ``dpi``, and tags as ``exif``.
     """
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    height, width, channels = pixels.shape
-    little = sys.byteorder == "little"
-    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if little else b"MM")
-    exif = options.get("exif", {})
-    for tag in exif:
-        tags[tag] = exif.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else exif[tag]
-    if profile := options.get("icc_profile"):
-        tags[TiffImagePlugin.ICCPROFILE] = profile
-    if dpi := options.get("dpi"):
-        tags[TiffImagePlugin.RESOLUTION_UNIT] = 2  # inches
-        tags[TiffImagePlugin.X_RESOLUTION], tags[TiffImagePlugin.Y_RESOLUTION] = dpi
-    differences = np.diff(pixels, axis=1, prepend=np.zeros((height, 1, channels), pixels.dtype))
-    strips = [zlib.compress(differences[top : top + ROWS].tobytes()) for top in range(0, height, ROWS)]
-    tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
-    tags[TiffImagePlugin.BITSPERSAMPLE] = (8 * pixels.itemsize,) * channels
-    tags[TiffImagePlugin.SAMPLESPERPIXEL] = channels
-    tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2 if channels > 2 else 1  # colour, or black is zero
-    if channels in (2, 4):
-        tags[TiffImagePlugin.EXTRASAMPLES] = 2  # transparency that colours are not multiplied by
-    tags[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
-    tags[TiffImagePlugin.COMPRESSION] = 8  # deflate
-    tags[TiffImagePlugin.PREDICTOR] = 2  # differences along a row
-    tags[TiffImagePlugin.ROWSPERSTRIP] = ROWS
-    tags[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(map(len, strips))
-    starts = np.cumsum([0, *map(len, strips[:-1])])
-    tags[TiffImagePlugin.STRIPOFFSETS] = tuple(map(int, starts))  # Pillow adds where the tags end
-    with path.open("wb") as file:
-        tags.save(file)
-        for strip in strips:
-            file.write(strip)
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], bits: int, options: Mapping[str, Any]) -> None:
+        self.path, self.shape, self.bits, self.options = path, shape, bits, options
+        self._dtype = np.dtype(f"uint{bits}")
+        self._rows = np.empty((0, *shape[1:]), self._dtype)  # that are too few for a strip
+        self._sizes: list[int] = []
+        self._strips = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(path.parent))  # noqa: SIM115  # close() closes it
+
+    def write(self, pixels: Array) -> None:
+        """Write the next rows, H x W x C."""
+        rows = np.concatenate((self._rows, pixels)) if len(self._rows) else pixels
+        whole = len(rows) - len(rows) % ROWS
+        for top in range(0, whole, ROWS):
+            self._strip(rows[top : top + ROWS])
+        self._rows = rows[whole:].copy()
+
+    def finish(self) -> None:
+        """Write the tags, and the strips after them."""
+        if len(self._rows):
+            self._strip(self._rows)
+        with self.path.open("wb") as file:
+            self._tags().save(file)
+            self._strips.seek(0)
+            shutil.copyfileobj(self._strips, file)
+
+    def close(self) -> None:
+        """Drop what is not in the file."""
+        self._strips.close()
+
+    def _strip(self, rows: Array) -> None:
+        before = np.zeros((len(rows), 1, self.shape[2]), self._dtype)
+        self._sizes.append(self._strips.write(zlib.compress(np.diff(rows, axis=1, prepend=before).tobytes())))
+
+    def _tags(self) -> TiffImagePlugin.ImageFileDirectory_v2:
+        height, width, channels = self.shape
+        tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if sys.byteorder == "little" else b"MM")
+        exif = self.options.get("exif", {})
+        for tag in exif:
+            tags[tag] = exif.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else exif[tag]
+        if profile := self.options.get("icc_profile"):
+            tags[TiffImagePlugin.ICCPROFILE] = profile
+        if dpi := self.options.get("dpi"):
+            tags[TiffImagePlugin.RESOLUTION_UNIT] = 2  # inches
+            tags[TiffImagePlugin.X_RESOLUTION], tags[TiffImagePlugin.Y_RESOLUTION] = dpi
+        tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
+        tags[TiffImagePlugin.BITSPERSAMPLE] = (self.bits,) * channels
+        tags[TiffImagePlugin.SAMPLESPERPIXEL] = channels
+        tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2 if channels > 2 else 1  # colour, or black is zero
+        if channels in (2, 4):
+            tags[TiffImagePlugin.EXTRASAMPLES] = 2  # transparency that colours are not multiplied by
+        tags[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
+        tags[TiffImagePlugin.COMPRESSION] = 8  # deflate
+        tags[TiffImagePlugin.PREDICTOR] = 2  # differences along a row
+        tags[TiffImagePlugin.ROWSPERSTRIP] = ROWS
+        tags[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(self._sizes)
+        starts = np.cumsum([0, *self._sizes[:-1]])
+        tags[TiffImagePlugin.STRIPOFFSETS] = tuple(map(int, starts))  # Pillow adds where the tags end
+        return tags

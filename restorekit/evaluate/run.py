@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from restorekit.data.degradations import to_pixels
 from restorekit.data.images import Array
@@ -19,8 +18,7 @@ from restorekit.data.noise import Pixels
 from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
 from restorekit.hub.cache import sha256_of
-from restorekit.inference import local_pooling, restore
-from restorekit.inference.ensemble import ensembled
+from restorekit.inference import local_pooling, prepare, restore
 from restorekit.metrics import dists, lpips
 from restorekit.model import RestorationModel
 
@@ -56,9 +54,9 @@ def evaluate(
         model: the network.
         data: folder of the data set.
         protocol: name of a protocol, or one of one's own.
-        options: keyword arguments of :func:`restorekit.restore`, ``train_size`` of :func:`restorekit.inference.local_pooling`, and
-            ``ensemble``: whether to average over the image turned and mirrored in all eight ways. They are recorded, with the
-            largest number of tiles of an image. Unless they say otherwise, the precision is float32.
+        options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
+            :func:`restorekit.inference.local_pooling`. They are recorded, with the largest number of tiles of an image. Unless
+            they say otherwise, the precision is float32.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
         download: whether these may fetch the weights of their networks.
         pictures: how many of the worst and how many of the best images to keep parts of, for a report.
@@ -109,7 +107,7 @@ def evaluate(
 
 
 def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable[[Array], Array]:
-    """Return the function that restores an image with the options of :func:`evaluate`; means are made local once, not each time.
+    """Return the function that restores an image with the options of :func:`evaluate`; the network is made ready once.
 
     Raises:
         ValueError: if the network has means that cannot be made local.
@@ -119,14 +117,9 @@ def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable
     if options["pooling"] == "local":
         model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
         options["pooling"] = "global"
-    ensemble = options.pop("ensemble")
-    run = partial(restore, model, **options)
-    return partial(_ensembled, run) if ensemble else run
-
-
-def _ensembled(run: Callable[[Tensor], Tensor], image: Array) -> Array:
-    """Return the mean of the results for an image turned and mirrored."""
-    return ensembled(run, torch.tensor(image).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    if options["precision"] != "auto":  # which depends on the pixels
+        model = prepare(model, precision=options["precision"])
+    return partial(restore, model, **options)
 
 
 def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:

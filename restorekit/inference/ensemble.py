@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from restorekit.inference.restore import PEAKS
-
 Run = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 
 
@@ -30,18 +28,6 @@ def self_ensemble(run: Run, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n
     for mirrored in (False, True):
         for quarters in range(4):
             turned = torch.rot90(image.flip(-1) if mirrored else image, quarters, dims=(-2, -1))
-            restored = torch.rot90(run(turned.contiguous()), -quarters, dims=(-2, -1))
+            restored = torch.rot90(run(turned.contiguous(memory_format=torch.channels_last)), -quarters, dims=(-2, -1))
             total += restored.flip(-1) if mirrored else restored
     return total / 8
-
-
-def ensembled(run: Run, pixels: Tensor) -> Tensor:
-    """Return :func:`self_ensemble` of pixels of any dtype that :func:`restore` takes; integers are rounded once, at the end.
-
-    Args:
-        run: restores a batch of floating-point images.
-        pixels: N x C x H x W.
-    """
-    peak = PEAKS.get(pixels.dtype, 1)
-    mean = self_ensemble(run, pixels.float() / peak) * peak
-    return mean if peak == 1 else mean.round().double().to(pixels.dtype)  # PyTorch converts float64 to uint16, and not float32

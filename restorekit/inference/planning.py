@@ -15,6 +15,7 @@ SAFE_SHARE = 0.8  # of the memory that is available
 # What a process takes over what its tensors hold: 1.1 if all that is freed goes back to the system, 1.4 if the allocator keeps
 # small blocks, as it does by default, and 1.85 if it keeps all, as the command line has it; measured at 0.6 to 10 megapixels.
 PROCESS_SHARE = 1.9
+BYTES_OF_BAND = 8  # for each value of a row of tiles: the sum of the tiles, and the pixels that they are made of
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -76,11 +77,11 @@ def plan(
         raise ValueError(f"tile must be 'auto', a number of pixels, or None for the whole image at once; got {tile!r}")
     if room is None or (max_memory is None and number * tiling.tile[0] * tiling.tile[1] < PLANNED_FROM):
         return Plan(tiling, None, room)
-    needed = _needed(model, number, tiling.tile, dtype)
+    needed = _needed(model, number, tiling, dtype)
     if tile == "auto":
         while needed is not None and needed > room and tiling.can_shrink:
             tiling = tiling.within(math.prod(tiling.tile) * room / needed)
-            needed = _needed(model, number, tiling.tile, dtype)
+            needed = _needed(model, number, tiling, dtype)
     if needed is not None and needed > room:
         raise MemoryError(too_large(tiling.tile, f" (about {needed / 1e9:.1f} GB needed, {room / 1e9:.1f} GB allowed)"))
     return Plan(tiling, needed, room)
@@ -121,9 +122,11 @@ def _room(model: RestorationModel, max_memory: str | int | None, held: int) -> i
     return None if free is None else int(SAFE_SHARE * free)
 
 
-def _needed(model: RestorationModel, number: int, size: tuple[int, int], dtype: torch.dtype) -> int | None:
+def _needed(model: RestorationModel, number: int, tiling: Tiling, dtype: torch.dtype) -> int | None:
     """Return about how many bytes a network takes, or None for one whose computation depends on pixels."""
+    shape = (number, model.image_channels)
+    band = 0 if tiling.num_tiles == 1 else math.prod(shape) * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
     try:
-        return int(PROCESS_SHARE * peak_bytes(model, (number, model.image_channels, *size), dtype))
+        return band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))
     except RuntimeError:
         return None

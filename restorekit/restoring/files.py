@@ -1,22 +1,24 @@
 """Restoring many files: decoding and encoding beside the network."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from restorekit.checkpoint import make_folder, remove_leftovers
-from restorekit.data.images import ImageError, Picture, check_can_hold, look_at, read_picture, write_picture
+from restorekit.checkpoint import remove_leftovers
+from restorekit.data.images import ImageError, Picture, look_at, read_picture, write_picture
+from restorekit.inference.planning import Plan
 from restorekit.restoring.compare import comparison, comparison_path
+from restorekit.restoring.large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.restoring.network import Restorer
-from restorekit.restoring.plan import Job
+from restorekit.restoring.plan import Job, check_output
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +46,7 @@ class Outcome:
 
 
 Report = Callable[[Outcome], None]
+WatchJob = Callable[[Job, Plan, int], None]
 
 
 @dataclass
@@ -64,6 +67,7 @@ def restore_files(
     batch: int = 1,
     quality: int | None = None,
     compare: bool = False,
+    watch: WatchJob = lambda job, plan, done: None,
 ) -> None:
     """Restore picture files, each whole or not at all; one that cannot be restored is reported, and the others go on.
 
@@ -79,6 +83,8 @@ def restore_files(
             are done too, so that results do not depend on where an earlier call was interrupted.
         quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.data.images.write_picture` takes it.
         compare: whether to write a picture of before and after beside each output.
+        watch: is called in this thread before the first tile of a picture and after each, with its job, the plan, and the number of
+            tiles that are done.
     """
     if workers < 1 or batch < 1:
         raise ValueError(f"workers and batch must be at least 1; got {workers} and {batch}")
@@ -88,9 +94,14 @@ def restore_files(
     pending = [job.target for job in jobs if not job.done]
     remove_leftovers([*pending, *map(comparison_path, pending)])
     with ThreadPoolExecutor(workers, "restorekit-files") as pool:
-        line = _Line(restorer, pool, report, quality, compare)
+        line = _Line(restorer, pool, report, quality, compare, watch)
         try:
             for group, pixels in _groups(jobs, batch):
+                if pixels >= LARGE * len(group) and not compare and can_go_by_rows(group[0], restorer):
+                    while line.pixels:
+                        line.advance()
+                    line.restore_by_rows(group)
+                    continue
                 while line.pixels and (line.pixels + pixels > PIXELS_AHEAD or len(line.reading) > workers):
                     line.advance()
                 line.read(group, pixels)
@@ -103,8 +114,17 @@ def restore_files(
 class _Line:
     """What is being read, restored and written at a time."""
 
-    def __init__(self, restorer: Restorer, pool: ThreadPoolExecutor, report: Report, quality: int | None, compare: bool) -> None:
+    def __init__(
+        self,
+        restorer: Restorer,
+        pool: ThreadPoolExecutor,
+        report: Report,
+        quality: int | None,
+        compare: bool,
+        watch: WatchJob,
+    ) -> None:
         self.restorer, self.pool, self.report, self.quality, self.compare = restorer, pool, report, quality, compare
+        self.watch = watch
         self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
         self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
         self.pixels = 0  # of all that is under way
@@ -134,6 +154,18 @@ class _Line:
             for piece, restored in self._restored(list(alike)):
                 if not piece.job.done:
                     written.append((piece.job, self.pool.submit(_write, piece, restored, self.quality, self.compare)))
+
+    def restore_by_rows(self, group: list[Job]) -> None:
+        """Restore large pictures one after the other, while nothing else is read or written."""
+        for job in group:
+            if job.done:
+                continue
+            try:
+                details = restore_by_rows(self.restorer, job, quality=self.quality, watch=partial(self.watch, job))
+            except Exception as error:  # whatever is wrong with one file, the others go on
+                self._fail(job, error)
+            else:
+                self.report(Outcome(job, details=details))
 
     def finish(self) -> None:
         """Drop what is being read, and wait for what is being written."""
@@ -170,7 +202,8 @@ class _Line:
         try:
             images = [np.atleast_3d(piece.picture.pixels) for piece in pieces]
             pixels = np.stack(images) if len(images) > 1 else images[0][None]  # without a copy of what may be large
-            restored = self.restorer(pixels, alpha=pieces[0].picture.has_alpha)
+            watch = partial(self.watch, pieces[0].job)
+            restored = self.restorer(pixels, alpha=pieces[0].picture.has_alpha, watch=watch)
         except Exception as error:
             if len(pieces) == 1:
                 self._fail(pieces[0].job, error)
@@ -181,7 +214,7 @@ class _Line:
         seconds = (time.perf_counter() - started) / len(pieces)
         for piece, result in zip(pieces, restored, strict=True):
             piece.details["seconds"]["network"] = seconds
-            piece.details |= self.restorer.describe(pixels) | {"batch": len(pieces)}
+            piece.details |= self.restorer.describe(pixels.dtype) | {"batch": len(pieces), "by_rows": False}
             yield piece, result.reshape(piece.picture.pixels.shape)
 
 
@@ -220,10 +253,7 @@ def _read(job: Job) -> _Piece:
     """Read a picture; what would fail at writing fails here, before the work."""
     started = time.perf_counter()
     picture = read_picture(job.source)
-    check_can_hold(job.target, picture.mode, picture.info)
-    make_folder(job.target.parent)
-    if not os.access(job.target.parent, os.W_OK):
-        raise PermissionError(f"no permission to write in {job.target.parent}")
+    check_output(job, picture.mode, picture.info)
     height, width = picture.pixels.shape[:2]
     details = {"width": width, "height": height, "mode": picture.mode, "bits": 8 * picture.pixels.itemsize}
     return _Piece(job, picture, details | {"seconds": {"read": time.perf_counter() - started}})

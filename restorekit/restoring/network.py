@@ -1,7 +1,7 @@
 """A network with the settings that it restores pictures with."""
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,29 +10,24 @@ import torch
 from torch import Tensor
 
 from restorekit.inference import local_pooling, prepare, restore
-from restorekit.inference.ensemble import ensembled
+from restorekit.inference.bands import Options, Source, restored_bands
+from restorekit.inference.planning import Plan
 from restorekit.inference.precision import PRECISIONS, compute_dtype
 from restorekit.inference.restore import POOLINGS
-from restorekit.inference.tiling import OVERLAP
 from restorekit.model import RestorationModel
 
 Array = npt.NDArray[Any]
+Watch = Callable[[Plan, int], None]
 ALPHAS = ("keep", "restore")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a network restores pictures.
+class Settings(Options):
+    """How a network restores pictures: what :class:`~restorekit.inference.bands.Options` says, and more.
 
     Args:
-        precision: as :func:`restorekit.restore` takes it.
-        stages: how many supervised stages to run; by default all.
         pooling: ``"global"``, or ``"local"`` for means over windows.
         train_size: with local pooling, the side of the crops that the network was trained on.
-        ensemble: whether to average over the image turned and mirrored in all eight ways.
-        tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
-        overlap: pixels that neighbouring tiles share at least.
-        max_memory: what the network may take, such as ``"2GB"``; by default, four fifths of what is free.
         compile: whether to compile the network.
         alpha: what becomes of transparency: ``"keep"``, or ``"restore"``, as a grey image of its own.
 
@@ -40,14 +35,8 @@ class Settings:
         ValueError: if a choice is unknown.
     """
 
-    precision: str = "auto"
-    stages: int | None = None
     pooling: str = "global"
     train_size: int = 256
-    ensemble: bool = False
-    tile: str | int | None = "auto"
-    overlap: int = OVERLAP
-    max_memory: str | int | None = None
     compile: bool = False
     alpha: str = "keep"
 
@@ -82,50 +71,86 @@ class Restorer:
         self._prepared: dict[str, RestorationModel] = {}  # by precision
         self._tiles = 1
 
-    def __call__(self, pixels: Array, *, alpha: bool = False) -> Array:
+    def __call__(self, pixels: Array, *, alpha: bool = False, watch: Watch = lambda plan, done: None) -> Array:
         """Return restored pixels.
 
         Args:
             pixels: N x H x W x C, uint8 or uint16.
             alpha: whether the last channel is transparency.
+            watch: is called before the first tile, and after each, with the plan and the number of tiles that are done.
         """
         batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(0, 3, 1, 2)
-        if alpha and self.settings.alpha == "restore":
-            restored = torch.cat((self._restore(batch[:, :-1]), self._restore(batch[:, -1:])), dim=1)
-        else:
-            restored = self._restore(batch)
-        return restored.permute(0, 2, 3, 1).numpy()
+        parts = [batch[:, :-1], batch[:, -1:]] if alpha and self.settings.alpha == "restore" else [batch]
+        restored = [restore(self._ready(pixels.dtype), part, **_arguments(self.settings), **self._watched(watch)) for part in parts]
+        return torch.cat(restored, dim=1).permute(0, 2, 3, 1).numpy()
+
+    def by_rows(
+        self,
+        shape: tuple[int, int, int],
+        dtype: npt.DTypeLike,
+        read: Callable[[int, int], Array],
+        *,
+        held: int = 0,
+        watch: Watch = lambda plan, done: None,
+    ) -> Iterator[Array]:
+        """Yield the restored rows of one image, H x W x C, some at a time; transparency is kept as it is.
+
+        Args:
+            shape: height, width and channels.
+            dtype: uint8 or uint16.
+            read: returns the rows from a first one to before a last one; the first ones asked for never decrease.
+            held: bytes that pixels take as long as the network runs.
+            watch: as above.
+        """
+        height, width, channels = shape
+
+        def tensor(first: int, last: int) -> Tensor:
+            return torch.from_numpy(np.require(read(first, last), requirements=["C", "W"])).permute(2, 0, 1)[None]
+
+        source = Source((1, channels, height, width), _torch(dtype), tensor, held)
+        for band in restored_bands(self._ready(dtype), source, self.settings, **self._watched(watch)):
+            yield band[0].permute(1, 2, 0).cpu().numpy()
 
     def precision(self, dtype: npt.DTypeLike) -> str:
         """Return what the network computes in for pixels of a dtype."""
-        pixels = torch.uint8 if np.dtype(dtype) == np.uint8 else torch.uint16
-        return str(compute_dtype(self.model, self.settings.precision, pixels)).removeprefix("torch.")
+        return str(compute_dtype(self.model, self.settings.precision, _torch(dtype))).removeprefix("torch.")
 
-    def describe(self, pixels: Array) -> dict[str, Any]:
-        """Return how the pixels of the last call were restored, as plain data for a report."""
+    def describe(self, dtype: npt.DTypeLike) -> dict[str, Any]:
+        """Return how the pixels of the last call, of this dtype, were restored, as plain data for a report."""
         return {
-            "precision": self.precision(pixels.dtype),
+            "precision": self.precision(dtype),
             "tiles": self._tiles,
             "pooling": self.settings.pooling,
             "stages": self.settings.stages or self.model.num_supervised,
             "ensemble": self.settings.ensemble,
         }
 
-    def _restore(self, batch: Tensor) -> Tensor:
-        settings, precision = self.settings, self.precision(np.uint8 if batch.dtype == torch.uint8 else np.uint16)
+    def _ready(self, dtype: npt.DTypeLike) -> RestorationModel:
+        """Return the network as it computes for pixels of a dtype."""
+        precision = self.precision(dtype)
         if precision not in self._prepared:
-            self._prepared[precision] = prepare(self.model, precision=precision, compile=settings.compile)
-        run = partial(
-            restore,
-            self._prepared[precision],
-            precision=precision,
-            stages=settings.stages,
-            tile=settings.tile,
-            overlap=settings.overlap,
-            max_memory=settings.max_memory,
-            on_tile=self._count_tiles,
-        )
-        return ensembled(run, batch) if settings.ensemble else run(batch)
+            self._prepared[precision] = prepare(self.model, precision=precision, compile=self.settings.compile)
+        return self._prepared[precision]
 
-    def _count_tiles(self, done: int, total: int) -> None:
-        self._tiles = total
+    def _watched(self, watch: Watch) -> dict[str, Any]:
+        """Return the functions that are called before the tiles and after each, as arguments."""
+        plans: list[Plan] = []
+
+        def planned(plan: Plan) -> None:
+            plans.append(plan)
+            self._tiles = plan.tiling.num_tiles
+            watch(plan, 0)
+
+        def tile_done(done: int, total: int) -> None:
+            watch(plans[-1], done)
+
+        return {"on_plan": planned, "on_tile": tile_done}
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Return what of the settings are arguments of :func:`restore`."""
+    return {field.name: getattr(settings, field.name) for field in fields(Options)}
+
+
+def _torch(dtype: npt.DTypeLike) -> torch.dtype:
+    return torch.uint8 if np.dtype(dtype) == np.uint8 else torch.uint16

@@ -2,11 +2,13 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from restorekit.data.images import FORMATS, ImageError, find_images, is_image
+from restorekit.checkpoint import make_folder
+from restorekit.data.images import FORMATS, ImageError, check_can_hold, find_images, is_image
 from restorekit.restoring.compare import comparison_path
 from restorekit.restoring.video import VIDEO_SUFFIXES
 
@@ -62,6 +64,24 @@ def plan_jobs(
         pairs = _pairs(paths, output, problems)
     jobs, refused = _checked(_without_results(pairs), overwrite, single)
     return jobs, problems + refused
+
+
+def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
+    """Raise what would be raised when the output is written, and make its folder, before the work.
+
+    Args:
+        job: which file becomes which.
+        mode: of the pixels.
+        info: metadata.
+
+    Raises:
+        ImageError: if the format cannot hold the picture.
+        OSError: if the folder cannot be made or written to.
+    """
+    check_can_hold(job.target, mode, info)
+    make_folder(job.target.parent)
+    if not os.access(job.target.parent, os.W_OK):
+        raise PermissionError(f"no permission to write in {job.target.parent}")
 
 
 def shard(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:

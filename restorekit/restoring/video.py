@@ -114,9 +114,9 @@ def restore_video(
                 writing.result()
         if not done:
             raise FfmpegError(f"{source} has no frames that can be read")
-    shape = np.empty((1, video.height, video.width, 3), video.dtype)
+    seconds = round(time.perf_counter() - started, 3)
     size = {"width": video.width, "height": video.height, "frames": done}
-    return size | {"seconds": {"total": round(time.perf_counter() - started, 3)}} | restorer.describe(shape) | {"batch": batch}
+    return size | {"seconds": {"total": seconds}} | restorer.describe(video.dtype) | {"batch": batch}
 
 
 def probe(path: Path) -> Video:

@@ -10,7 +10,7 @@ from restorekit.data.datasets import to_tensor
 from restorekit.data.degradations import to_pixels
 from restorekit.data.noise import Pixels
 from restorekit.data.panels import contact_sheet
-from restorekit.inference import restore
+from restorekit.inference import prepare, restore
 from restorekit.metrics import psnr, ssim
 from restorekit.model import RestorationModel
 from restorekit.ops import pad_to_multiple
@@ -19,7 +19,8 @@ from restorekit.train.sources import Example
 
 def measure(model: RestorationModel, examples: Sequence[Example], precision: str) -> tuple[float, float]:
     """Return the sums of PSNR and SSIM over examples: RGB, results rounded to 8 bits."""
-    restored = [restore(model, degraded, precision=precision) for degraded, _ in examples]
+    ready = prepare(model, precision=precision)
+    restored = [restore(ready, degraded, precision=precision) for degraded, _ in examples]
     pairs = list(zip(restored, (clean for _, clean in examples), strict=True))
     return sum(psnr(*pair) for pair in pairs), sum(ssim(*pair) for pair in pairs)
 
