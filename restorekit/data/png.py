@@ -15,7 +15,7 @@ from restorekit.data.metadata import metadata_of
 
 Array = npt.NDArray[Any]
 
-ROWS = 256  # that are compressed at a time
+ROWS = 32  # that are compressed at a time
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # the format's number for each number of channels
 PAETH = 4

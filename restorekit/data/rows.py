@@ -23,6 +23,7 @@ from restorekit.data.tiff import TiffWriter
 Array = npt.NDArray[Any]
 
 READ_BY_ROWS = WRITTEN_BY_ROWS = ("PNG", "JPEG", "TIFF")
+ROWS = 64  # that are decoded at a time
 LEVEL = 3  # of PNG files, where time counts more
 UPRIGHT = 1  # as an orientation
 PLAIN_TIFF = {1, 2}  # photometric interpretations: black is zero, and RGB
@@ -84,7 +85,8 @@ class RowReader:
             raise self._unreadable(error) from error
         self.shape = image.height, image.width, image.bands
         self.dtype = np.dtype({"uchar": np.uint8, "ushort": np.uint16}[image.format])
-        self._first, self._rows = 0, np.empty((0, *self.shape[1:]), self.dtype)
+        self._first, self._last = 0, 0  # rows that are in the buffer
+        self._buffer = np.empty((0, *self.shape[1:]), self.dtype)
 
     @property
     def mode(self) -> str:
@@ -92,22 +94,37 @@ class RowReader:
         return MODE_OF[self.shape[2], 8 * self.dtype.itemsize]
 
     def read(self, first: int, last: int) -> Array:
-        """Return the rows from a first one to before a last one, H x W x C; earlier rows are not to be had again.
+        """Return the rows from a first one to before a last one, H x W x C; rows before it are not to be had again.
+
+        No rows are skipped from one call to the next.
+
+        The result is in memory that the next call uses again.
 
         Raises:
             ImageError: if the file is damaged.
         """
+        kept = self._buffer[first - self._first : self._last - self._first]
+        if last - first > len(self._buffer):
+            buffer = np.empty((last - first, *self.shape[1:]), self.dtype)
+            buffer[: len(kept)] = kept
+            self._buffer = buffer
+        elif first > self._first:
+            self._buffer[: len(kept)] = kept.copy()
+        self._first = first
+        while self._last < last:
+            count = min(ROWS, last - self._last)
+            self._buffer[self._last - first :][:count] = self._fetched(self._last, count)
+            self._last += count
+        return self._buffer[: last - first]
+
+    def _fetched(self, first: int, count: int) -> Array:
         import pyvips
 
-        known = self._first + len(self._rows)
         try:
-            content = self._region.fetch(0, known, self.shape[1], last - known) if last > known else b""
+            content = self._region.fetch(0, first, self.shape[1], count)
         except pyvips.Error as error:
             raise self._unreadable(error) from error
-        new = np.frombuffer(content, self.dtype).reshape(-1, *self.shape[1:])
-        self._rows = np.concatenate((self._rows[first - self._first :], new))
-        self._first = first
-        return self._rows[: last - first]
+        return np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
 
     def _unreadable(self, error: Exception) -> ImageError:
         return ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}")

@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 OnPlan = Callable[[Plan], None]
 
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
-ROWS = 128  # that are finished at a time, in wider numbers than those of the image
+ROWS = 64  # that are finished at a time, in wider numbers than those of the image
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,21 @@ def restored_bands(
     peak = PEAKS.get(source.dtype, 1)
     rows = _Rows(source)
     first = 0
-    for band in _colours(model, rows, num_colours, peak, options, on_plan, on_tile):
-        given = rows.again(first, first + band.shape[2])
-        for colours, pixels in zip(band.split(ROWS, dim=2), given.split(ROWS, dim=2), strict=True):
+
+    def finished(band: Tensor) -> Iterator[Tensor]:
+        """Yield the pixels of colours, a few rows at a time, since they take more memory on the way."""
+        nonlocal first
+        for colours in band.split(ROWS, dim=2):
             result = colours.mean(dim=1, keepdim=True) if num_colours < model.image_channels else colours
             result = result.clamp(0, 1) * peak
             # PyTorch converts float64 to uint16, and not float32.
-            finished = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
-            yield torch.cat((finished, pixels[:, num_colours:].to(finished.device)), dim=1)
-        first += band.shape[2]
+            pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
+            given = rows.again(first, first + colours.shape[2])
+            first += colours.shape[2]
+            yield torch.cat((pixels, given[:, num_colours:].to(pixels.device)), dim=1)
+
+    for band in _colours(model, rows, num_colours, peak, options, on_plan, on_tile):
+        yield from finished(band)
 
 
 class _Rows:

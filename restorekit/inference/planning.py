@@ -12,10 +12,12 @@ from restorekit.model import RestorationModel
 
 PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
 SAFE_SHARE = 0.8  # of the memory that is available
-# What a process takes over what its tensors hold: 1.1 if all that is freed goes back to the system, 1.4 if the allocator keeps
-# small blocks, as it does by default, and 1.85 if it keeps all, as the command line has it; measured at 0.6 to 10 megapixels.
-PROCESS_SHARE = 1.9
-BYTES_OF_BAND = 8  # for each value of a row of tiles: the sum of the tiles, and the pixels that they are made of
+# What a process takes for each byte that its tensors hold: 1.1 if all that is freed goes back to the system, 1.4 if the allocator
+# keeps small blocks, as it does by default, and up to 2.2 if it keeps all, as the command line has it; and what it takes beside:
+# for code that is loaded as the work begins, and the work space of kernels. Measured at 0.6 to 100 megapixels.
+PROCESS_SHARE = 2.2
+BESIDE = 200_000_000
+BYTES_OF_BAND = 6  # for each value of a row of tiles: the sum of the tiles, and the pixels that they are made of
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -127,6 +129,6 @@ def _needed(model: RestorationModel, number: int, tiling: Tiling, dtype: torch.d
     shape = (number, model.image_channels)
     band = 0 if tiling.num_tiles == 1 else math.prod(shape) * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
     try:
-        return band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))
+        return BESIDE + band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))
     except RuntimeError:
         return None

@@ -88,7 +88,8 @@ def blended(
     """Run all tiles and yield the image from top to bottom, in bands of rows that are complete.
 
     Where two tiles overlap, one fades into the other in the middle of what they share; what lies within a quarter of the overlap
-    from an inner border of a tile, where the tile sees too little around it, is not used at all.
+    from an inner border of a tile, where the tile sees too little around it, is not used at all. All bands are made in the same
+    memory: one is gone when the next is asked for.
 
     Args:
         run: returns the restored tile that starts at a row and a column.
@@ -97,20 +98,22 @@ def blended(
     rows, columns = tiling.starts
     fade = tiling.overlap // 2
     down, across = _fades(rows, tiling.tile[0], fade), _fades(columns, tiling.tile[1], fade)
-    carried: Tensor | None = None  # sums of rows that the next row of tiles adds to
+    band: Tensor | None = None  # sums of the weighted tiles of a row; at its top, those of rows that the last row of tiles shares
     for i, top in enumerate(rows):
-        band: Tensor | None = None
         for j, left in enumerate(columns):
             tile = run(top, left)
             if band is None:
                 band = tile.new_zeros(*tile.shape[:2], tiling.tile[0], tiling.size[1])
             band[..., left : left + tiling.tile[1]] += tile * (down[i][:, None] * across[j]).to(tile)
         assert band is not None  # there is a column
-        if carried is not None:
-            band[..., : carried.shape[-2], :] += carried
-        complete = rows[i + 1] - top if i + 1 < len(rows) else tiling.tile[0]
+        if i + 1 == len(rows):
+            yield band
+            return
+        complete = rows[i + 1] - top
         yield band[..., :complete, :]
-        carried = band[..., complete:, :].clone()
+        shared = band[..., complete:, :].clone()
+        band.zero_()
+        band[..., : shared.shape[-2], :] = shared
 
 
 def _fades(starts: list[int], tile: int, length: int) -> list[Tensor]:
