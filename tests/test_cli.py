@@ -367,7 +367,7 @@ def test_an_image_that_needs_too_much_memory_is_refused_at_once(tmp_path: Path) 
     assert result.returncode == 1
     assert re.fullmatch(
         r"failed: large.png: not enough memory to restore 9000x7000 pixels at once "
-        r"\(about \d+\.\d GB needed, 1\.4 GB allowed\); use smaller tiles.*\n",
+        r"\(about \d+\.\d GB needed, 2\.0 GB allowed\); use smaller tiles.*\n",
         result.stderr,
     )
     assert not (tmp_path / "out.png").exists()
