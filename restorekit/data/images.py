@@ -290,6 +290,8 @@ def written(path: Path) -> Iterator[Path]:
     try:
         with atomic_path(path) as temporary:
             yield temporary
+    except ImageError:  # of what is read meanwhile
+        raise
     except (OSError, ValueError) as error:  # a ValueError is of metadata that is too long for the format
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be written: {reason}") from error
