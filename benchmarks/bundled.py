@@ -110,7 +110,7 @@ def main() -> None:
     ]
     arguments.output.write_text("\n".join(lines) + "\n")
     if arguments.pictures:
-        write_image(contact_sheet(rows), arguments.pictures)
+        write_image(contact_sheet(rows), arguments.pictures, quality=80)
     print("\n".join((*lines[:4], lines[-1])))
     print(f"least PSNR of a clean image to itself: {min(figures.clean_psnr for figures in measured.values()):.2f} dB")
 
