@@ -446,7 +446,7 @@ def test_command_measures_and_writes(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.csv", "results.json"]
     content = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert content["weights_sha256"].startswith("c55ea4e9ecf3")
+    assert content["weights_sha256"].startswith("c55ea4e9ecb1")
     assert content["sets"][0]["values"]["psnr"] > content["sets"][0]["values"]["input_psnr"] + 1
     assert "pairs (1 images): psnr" in result.stdout
     again = command(*arguments)
