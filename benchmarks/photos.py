@@ -4,6 +4,8 @@
 
 Writes DIR/train, DIR/held-out and DIR/photos.tsv (file, width, height, licence, credit). Photographs are kept as packaged, except
 those of lomiri-wallpapers, which hold compression noise at full size and are halved. Whole files separate training from validation.
+DIR/train-sharp has those of DIR/train as means of squares of pixels, with a short side of 720 or more: large photographs are soft
+at the scale of a pixel, and nothing is learned about blur from what is not sharp.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from PIL import Image
 
 Image.MAX_IMAGE_PIXELS = None
 
+SHARP_SIDE = 720
 EDJ_MAGIC = 0x1EE70F42
 NOT_PHOTOS = ("Dunes", "Flat-", "Paper-Flower", "Squiggle", "Sunset-Hills")  # drawings
 NEARLY_BLACK = ("Foggy-Trees", "Peaks", "Mountain")
@@ -64,6 +67,11 @@ def edj_jpegs(path: Path) -> Iterator[bytes]:
             yield blob
 
 
+def reduced(image: Image.Image) -> Image.Image:
+    """Return an image as means of the largest squares of pixels that leave a short side of 720."""
+    return image.convert("RGB").reduce(max(1, min(image.size) // SHARP_SIDE))
+
+
 def main(out: Path) -> None:
     """Gather all photographs below a folder."""
     rows: list[list[object]] = []
@@ -99,6 +107,10 @@ def main(out: Path) -> None:
                 keep("libjxl-testdata", path.name, path.read_bytes(), "BSD-3-Clause", "JPEG XL project")
             elif "wesaturate/500px" in str(path) and path.name.endswith("_srgb8.png"):
                 keep("libjxl-testdata", path.name, path.read_bytes(), "CC0-1.0", "wesaturate")
+    (out / "train-sharp").mkdir(exist_ok=True)
+    for path in sorted((out / "train").iterdir()):
+        with Image.open(path) as image:
+            reduced(image).save(out / "train-sharp" / f"{path.stem}.png")
     with (out / "photos.tsv").open("w", newline="") as f:
         table = csv.writer(f, delimiter="\t")
         table.writerow(["file", "width", "height", "licence", "credit"])

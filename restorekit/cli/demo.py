@@ -27,7 +27,7 @@ Examples:
 
 TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then, and what is done to it
     "denoise": ("noisy", {"name": "gaussian"}),
-    "deblur": ("blurred", {"name": "motion_blur", "length": 15, "shake": 0.5}),
+    "deblur": ("blurred", {"name": "defocus", "radius": 1.5}),
     "derain": ("rainy", {"name": "rain"}),
 }
 
