@@ -97,7 +97,7 @@ def restore_files(
         line = _Line(restorer, pool, report, quality, compare, watch)
         try:
             for group, pixels in _groups(jobs, batch):
-                if pixels >= LARGE * len(group) and not compare and can_go_by_rows(group[0], restorer):
+                if pixels >= LARGE * len(group) and not compare and _can_go_by_rows(group, restorer):
                     while line.pixels:
                         line.advance()
                     line.restore_by_rows(group)
@@ -236,6 +236,13 @@ def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
 def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list[Job], int]]:
     if not all(job.done for job in group):
         yield group, len(group) * max(1, kind[0] * kind[1])
+
+
+def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
+    try:
+        return all(can_go_by_rows(job, restorer) for job in group)
+    except ImageError:  # which is reported when the file is read
+        return False
 
 
 def _kind_of(job: Job) -> tuple[int, int, str]:
