@@ -190,6 +190,13 @@ def _bundled(task: str, sha256: str, size: int, degradation: str, *metrics: Metr
                 for sigma, psnr in ((15, 34.78), (25, 32.57), (50, 29.36))
             ),
         ),
+        "deblur": _bundled(
+            "deblur",
+            "bb8097587ec7321205a8fb84d02b1e215325666c84d2205e71bad4aa1e46d1cb",
+            3_168_360,
+            "slight blur: defocus to 2 pixels in radius, motion to 4",
+            *psnr_and_ssim("nine photographs, slight blur", 34.96, 0.9419, "measured; RGB, 8 bits; see the model card"),
+        ),
         "derain": _bundled(
             "derain",
             "766016d7230566a4e1f6850fcf2807b46fb3e3d358e5f6ac89ad3c7ff4682b70",
