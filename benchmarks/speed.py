@@ -2,7 +2,7 @@
 
     pip install -e ".[bench]"
     python benchmarks/speed.py -o benchmarks/speed.md
-    python benchmarks/speed.py --model mprnet_derain --size 720 1280
+    python benchmarks/speed.py --size 720 1280 --runs 1 -o benchmarks/speed.md
 
 Weights are drawn at random and given to both under the original names. The original runs as it is, in float32; ours as
 ``restorekit.restore`` runs it, on what ``restorekit.inference.prepare`` returns. Runs alternate; times are medians. Memory is the
@@ -86,22 +86,23 @@ def result(output: Tensor | list[Tensor]) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
-def peak_memory(name: str, candidate: str, height: int, width: int) -> float:
-    """Return the peak memory of one run, in GB over what the process held before, in a process of its own."""
+def alone(name: str, candidate: str, height: int, width: int) -> tuple[float, float]:
+    """Return seconds and peak memory of one run, in GB over what the process held before, in a process of its own."""
     command = [sys.executable, __file__, "--one", candidate, "--model", name, "--size", str(height), str(width)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    seconds, memory = json.loads(done.stdout.splitlines()[-1])
+    return seconds, memory
 
 
 def run_one(name: str, candidate: str, height: int, width: int) -> None:
-    """Run a candidate once and print its peak memory."""
+    """Run a candidate once and print how long it took, and its peak memory."""
     network = build(name, candidate)
     image = torch.rand(1, 3, height, width)
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     before = resident_memory("VmRSS")
     with torch.no_grad():
-        network(image)
-    print(json.dumps(resident_memory("VmHWM") - before))
+        seconds = timed(lambda: network(image))
+    print(json.dumps([seconds, resident_memory("VmHWM") - before]))
 
 
 def resident_memory(key: str) -> float:
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="Markdown file to write the table to; it is added to what is there")
     parser.add_argument("--model", default="mprnet_deblur", choices=("mprnet_deblur", "mprnet_denoise", "mprnet_derain"))
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=5, help="1: only that of the process whose memory is measured (default 5)")
     parser.add_argument("--keep-memory", action="store_true", help="for all networks, see keep_freed_memory")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -129,33 +130,39 @@ def main() -> None:
     capabilities = torch.cpu.get_capabilities()
     arithmetic = [name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)]
     candidates = [candidate for candidate in CANDIDATES if arithmetic or "bfloat16" not in candidate]
-    networks = {candidate: build(name, candidate) for candidate in candidates}
-    image = torch.rand(1, 3, height, width)
-    with torch.no_grad():
-        outputs = {candidate: result(network(image)) for candidate, network in networks.items()}  # also warms up
-        rounds = [
-            {candidate: timed(lambda network=network: network(image)) for candidate, network in networks.items()}
-            for _ in range(arguments.runs)
-        ]
+    apart = {candidate: alone(name, candidate, height, width) for candidate in candidates}
+    outputs, rounds = {}, [{candidate: seconds for candidate, (seconds, _) in apart.items()}]
+    if arguments.runs > 1:
+        networks = {candidate: build(name, candidate) for candidate in candidates}
+        image = torch.rand(1, 3, height, width)
+        with torch.no_grad():
+            outputs = {candidate: result(network(image)) for candidate, network in networks.items()}  # also warms up
+            rounds = [
+                {candidate: timed(lambda network=network: network(image)) for candidate, network in networks.items()}
+                for _ in range(arguments.runs)
+            ]
     roofs = {f"ours, {key}": roof(name, height, width, getattr(torch, key)) for key in ("float32", "bfloat16")}
     seconds = {candidate: statistics.median(times[candidate] for times in rounds) for candidate in candidates}
     macs = inspect_model(restorekit.create_model(name), (height, width)).macs
     lines = [
         f"{name} at {height} x {width} ({macs / 1e9:.0f} GMACs), {torch.get_num_threads()} threads, "
         f"{capabilities.get('cpu_name', platform.machine())} ({', '.join(arithmetic) or 'no bfloat16 arithmetic'}), "
-        f"torch {torch.__version__}; medians of {arguments.runs}, runs alternating"
+        f"torch {torch.__version__}; "
+        f"{f'medians of {arguments.runs}, runs alternating' if arguments.runs > 1 else 'one run, without another to warm up'}"
         f"{', freed memory kept' if arguments.keep_memory else ''}.",
         "",
         "| network | seconds | times the original's speed | share of the roof | peak memory, GB | PSNR to the original, dB |",
         "|---|---|---|---|---|---|",
     ]
     for candidate in candidates:
-        error = (outputs[candidate].double() - outputs[ORIGINAL].clamp(0, 1).double()).square().mean()
         share = f"{roofs[candidate] / seconds[candidate]:.0%}" if candidate in roofs else ""
-        psnr = f"{-10 * error.log10().item():.1f}" if candidate != ORIGINAL else ""
+        psnr = ""
+        if outputs and candidate != ORIGINAL:
+            error = (outputs[candidate].double() - outputs[ORIGINAL].clamp(0, 1).double()).square().mean()
+            psnr = f"{-10 * error.log10().item():.1f}"
         lines.append(
             f"| {candidate} | {seconds[candidate]:.2f} | {seconds[ORIGINAL] / seconds[candidate]:.2f} | {share} "
-            f"| {peak_memory(name, candidate, height, width):.2f} | {psnr} |"
+            f"| {apart[candidate][1]:.2f} | {psnr} |"
         )
     show(lines, arguments.output, add=True)
 
