@@ -30,6 +30,7 @@ from restorekit.train.recipe_files import load_recipe
 from restorekit.train.sources import degradation_of
 from restorekit.zoo import model_from_checkpoint
 
+UNCHANGED = 100.0  # dB, in place of the infinite PSNR of a clean image that comes back as it was
 TASKS = ("denoise", "deblur", "derain")
 
 
@@ -66,7 +67,7 @@ def measure(
     figures = Figures(
         *(float(np.mean([psnr(image, clean) for image in images])) for images in (degraded, restored)),
         *(float(np.mean([ssim(image, clean) for image in images])) for images in (degraded, restored)),
-        psnr(restorekit.restore(model, clean, precision=precision), clean),
+        min(UNCHANGED, psnr(restorekit.restore(model, clean, precision=precision), clean)),
     )
     before, after = psnr(degraded[0], clean), psnr(restored[0], clean)
     row = [(degraded[0], f"input: {before:.2f} dB"), (restored[0], f"restored: {after:.2f} dB"), (clean, "clean")]
@@ -101,7 +102,8 @@ def main() -> None:
     mean = Figures(*(float(value) for value in np.mean(list(measured.values()), axis=0)))
     lines = [
         f"{degradation}; {arguments.draws} seeded draws for each image; RGB, central {arguments.crop} x {arguments.crop} crops, 8 "
-        f"bits, {arguments.precision}. The last column is the PSNR of the network's output for the clean image to that image.",
+        f"bits, {arguments.precision}. The last column is the PSNR of the network's output for the clean image to that image; "
+        f"{UNCHANGED:.0f} if nothing changed.",
         "",
         "| image | input, dB | restored, dB | gain, dB | input, SSIM | restored, SSIM | clean to itself, dB |",
         "|---|---|---|---|---|---|---|",
