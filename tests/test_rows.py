@@ -102,6 +102,16 @@ def test_a_truncated_file_is_explained_and_leaves_nothing(tmp_path: Path, suffix
     assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
+def test_what_is_wrong_with_the_options_is_not_said_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGE", 1)
+    write_picture(sample("RGB", 40, 50), tmp_path / "a.png")
+    jobs, _ = plan_jobs([tmp_path / "a.png"], tmp_path / "b.png")
+    outcomes: list[Outcome] = []
+    restore_files(Restorer(Identity(), Settings(max_memory="2XB")), jobs, outcomes.append)
+    assert outcomes[0].error.startswith("memory must be a size such as 2GB")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_a_picture_row_by_row_is_what_it_is_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
     for suffix, mode in KINDS:

@@ -227,6 +227,11 @@ class _Run:
         self.total, self.restored, self.skipped, self.failed = total, 0, 0, 0
         self.last: Outcome | None = None
 
+    @property
+    def ended(self) -> int:
+        """How many jobs have ended, in whatever way."""
+        return self.restored + self.skipped + self.failed
+
     def restore(self, restorer: "Restorer", jobs: "list[Job]", report: Any, options: dict[str, Any]) -> None:
         """Restore all files; an interruption leaves with a message."""
         from restorekit.restoring.files import Outcome, restore_files
@@ -239,17 +244,15 @@ class _Run:
             self.last = outcome
             if report is not None:
                 report.add(outcome)
-            ended_now = self.restored + self.skipped + self.failed
-            self.progress.update(bar, completed=ended_now, description=outcome.job.source.name)
+            self.progress.update(bar, completed=self.ended, description=outcome.job.source.name)
 
         def tile_done(job: "Job", plan: "Plan", done: int) -> None:
             tiling = plan.tiling
             if not done:
                 self._say_plan(job, plan)
             if tiling.num_tiles > 1:
-                ended_before = self.restored + self.skipped + self.failed
                 description = f"{job.source.name}, tile {done} of {tiling.num_tiles}"
-                self.progress.update(bar, completed=ended_before + done / tiling.num_tiles, description=description)
+                self.progress.update(bar, completed=self.ended + done / tiling.num_tiles, description=description)
 
         def frames_done(done: int, frames: int | None) -> None:
             self.progress.update(bar, total=frames, completed=done)

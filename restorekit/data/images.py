@@ -287,11 +287,15 @@ def opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """Give a temporary path that becomes ``path``; whatever goes wrong is an :class:`ImageError`."""
+    with explained(path), atomic_path(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with writing a file into an :class:`ImageError`."""
     try:
-        with atomic_path(path) as temporary:
-            yield temporary
-    except ImageError:  # of what is read meanwhile
-        raise
+        yield
     except (OSError, ValueError) as error:  # a ValueError is of metadata that is too long for the format
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be written: {reason}") from error

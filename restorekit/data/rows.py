@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from restorekit.checkpoint import atomic_path
 from restorekit.data.deep import is_deep, raw_mode
-from restorekit.data.images import FORMATS, MODE_OF, ImageError, check_can_hold, opened, write_options, written
+from restorekit.data.images import FORMATS, MODE_OF, ImageError, check_can_hold, explained, opened, write_options
 from restorekit.data.metadata import metadata_of, save_options
 from restorekit.data.png import PngWriter, png_metadata
 from restorekit.data.tiff import TiffWriter
@@ -156,16 +157,24 @@ def rows_written(
     check_can_hold(path, MODE_OF[shape[2], bits], info)
     file_format = FORMATS[path.suffix.lower()]
     options = save_options(file_format, info)
-    with written(path) as temporary:
-        writer: _Writer
-        if file_format == "PNG":
-            writer = PngWriter(temporary, shape, bits, options, level=LEVEL)
-        elif file_format == "TIFF":
-            writer = TiffWriter(temporary, shape, bits, options)
-        else:
-            writer = _JpegWriter(temporary, shape, {**write_options(file_format, quality), **options})
-        with closing(writer):
-            yield writer.write
+    with ExitStack() as stack:  # not around the block, where what goes wrong is not with the file
+        with explained(path):
+            temporary = stack.enter_context(atomic_path(path))
+            writer: _Writer
+            if file_format == "PNG":
+                writer = PngWriter(temporary, shape, bits, options, level=LEVEL)
+            elif file_format == "TIFF":
+                writer = TiffWriter(temporary, shape, bits, options)
+            else:
+                writer = _JpegWriter(temporary, shape, {**write_options(file_format, quality), **options})
+            stack.enter_context(closing(writer))
+
+        def write(pixels: Array) -> None:
+            with explained(path):
+                writer.write(pixels)
+
+        yield write
+        with explained(path):
             writer.finish()
 
 
