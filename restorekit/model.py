@@ -30,6 +30,7 @@ class RestorationModel(nn.Module, ABC):
         pretrained_config: whose the weights are and what may be done with them, if they were loaded by name.
         recipe: registered name and arguments that it was built from, if it was built by name.
         optional: modules that published weights may lack, and what they are for. The result must not need them.
+        is_prepared: whether it is what :func:`restorekit.inference.prepare` made, which :func:`restorekit.restore` runs as it is.
         padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
             right, or ``"centre"``, on all sides.
     """
@@ -41,6 +42,7 @@ class RestorationModel(nn.Module, ABC):
     pretrained_config: PretrainedConfig | None = None
     recipe: Mapping[str, Any] | None = None
     optional: Mapping[str, str] = MappingProxyType({})
+    is_prepared: bool = False
     padding: Padding = "corner"
 
     @abstractmethod

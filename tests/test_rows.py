@@ -25,7 +25,7 @@ from restorekit.cli.main import main
 from restorekit.data import rows
 from restorekit.restoring import files, large
 large.LARGE = files.LARGE = 1
-rows.has_libvips = large.has_libvips = lambda: False
+rows.has_libvips = files.has_libvips = lambda: False
 main()
 """
 
@@ -146,12 +146,24 @@ def _add(seen: list[tuple[Job, Plan, int]], job: Job, plan: Plan, done: int) -> 
     seen.append((job, plan, done))
 
 
-def test_without_libvips_the_shell_command_says_that_a_large_picture_is_held(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("output", "option", "helps"),
+    [
+        ("b.png", "--quality=90", True),
+        ("b.webp", "--quality=90", False),
+        ("b.png", "--compare", False),
+        ("b.png", "--alpha=restore", False),
+    ],
+)
+def test_without_libvips_the_shell_command_names_it_where_it_would_help(
+    tmp_path: Path, output: str, option: str, helps: bool
+) -> None:
     write_picture(sample("RGB", 40, 50), tmp_path / "a.png")
-    command = [sys.executable, "-c", WITHOUT_LIBVIPS, "restore", str(tmp_path / "a.png")]
+    command = [sys.executable, "-c", WITHOUT_LIBVIPS, "restore", str(tmp_path / "a.png"), "-o", str(tmp_path / output), option]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "200"})
-    assert "a.png is held in memory as a whole; to read and write it in parts: pip install 'restorekit[io]'" in done.stderr
-    assert (tmp_path / "a.restored.png").exists()
+    hint = "a.png is held as a whole; to read and write it in parts: pip install 'restorekit[io]'"
+    assert (hint in done.stderr) == helps
+    assert (tmp_path / output).exists()
 
 
 def test_a_format_that_cannot_hold_the_picture_is_refused_before_the_work(tmp_path: Path) -> None:

@@ -234,7 +234,9 @@ class _Run:
 
     def restore(self, restorer: "Restorer", jobs: "list[Job]", report: Any, options: dict[str, Any]) -> None:
         """Restore all files; an interruption leaves with a message."""
+        from restorekit.data.rows import has_libvips
         from restorekit.restoring.files import Outcome, restore_files
+        from restorekit.restoring.large import LARGE, can_go_by_rows
         from restorekit.restoring.video import restore_video
 
         def ended(outcome: Outcome) -> None:
@@ -250,6 +252,9 @@ class _Run:
             tiling = plan.tiling
             if not done:
                 self._say_plan(job, plan)
+                height, width = tiling.size
+                if height * width >= LARGE and not has_libvips() and not options["compare"] and can_go_by_rows(job, restorer):
+                    say_aside(f"{job.source} is held as a whole; to read and write it in parts: pip install 'restorekit[io]'")
             if tiling.num_tiles > 1:
                 description = f"{job.source.name}, tile {done} of {tiling.num_tiles}"
                 self.progress.update(bar, completed=self.ended + done / tiling.num_tiles, description=description)
@@ -273,18 +278,13 @@ class _Run:
             console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
             raise typer.Exit(130) from None
 
-    def _say_plan(self, job: "Job", plan: "Plan") -> None:
+    @staticmethod
+    def _say_plan(job: "Job", plan: "Plan") -> None:
         """Say what a picture takes that is not done at once, before the work."""
-        from restorekit.data.rows import has_libvips
-        from restorekit.restoring.large import LARGE
-
-        height, width = plan.tiling.size
         if plan.tiling.num_tiles > 1:
             memory = "" if plan.needed is None else f", about {plan.needed / 1e9:.1f} GB of memory"
             rows, columns = plan.tiling.tile
             say_aside(f"{job.source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
-        if height * width >= LARGE and not has_libvips():
-            say_aside(f"{job.source} is held in memory as a whole; to read and write it in parts: pip install 'restorekit[io]'")
 
 
 def _report_file(path: Path | None, jobs: "list[Job]", model: str) -> Any:

@@ -129,6 +129,7 @@ def _needed(model: RestorationModel, number: int, tiling: Tiling, dtype: torch.d
     shape = (number, model.image_channels)
     band = 0 if tiling.num_tiles == 1 else math.prod(shape) * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
     try:
-        return BESIDE + band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))
+        weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+        return BESIDE + weights + band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))
     except RuntimeError:
         return None

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import torch
 
+from restorekit.inference.winograd import gains_by_winograd, use_winograd
 from restorekit.model import RestorationModel
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -37,12 +38,19 @@ def prepare(model: Model, *, precision: str = "auto", compile: bool = False) -> 
     prepared = _copied(model, compute_dtype(model, precision, torch.uint8))
     if compile:
         prepared.compile()
+    else:
+        use_winograd(prepared)
+    prepared.is_prepared = True
     return prepared
 
 
 def converted(model: Model, dtype: torch.dtype) -> Model:
-    """Return the network itself if it is of this dtype, or a copy that is."""
-    return model if next(model.parameters()).dtype == dtype else _copied(model, dtype)
+    """Return the network itself if it is ready to compute in this dtype, or a copy that is."""
+    if next(model.parameters()).dtype == dtype and (model.is_prepared or not gains_by_winograd(model)):
+        return model
+    copied = _copied(model, dtype)
+    use_winograd(copied)
+    return copied
 
 
 def _copied(model: Model, dtype: torch.dtype) -> Model:

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from restorekit.checkpoint import remove_leftovers
 from restorekit.data.images import ImageError, Picture, look_at, read_picture, write_picture
+from restorekit.data.rows import has_libvips
 from restorekit.inference.planning import Plan
 from restorekit.restoring.compare import comparison, comparison_path
+from restorekit.restoring.details import details_of
 from restorekit.restoring.large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.restoring.network import Restorer
 from restorekit.restoring.plan import Job, check_output
@@ -55,7 +57,8 @@ class _Piece:
 
     job: Job
     picture: Picture
-    details: dict[str, Any]
+    seconds: dict[str, float]  # that each step took
+    network: dict[str, Any] = field(default_factory=dict)  # how it ran
 
 
 def restore_files(
@@ -97,7 +100,7 @@ def restore_files(
         line = _Line(restorer, pool, report, quality, compare, watch)
         try:
             for group, pixels in _groups(jobs, batch):
-                if pixels >= LARGE * len(group) and not compare and _can_go_by_rows(group, restorer):
+                if pixels >= LARGE * len(group) and has_libvips() and not compare and _can_go_by_rows(group, restorer):
                     while line.pixels:
                         line.advance()
                     line.restore_by_rows(group)
@@ -213,8 +216,8 @@ class _Line:
             return
         seconds = (time.perf_counter() - started) / len(pieces)
         for piece, result in zip(pieces, restored, strict=True):
-            piece.details["seconds"]["network"] = seconds
-            piece.details |= self.restorer.describe(pixels.dtype) | {"batch": len(pieces), "by_rows": False}
+            piece.seconds["network"] = seconds
+            piece.network = {**self.restorer.describe(pixels.dtype), "batch": len(pieces), "by_rows": False}
             yield piece, result.reshape(piece.picture.pixels.shape)
 
 
@@ -261,9 +264,7 @@ def _read(job: Job) -> _Piece:
     started = time.perf_counter()
     picture = read_picture(job.source)
     check_output(job, picture.mode, picture.info)
-    height, width = picture.pixels.shape[:2]
-    details = {"width": width, "height": height, "mode": picture.mode, "bits": 8 * picture.pixels.itemsize}
-    return _Piece(job, picture, details | {"seconds": {"read": time.perf_counter() - started}})
+    return _Piece(job, picture, {"read": time.perf_counter() - started})
 
 
 def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -> dict[str, Any]:
@@ -273,5 +274,5 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
     if compare:
         write_picture(comparison(piece.picture, after), comparison_path(piece.job.target))
     write_picture(after, piece.job.target, quality=quality)
-    piece.details["seconds"]["write"] = time.perf_counter() - started
-    return {**piece.details, "seconds": {step: round(seconds, 4) for step, seconds in piece.details["seconds"].items()}}
+    piece.seconds["write"] = time.perf_counter() - started
+    return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)

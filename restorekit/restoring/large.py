@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from restorekit.data.rows import RowReader, can_be_read_by_rows, can_be_written_by_rows, has_libvips, rows_written
+from restorekit.data.rows import RowReader, can_be_read_by_rows, can_be_written_by_rows, rows_written
+from restorekit.restoring.details import details_of
 from restorekit.restoring.network import Restorer, Watch
 from restorekit.restoring.plan import Job, check_output
 
@@ -17,14 +18,12 @@ LARGE = 2**24  # pixels, from which on pictures go row by row; to hold smaller o
 
 
 def can_go_by_rows(job: Job, restorer: Restorer) -> bool:
-    """Return whether a picture can be restored row by row: from and to PNG, JPEG or TIFF, with the extra ``io``.
+    """Return whether a picture can be restored row by row, where the extra ``io`` is there: from and to PNG, JPEG or TIFF.
 
     Raises:
         ImageError: if the input is no image.
     """
-    if not has_libvips() or restorer.settings.alpha == "restore":
-        return False
-    return can_be_written_by_rows(job.target) and can_be_read_by_rows(job.source)
+    return restorer.settings.alpha == "keep" and can_be_written_by_rows(job.target) and can_be_read_by_rows(job.source)
 
 
 def restore_by_rows(
@@ -63,16 +62,8 @@ def restore_by_rows(
         restored = time.perf_counter() - started
     seconds["network"] = restored - seconds["read"]
     seconds["write"] += time.perf_counter() - started - restored
-    return {
-        "width": width,
-        "height": height,
-        "mode": reader.mode,
-        "bits": 8 * reader.dtype.itemsize,
-        "seconds": {step: round(value, 4) for step, value in seconds.items()},
-        **restorer.describe(reader.dtype),
-        "batch": 1,
-        "by_rows": True,
-    }
+    network = {**restorer.describe(reader.dtype), "batch": 1, "by_rows": True}
+    return details_of(reader.shape, reader.dtype, reader.mode, seconds, network)
 
 
 def _timed(function: Callable[..., Any], seconds: dict[str, float], step: str) -> Callable[..., Any]:
