@@ -310,7 +310,7 @@ def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, 
     return renamed
 
 
-def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
+def check_fits(model: RestorationModel, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
     """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
 
     Args:
@@ -340,7 +340,8 @@ def check_fits(model: nn.Module, state: Mapping[str, Tensor], origin: str, absen
     if not problems:
         problems += _names("shared by the model, different in the file", _unshared(wanted, state))
     if problems:
-        raise CheckpointError(f"{origin} does not fit {type(model).__name__}: " + "; ".join(problems))
+        name = (model.recipe or {}).get("architecture", type(model).__name__)
+        raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
 
 
 def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

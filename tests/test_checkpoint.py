@@ -100,7 +100,7 @@ every_fault = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault._
 def test_weights_that_do_not_fit_are_refused_and_change_nothing(fault, state, model):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     fault(state)
-    with pytest.raises(CheckpointError, match=f"state dict does not fit MultiStage: .*{FAULTS[fault]}"):
+    with pytest.raises(CheckpointError, match=f"state dict does not fit mprnet: .*{FAULTS[fault]}"):
         load_weights(model, state)
     assert_same_state(model, before)
 
@@ -112,7 +112,7 @@ def test_the_file_that_does_not_fit_is_named(fault, state, model, tmp_path):
         torch.save(state, path) if path.suffix == ".pth" else save_file(
             {name: tensor.contiguous() for name, tensor in state.items()}, path
         )
-        with pytest.raises(CheckpointError, match=f"{path.name} does not fit MultiStage: .*{FAULTS[fault]}"):
+        with pytest.raises(CheckpointError, match=f"{path.name} does not fit mprnet: .*{FAULTS[fault]}"):
             load_weights(model, path)
 
 

@@ -326,7 +326,7 @@ def damaged(weights: Path, folder: Path) -> dict[str, str]:
         "missing.safetensors": "1 missing",
         "extra.safetensors": "1 unexpected (extra.weight)",
         "misshapen.safetensors": "is (2, 3), needs",
-        "nan.safetensors": f"does not fit MultiStage: 1 NaN or infinite ({name})\n",
+        "nan.safetensors": f"does not fit mprnet: 1 NaN or infinite ({name})\n",
         "metadata.safetensors": "'arguments' in its metadata is '{not JSON', which is no JSON; if you know the model, create_model",
         "arguments.safetensors": "unexpected keyword argument 'widht'",
         "kind.safetensors": "kind.safetensors (its metadata): 'arguments' is [8], expected a dict",

@@ -17,6 +17,7 @@ from restorekit.cli.main import app
 from restorekit.train.recipe_files import load_recipe
 
 RECIPE = "mprnet_tiny.denoise"
+PAIRS = ["data.layout=folders", "data.degradations=[]", "data.half_size=false"]
 
 
 def command(*arguments):
@@ -116,16 +117,22 @@ def test_what_is_wrong_is_explained(here, overrides, words):
 def test_pairs_that_do_not_fit_are_explained(here, layout, files, words):
     for path, kind in files.items():
         picture(here / "data" / path, **kind)
-    options = [*TINY, "data.path=data", f"data.layout={layout}", "data.degradations=[]", "data.half_size=false"]
+    options = [*TINY, "data.path=data", *PAIRS, f"data.layout={layout}"]
     result, text = run(RECIPE, *options, "-o", "run")
     assert result.exit_code == 1
     assert words in text
+    assert not (here / "run").exists()
 
 
-def test_crops_larger_than_images_are_padded(here):
-    picture(here / "small" / "a.png", size=(20, 9))
-    result, text = run(RECIPE, *TINY, "data.path=small", "run.steps=1", "schedule.warmup=0", "data.crop=32", "-o", "run")
+@pytest.mark.parametrize("options", [["data.path=small"], ["data.path=pairs", *PAIRS]])
+def test_crops_larger_than_images_are_padded_and_that_is_said(here, options):
+    for folder in ("small", "pairs/input", "pairs/target"):
+        picture(here / folder / "a.png", size=(20, 9))
+        picture(here / folder / "b.png", size=(32, 32))
+    result, text = run(RECIPE, *TINY, *options, "run.steps=1", "schedule.warmup=0", "data.crop=32", "-o", "run")
     assert result.exit_code == 0, text
+    place = options[0].removeprefix("data.path=")
+    assert f"warning: 1 images in {place} are smaller than a crop, 32 x 32, and reflected at the right and the bottom: a;" in text
 
 
 def test_another_recipe_or_network_is_refused(here):

@@ -247,6 +247,21 @@ def test_both_images_of_a_pair_are_cropped_and_turned_alike(tmp_path: Path) -> N
     assert all(torch.equal(sample.input, sample.target) for sample in (data[i] for i in range(30)))
 
 
+def test_pairs_are_looked_at_before_they_are_needed(tmp_path: Path) -> None:
+    folder_pair(tmp_path, ["a.png", "b.png", "c.png"], (30, 40))
+    for kind in ("input", "target"):
+        picture(tmp_path / kind / "b.png", (30, 15))
+    pairs = find_pairs(tmp_path / "input", tmp_path / "target")
+    pairs[2].input.write_bytes(pairs[2].input.read_bytes()[:300])  # headers are whole, pixels are not
+    data = PairedCrops(pairs, 16, seed=0)
+    assert data.small == ["b"]
+    with pytest.raises(ImageError, match=r"c.png cannot be read"):
+        [data[i] for i in range(3)]
+    picture(pairs[0].target, (40, 30))
+    with pytest.raises(ImageError, match=r"must have one size; .*input/a.png is 40x30 and .*target/a.png is 30x40"):
+        PairedCrops(pairs, 16, seed=0)
+
+
 def test_small_images_are_reflected_at_the_right_and_the_bottom() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     (crop,) = random_crop([image], 4, np.random.default_rng(0), augment=False)

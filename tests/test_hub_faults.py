@@ -383,7 +383,7 @@ def test_a_bare_pickle_is_refused(hub, register, tmp_path):
         (b"hello", CheckpointError, "is truncated or not a checkpoint"),
         (b"", CheckpointError, "is truncated or not a checkpoint"),
         (GOOD[: len(GOOD) // 2], CheckpointError, "is truncated or not a checkpoint"),
-        (original(network(width=5)), CheckpointError, r"does not fit Small: 3 of another shape"),
+        (original(network(width=5)), CheckpointError, r"does not fit small: 3 of another shape"),
     ],
     ids=["page", "page after a space", "text", "empty", "half", "another network"],
 )

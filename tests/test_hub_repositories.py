@@ -71,7 +71,7 @@ def test_without_weights_only_the_config_is_fetched(published):
 
 def test_arguments_can_be_replaced(published):
     assert create_model(NAME, width=7).head.out_channels == 7
-    with pytest.raises(CheckpointError, match=r"does not fit Small: .* of another shape"):
+    with pytest.raises(CheckpointError, match=r"does not fit small: .* of another shape"):
         create_model(NAME, pretrained=True, width=7)
 
 
@@ -159,7 +159,7 @@ def test_a_repository_without_config_is_explained(hub):
 
 def test_weights_that_do_not_fit_the_config_are_refused(published):
     published.add(REPOSITORY, {"model.safetensors": safetensors(network())})
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: .* does not fit Small: .* of another shape"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: .* does not fit small: .* of another shape"):
         create_model(NAME, pretrained=True)
 
 

@@ -295,8 +295,9 @@ def test_an_image_that_cannot_be_read_saves_first(tmp_path, folder, workers):
     options = [f"data.path={tmp_path / 'pairs'}", "data.layout=folders", "data.degradations=[]", "data.half_size=false"]
     options += [f"data.workers={workers}", "run.batch=2"]
     order = [open_data(recipe(folder, *options))[i].name for i in range(6)]
-    (tmp_path / "pairs" / "input" / f"{order[4]}.png").write_bytes(b"no image")
-    with pytest.raises(ImageError, match=rf"^{tmp_path}/pairs/input/{order[4]}.png is no image that can be read here"):
+    damaged = tmp_path / "pairs" / "input" / f"{order[4]}.png"
+    damaged.write_bytes(damaged.read_bytes()[:300])  # its header is whole
+    with pytest.raises(ImageError, match=rf"^{damaged} cannot be read"):
         train(recipe(folder, *options), tmp_path / "run", device="cpu")
     assert state(tmp_path / "run")["step"] == 2
 

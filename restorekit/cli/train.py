@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restorekit.cli.common import console, fail, say
+from restorekit.cli.common import console, fail, say, warn
 
 EXAMPLES = """
 Examples:
@@ -94,7 +94,15 @@ def train_command(
                     )
 
             try:
-                weights = train(merged, folder, device=device, allow_changes=allow_changes, on_progress=report, stopping=stopping)
+                weights = train(
+                    merged,
+                    folder,
+                    device=device,
+                    allow_changes=allow_changes,
+                    on_progress=report,
+                    on_notice=warn,
+                    stopping=stopping,
+                )
             finally:
                 progress.update(task, visible=progress.tasks[0].started)  # no bar above an error before the first step
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from restorekit.data.degradations import Degradation, Number, degrade, sample_rng
 from restorekit.data.noise import Pixels
-from restorekit.data.pairs import PairPaths, read_pair, read_rgb
+from restorekit.data.pairs import PairPaths, pair_size, read_pair, read_rgb
 
 ORDER = 1  # keeps the source of the order of photographs apart from those of the samples
 SATURATION_PROBABILITY = 1 / 3
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 
 
 class PairedCrops(Dataset[Sample]):
-    """Random crops of pairs of images; files are read when they are needed.
+    """Random crops of pairs of images; headers of files are read at once, and pixels when they are needed.
 
     Every pair is drawn once before any is drawn again, in an order that changes from round to round. Images smaller than a crop are
     reflected at the right and the bottom.
@@ -56,8 +56,12 @@ class PairedCrops(Dataset[Sample]):
         augment: whether to flip and rotate by multiples of 90 degrees.
         saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
 
+    Attributes:
+        small: names of the pairs that are smaller than a crop.
+
     Raises:
         ValueError: if there is no pair, or a number is out of its range.
+        ImageError: if a header says that a pair cannot be used; the message names it.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class PairedCrops(Dataset[Sample]):
     ) -> None:
         _check_numbers(len(pairs), crop, saturation)
         self.pairs = list(pairs)
+        self.small = [pair.name for pair in pairs if min(pair_size(pair)) < crop]
         self.crop = crop
         self.seed = seed
         self.samples = len(pairs) if samples is None else samples
@@ -112,6 +117,9 @@ class DegradedCrops(Dataset[Sample]):
         half_size: whether half of the samples come from photographs at half size, where that still holds a crop: these have more
             detail a pixel.
 
+    Attributes:
+        small: names of the photographs that are smaller than a crop.
+
     Raises:
         ValueError: if there is no photograph, or a number is out of its range.
         ImageError: if a file cannot be used; the message names it.
@@ -131,6 +139,7 @@ class DegradedCrops(Dataset[Sample]):
         _check_numbers(len(photos), crop, 0)
         self.names = [path.stem for path in photos]
         self.photos = [with_half_size(read_rgb(path), crop) if half_size else [read_rgb(path)] for path in photos]
+        self.small = [name for name, sizes in zip(self.names, self.photos, strict=True) if min(sizes[0].shape[:2]) < crop]
         self.degradation = degradation
         self.crop = crop
         self.seed = seed

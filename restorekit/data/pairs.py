@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from restorekit.data.images import FORMATS, ImageError, find_images, normal_mode, read_image
+from restorekit.data.images import FORMATS, ImageError, find_images, look_at, normal_mode, read_image
 from restorekit.data.noise import Pixels
 
 MAX_LISTED = 10
@@ -50,6 +50,19 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
             f"{', '.join(FORMATS)}: {listed(missing)}"
         )
     return [PairPaths(name, path, second[name]) for name, path in first.items()]
+
+
+def pair_size(pair: PairPaths) -> tuple[int, int]:
+    """Return width and height of a pair, whose images are only decoded if something seems to be wrong with them.
+
+    Raises:
+        ImageError: as :func:`read_pair`, except if an image is damaged after its header.
+    """
+    looks = [look_at(path) for path in (pair.input, pair.target)]
+    if looks[0] != looks[1] or looks[0][2] not in ("L", "RGB"):
+        height, width = read_pair(pair)[0].shape[:2]
+        return width, height
+    return looks[0][:2]
 
 
 def read_pair(pair: PairPaths) -> tuple[Pixels, Pixels]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from restorekit.data.datasets import Sample
 from restorekit.data.images import ImageError
+from restorekit.data.pairs import listed
 from restorekit.inference.precision import has_bfloat16
 from restorekit.model import RestorationModel
 from restorekit.parts import ConfigError
@@ -35,6 +37,7 @@ def train(
     device: str = "auto",
     allow_changes: bool = False,
     on_progress: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_notice: Callable[[str], None] = warnings.warn,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Path | None:
     """Train a network as a recipe says, or go on with a run that was interrupted.
@@ -48,6 +51,7 @@ def train(
         device: ``"auto"`` or ``"cpu"``.
         allow_changes: whether to go on with a run of another recipe.
         on_progress: called after each step with its row of the log, in the first process.
+        on_notice: called, in the first process, with what is to be known of the data before the work.
         stopping: asked after each step whether to save and stop.
 
     Returns:
@@ -79,6 +83,11 @@ def train(
             run.check_space(size)
         first = run.resume(**parts)
     if main:
+        if data.small:
+            on_notice(
+                f"{len(data.small)} images in {recipe.data.path} are smaller than a crop, {data.crop} x {data.crop}, and reflected "
+                f"at the right and the bottom: {listed(data.small)}; a smaller data.crop avoids that"
+            )
         run.begin(recipe, accelerator.num_processes)
         journal.open(first)
     batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)

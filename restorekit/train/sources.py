@@ -27,13 +27,13 @@ MIXUP = 2  # keeps the source of what MixUp draws apart from those of the sample
 Example = tuple[Pixels, Pixels]
 
 
-def open_data(recipe: Recipe) -> Dataset[Sample]:
+def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
     Raises:
         ConfigError: if no folder is given, or a degradation is not as it should be.
         DataError: if the folder is not as the layout says.
-        ImageError: if an image cannot be used; of pairs, this is found out when they are needed.
+        ImageError: if an image cannot be used; damage after the header of a pair is found out when the pair is needed.
     """
     data, run = recipe.data, recipe.run
     if not data.path:
