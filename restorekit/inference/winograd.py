@@ -60,7 +60,8 @@ class WinogradConv2d(nn.Conv2d):
         tiles = -(-width // OUTPUTS)
         result = x.new_empty(number, height, tiles, OUTPUTS, self.out_channels)
         rows = min(height, max(1, STRIP * torch.get_num_threads() // (width * channels * x.element_size())))
-        windows, points = (x.new_zeros(rows + 2, tiles, POINTS, channels) for _ in range(2))
+        windows = x.new_zeros(rows + 2, tiles, POINTS, channels)
+        points = torch.empty_like(windows)
         for image, restored in zip(x.permute(0, 2, 3, 1), result, strict=True):
             for top in range(0, height, rows):
                 last = min(rows, height - top)
