@@ -1,10 +1,12 @@
 """Restore images of 4 to 100 megapixels within one bound of memory, by the shell command; write a table.
 
     python benchmarks/large.py -o benchmarks/large.md
+    python benchmarks/large.py --model mprnet_tiny.denoise --precision float32 -o benchmarks/large.md
 
-Images are noise over a gradient, as PNG files without compression. The network is a small MPRNet with random weights, since
-memory and tiles are what is looked at. Peak memory is the highest resident memory of the process (Linux only), less that of
-a process that only imports the library. Each image is restored once. Files go row by row if the extra `io` is installed.
+Images are noise over a gradient, as PNG files without compression. Without --model, the network is a small MPRNet with random
+weights, since memory and tiles are what is looked at. A table is added to what the file holds. Peak memory is the highest resident
+memory of the process (Linux only), less that of a process that only imports the library. Each image is restored once. Files go row
+by row if the extra `io` is installed.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from results import show
 import restorekit
 
 NETWORK = {"width": 16, "unet_step": 8, "ors_step": 0, "num_blocks": 1}
+SMALL = f"MPRNet of width {NETWORK['width']}"
 IMPORTS = "import restorekit.cli.main, restorekit.restoring, restorekit.zoo, restorekit.models"
 # The process tells its own peak: what the parent of a process could ask for is that of the parent, if it was higher.
 PROGRAM = """
@@ -50,24 +53,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="Markdown file to write")
     parser.add_argument("--max-memory", default="2GB")
+    parser.add_argument("--model", help="a model with weights in the package, for longer runs")
+    parser.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         network, image, restored = (Path(folder) / name for name in ("network", "large.png", "restored.png"))
         torch.manual_seed(0)
-        restorekit.create_model("mprnet", **NETWORK).save_pretrained(network)
+        if not arguments.model:
+            restorekit.create_model("mprnet", **NETWORK).save_pretrained(network)
+        options = ["--model", arguments.model or f"local-dir:{network}", "--precision", arguments.precision]
+        options += ["--max-memory", arguments.max_memory, "--overwrite"]
         empty, nothing = (statistics.median(measured) for measured in zip(*(run() for _ in range(3)), strict=True))
         rows = []
         for height, width in SIZES:
             rng = np.random.default_rng(0)
             gradient = np.linspace(0, 200, width, dtype=np.uint8)[None, :, None]
             Image.fromarray(gradient + rng.integers(0, 50, (height, width, 3), dtype=np.uint8)).save(image, compress_level=0)
-            options = ["--model", f"local-dir:{network}", "--max-memory", arguments.max_memory, "--overwrite"]
             seconds, memory = run("restore", str(image), "-o", str(restored), *options)
             rows.append((height * width / 1e6, seconds - empty, memory - nothing))
     further = ["", *(f"{(b[1] - a[1]) / (b[0] - a[0]):.2f}" for a, b in itertools.pairwise(rows))]
     lines = [
-        f"MPRNet of width {NETWORK['width']}, --max-memory {arguments.max_memory}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}; time and memory are over those of a process that imports the library ({empty:.1f} s, "
+        f"{arguments.model or SMALL}, --precision {arguments.precision}, --max-memory {arguments.max_memory}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}; time and memory are over those of a process that imports the library ({empty:.1f} s, "
         f"{nothing:.2f} GB).",
         "",
         "| megapixels | seconds | seconds a megapixel | for each more than in the row above | peak memory, GB |",
@@ -77,7 +84,7 @@ def main() -> None:
             for (pixels, seconds, memory), more in zip(rows, further, strict=True)
         ),
     ]
-    show(lines, arguments.output)
+    show(lines, arguments.output, add=True)
 
 
 if __name__ == "__main__":
