@@ -74,8 +74,8 @@ def main() -> None:
     further = ["", *(f"{(b[1] - a[1]) / (b[0] - a[0]):.2f}" for a, b in itertools.pairwise(rows))]
     lines = [
         f"{arguments.model or SMALL}, --precision {arguments.precision}, --max-memory {arguments.max_memory}, "
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}; time and memory are over those of a process that imports the library ({empty:.1f} s, "
-        f"{nothing:.2f} GB).",
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}; time and memory are over those of a process "
+        f"that imports the library ({empty:.1f} s, {nothing:.2f} GB).",
         "",
         "| megapixels | seconds | seconds a megapixel | for each more than in the row above | peak memory, GB |",
         "|---|---|---|---|---|",
