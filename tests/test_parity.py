@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from parity_fill import fill, picture
 
 from restorekit import create_model, load_weights
+from restorekit.inference import prepare
 from restorekit.train.losses import charbonnier
 from restorekit.zoo import models
 
@@ -86,17 +87,32 @@ def assert_same_state(model, other):
 
 @every_network
 def test_outputs_of_every_stage(name, device):
-    original = {key: torch.from_numpy(fill(key, shape)) for key, shape in original_shapes(name).items()}
-    model = load_weights(create_model(name), original).to(device).eval()
-    expected = np.load(DATA / f"{name}_expected.npz")
-    image = torch.from_numpy(picture(tuple(expected["shape"].tolist()), int(expected["seed"]))).to(device)
+    model, image, stages = target(name)
     for dtype, tolerance in TOLERANCE.items():
-        with torch.no_grad():
-            outputs = model.to(dtype).forward_stages(image.to(dtype))
-        assert len(outputs) == sum(key.startswith("stage") for key in expected)
-        for i, output in enumerate(outputs):
-            wanted = torch.from_numpy(expected[f"stage{i + 1}"]).double()
-            torch.testing.assert_close(output.double().cpu(), wanted, rtol=0, atol=tolerance, msg=f"stage {i + 1}, {dtype}")
+        assert_close_stages(model.to(device, dtype), image.to(device, dtype), stages, tolerance)
+
+
+@every_network
+def test_outputs_of_prepared_networks(name, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # of a processor on which they differ most from the plain ones
+    model, image, stages = target(name)
+    assert_close_stages(prepare(model, precision="float32"), image, stages, TOLERANCE[torch.float32])
+
+
+def target(name):
+    """Return a network, an image, and what the original code makes of it in every stage."""
+    original = {key: torch.from_numpy(fill(key, shape)) for key, shape in original_shapes(name).items()}
+    expected = np.load(DATA / f"{name}_expected.npz")
+    image = torch.from_numpy(picture(tuple(expected["shape"].tolist()), int(expected["seed"])))
+    stages = [torch.from_numpy(expected[f"stage{i + 1}"]).double() for i in range(sum(key.startswith("stage") for key in expected))]
+    return load_weights(create_model(name), original).eval(), image, stages
+
+
+def assert_close_stages(model, image, stages, tolerance):
+    with torch.no_grad():
+        outputs = model.forward_stages(image)
+    for i, (output, wanted) in enumerate(zip(outputs, stages, strict=True)):
+        torch.testing.assert_close(output.double().cpu(), wanted, rtol=0, atol=tolerance, msg=f"stage {i + 1}, {output.dtype}")
 
 
 @pytest.mark.parametrize("name", NUM_PARAMETERS)
