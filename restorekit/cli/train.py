@@ -104,7 +104,7 @@ def train_command(
                     stopping=stopping,
                 )
             finally:
-                progress.update(task, visible=progress.tasks[0].started)  # no bar above an error before the first step
+                progress.live.transient = not progress.tasks[0].started  # no bar above an error before the first step
     except KeyboardInterrupt:
         console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None
