@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from restorekit.data.noise import Pixels
 from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.evaluate.results import Evaluation, ImageResult, Picture, Values
 from restorekit.hub.cache import sha256_of
-from restorekit.inference import local_pooling, prepare, restore
+from restorekit.inference import local_pooling, restore
+from restorekit.inference.precision import compute_dtype, converted
 from restorekit.metrics import dists, lpips
 from restorekit.model import RestorationModel
 
@@ -107,7 +108,7 @@ def evaluate(
 
 
 def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable[[Array], Array]:
-    """Return the function that restores an image with the options of :func:`evaluate`; the network is made ready once.
+    """Return the function that restores an array with the options of :func:`evaluate`; the network is made ready once.
 
     Raises:
         ValueError: if the network has means that cannot be made local.
@@ -117,9 +118,16 @@ def restorer_of(model: RestorationModel, options: Mapping[str, Any]) -> Callable
     if options["pooling"] == "local":
         model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
         options["pooling"] = "global"
-    if options["precision"] != "auto":  # which depends on the pixels
-        model = prepare(model, precision=options["precision"])
-    return partial(restore, model, **options)
+
+    @cache
+    def ready(dtype: np.dtype[Any]) -> RestorationModel:  # "auto" depends on the pixels
+        pixels = torch.from_numpy(np.empty(0, dtype)).dtype
+        return converted(model, compute_dtype(model, options["precision"], pixels))
+
+    def restored(image: Array) -> Array:
+        return restore(ready(image.dtype), image, **options)
+
+    return restored
 
 
 def describe(model: RestorationModel, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
