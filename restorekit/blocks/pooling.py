@@ -4,10 +4,11 @@ Parts that need such statistics hold one of these modules, so that they can be e
 :func:`restorekit.inference.local_pooling`.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from restorekit.ops import global_mean
 
 EPSILON = 1e-5  # added to variances, as PyTorch's instance norm does by default
 
@@ -17,14 +18,7 @@ class GlobalMean(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
         """Return the means."""
-        if _slow_mean(x):
-            return F.avg_pool2d(x, (1, x.shape[-1])).float().mean(dim=-2, keepdim=True).to(x.dtype)
-        return F.adaptive_avg_pool2d(x, 1)
-
-
-def _slow_mean(x: Tensor) -> bool:
-    """Return whether PyTorch would be slow: in half precision on the CPU, its mean can take fifty times as long as that of rows."""
-    return x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16) and not torch.compiler.is_compiling()
+        return global_mean(x)
 
 
 class GlobalNormalisation(nn.Module):

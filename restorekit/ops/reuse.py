@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from restorekit.ops.gradients import prelu
+
 
 def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Return ``x + branch``, in the memory of ``branch`` where that is possible.
@@ -42,9 +44,11 @@ def activate(act: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 
         act: the activation.
         x: features that the caller has made, and does not need afterwards.
     """
-    if type(act) is nn.PReLU and act.num_parameters == 1 and x.device.type == "cpu" and _overwritable(x, act.weight):
+    if type(act) is not nn.PReLU or act.num_parameters > 1:
+        return act(x)
+    if x.device.type == "cpu" and _overwritable(x, act.weight):
         return F.leaky_relu_(x, act.weight.item())
-    return act(x)
+    return prelu(x, act.weight)
 
 
 def _overwritable(target: Tensor, *others: Tensor) -> bool:
