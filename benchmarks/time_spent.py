@@ -25,13 +25,14 @@ from restorekit.data.images import Picture, read_picture, write_picture
 from restorekit.data.samples import sample_photo
 from restorekit.inference import prepare
 
-CONVOLUTIONS, CONVERSIONS = "convolutions", "conversions and copies"
+CONVOLUTIONS, TRANSFORMS, CONVERSIONS = "convolutions", "Winograd's transforms", "conversions and copies"
 KINDS = {  # by the beginning of the names of operations; those of no kind are memory-bound: sums, activations, resizing, means, ...
-    CONVOLUTIONS: ("aten::mkldnn_convolution", "aten::_slow_conv", "aten::mm", "aten::bmm", "aten::addmm"),
+    CONVOLUTIONS: ("aten::mkldnn_convolution", "aten::_slow_conv", "aten::mm", "aten::addmm"),
+    TRANSFORMS: ("aten::bmm",),
     CONVERSIONS: ("aten::copy_", "aten::_to_copy", "aten::to", "aten::clone", "aten::contiguous"),
 }
 MEMORY_BOUND, READ, WRITTEN, REST = "memory-bound operations", "reading the PNG file", "writing the PNG file", "Python and the rest"
-ROWS = (CONVOLUTIONS, MEMORY_BOUND, CONVERSIONS, REST, READ, WRITTEN)
+ROWS = (CONVOLUTIONS, TRANSFORMS, MEMORY_BOUND, CONVERSIONS, REST, READ, WRITTEN)
 
 
 def kind_of(name: str) -> str:
