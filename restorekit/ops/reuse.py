@@ -1,7 +1,7 @@
 """Operations that overwrite features which are needed no more, where no gradient is recorded.
 
 A fresh buffer for every sum costs more time than the sum, because its pages have to be mapped first, and more memory. While
-gradients are recorded, or the network is compiled or exported, these functions are the plain operations.
+gradients are recorded, or the network is compiled or exported, these functions make fresh buffers, as the plain operations do.
 """
 
 import torch
