@@ -17,7 +17,7 @@ SAFE_SHARE = 0.8  # of the memory that is available
 # for code that is loaded as the work begins, and the work space of kernels. Measured at 0.6 to 100 megapixels.
 PROCESS_SHARE = 2.2
 BESIDE = 200_000_000
-BYTES_OF_BAND = 6  # for each value of a row of tiles: the sum of the tiles, and the pixels that they are made of
+BYTES_OF_BAND = 16  # for each value of a row of tiles: their sum, the pixels that they are made of, and rows on the way to the file
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
