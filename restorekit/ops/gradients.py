@@ -1,4 +1,4 @@
-"""Functions whose gradients PyTorch computes slowly on processors, with gradients of our own, which take a tenth of the time there.
+"""Functions whose gradients PyTorch computes slowly on processors, with gradients of our own, which take a fraction of the time.
 
 The values are the same, and the gradients are the same up to rounding. They can be differentiated again, forwards too, and under
 `torch.func`.
