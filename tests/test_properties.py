@@ -30,6 +30,17 @@ def test_join_undoes_split(n, grid, height, width, seed):
     assert torch.equal(join(patches, grid), x)
 
 
+@given(n=st.integers(1, 3), grid=GRIDS, height=st.integers(2, 4), width=st.integers(2, 4))
+def test_patches_keep_the_order_in_memory(n, grid, height, width):
+    x = noise(n, 3, grid.rows * height, grid.cols * width)
+    channels_last = x.contiguous(memory_format=torch.channels_last)
+    patches = split(channels_last, grid)
+    assert torch.equal(patches, split(x, grid))
+    assert torch.equal(join(patches, grid), x)
+    for maps in (patches, join(patches, grid)):
+        assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
 @given(n=st.integers(1, 3), grid=GRIDS)
 def test_patches_of_an_image_stay_together_in_reading_order(n, grid):
     x = noise(n, 1, grid.rows * 2, grid.cols * 3)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
@@ -33,14 +34,14 @@ def split(x: Float[Tensor, "n c h w"], grid: Grid) -> Float[Tensor, "n_patches c
     """
     if grid == WHOLE:
         return x
-    return rearrange(x, "n c (r h) (q w) -> (n r q) c h w", r=grid.rows, q=grid.cols)
+    return _rearrange(x, ("n", "(r h) (q w)"), ("(n r q)", "h w"), grid)
 
 
 def join(x: Float[Tensor, "n_patches c h_patch w_patch"], grid: Grid) -> Float[Tensor, "n c h w"]:
     """Put the patches that :func:`split` made with the same grid together again."""
     if grid == WHOLE:
         return x
-    return rearrange(x, "(n r q) c h w -> n c (r h) (q w)", r=grid.rows, q=grid.cols)
+    return _rearrange(x, ("(n r q)", "h w"), ("n", "(r h) (q w)"), grid)
 
 
 def regrid(x: Float[Tensor, "n_patches c h w"], old: Grid, new: Grid) -> Float[Tensor, "n_regridded c h2 w2"]:
@@ -60,3 +61,11 @@ def least_multiple(needs: Sequence[tuple[Grid, int]]) -> int:
         needs: pairs of a grid and the coarsest stride at which its patches are used.
     """
     return math.lcm(*(side * stride for grid, stride in needs for side in grid))
+
+
+def _rearrange(x: Tensor, old: tuple[str, str], new: tuple[str, str], grid: Grid) -> Tensor:
+    """Rearrange samples and pixels. Maps that are channels last in memory stay so, or convolutions would have to bring it about."""
+    if x.is_contiguous(memory_format=torch.channels_last):
+        pattern = f"{old[0]} c {old[1]} -> {new[0]} {new[1]} c"
+        return rearrange(x, pattern, r=grid.rows, q=grid.cols).contiguous().permute(0, 3, 1, 2)
+    return rearrange(x, f"{old[0]} c {old[1]} -> {new[0]} c {new[1]}", r=grid.rows, q=grid.cols)
