@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from descriptors import MODELS, SMALL_MPRNET
+from hypothesis import given
+from hypothesis import strategies as st
 from parity_fill import fill, picture
 from torch import nn
 
 from restorekit import create_model, load_weights, restore
 from restorekit.blocks import ChannelAttention, ChannelAttentionBlock, HalfInstanceNorm, SimplifiedChannelAttention
+from restorekit.blocks.pooling import GlobalMean
 from restorekit.inference import local_pooling
 from restorekit.inference.local_pooling import LocalMean, LocalNormalisation
 from restorekit.stages import MultiStage, UNetStage
@@ -61,7 +65,7 @@ def naive_regions(window, x):
         yield row, column, x[..., top : top + sides[0], left : left + sides[1]]
 
 
-class NaiveMean(nn.Module):
+class NaiveMean(GlobalMean):
     def __init__(self, window):
         super().__init__()
         self.window = window
@@ -73,7 +77,11 @@ class NaiveMean(nn.Module):
         return means
 
 
-class NaiveNormalisation(NaiveMean):
+class NaiveNormalisation(nn.Module):
+    def __init__(self, window):
+        super().__init__()
+        self.window = window
+
     def forward(self, x):
         normalised = torch.empty_like(x)
         for row, column, region in naive_regions(self.window, x):
@@ -125,6 +133,27 @@ def test_windows_that_cover_the_image_change_nothing(name):
         assert torch.equal(local(image), model(image))
 
 
+@given(size=st.tuples(st.integers(1, 70), st.integers(1, 70)), window=st.tuples(st.integers(1, 80), st.integers(1, 80)))
+def test_means_are_those_of_all_windows_that_fit(size, window):
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = F.avg_pool2d(x, [min(sides) for sides in zip(size, window, strict=True)], stride=1)
+
+    def look(means):
+        torch.testing.assert_close(means, wanted)
+        return means
+
+    for features in (x, x.clone().requires_grad_()):  # memory is overwritten for the first only
+        LocalMean(window).factors(features, look)
+
+
+@pytest.mark.parametrize("part", [LocalMean((3, 5)), LocalNormalisation((3, 5))], ids=["mean", "normalisation"])
+def test_gradients(part):
+    x = torch.randn(1, 2, 5, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(part, x)
+    with torch.no_grad():
+        torch.testing.assert_close(part(x), part(x.detach()))
+
+
 @pytest.mark.parametrize("part", [LocalMean((96, 96)), LocalNormalisation((96, 96))], ids=["mean", "normalisation"])
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_float32_is_accurate_over_long_sides(part, offset):
@@ -135,7 +164,8 @@ def test_float32_is_accurate_over_long_sides(part, offset):
 
 def test_lower_precision_is_summed_in_float32():
     x = torch.rand(1, 2, 40, 2100, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
-    mean = LocalMean((40, 2000))(x)
+    with torch.autocast("cpu", torch.bfloat16):  # which returns float32 from some functions
+        mean = LocalMean((40, 2000))(x)
     assert mean.dtype == torch.bfloat16
     torch.testing.assert_close(mean.double(), LocalMean((40, 2000))(x.double()), rtol=2**-8, atol=0)
 
@@ -164,6 +194,14 @@ def test_restore_pools_locally():
     assert not torch.equal(restore(model, image, precision="float32"), wanted)
     with pytest.raises(ValueError, match="pooling must be one of global, local; got 'max'"):
         restore(model, image, pooling="max")
+
+
+@pytest.mark.parametrize("name", ["mprnet", "hinet", "nafnet"])
+def test_memory_is_told_before(name):
+    plans = []
+    restore(MODELS[name].make(name), torch.rand(3, 16, 440), pooling="local", max_memory="1GB", on_plan=plans.append)
+    (plan,) = plans
+    assert 0 < plan.needed < plan.room
 
 
 @pytest.mark.parametrize(

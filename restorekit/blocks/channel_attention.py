@@ -53,7 +53,7 @@ class ChannelAttention(nn.Module):
 
     def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Return the factors, in (0, 1): one for a channel, or one for each pixel where the mean is a local one."""
-        return self.excite(self.squeeze(self.mean(x)).relu()).sigmoid()
+        return self.mean.factors(x, lambda hidden: self.excite(hidden.relu()).sigmoid(), self.squeeze)
 
 
 @register_block("cab")

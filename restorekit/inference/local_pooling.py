@@ -10,11 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks import ChannelAttention, ChannelAttentionBlock, MultiDconvHeadTransposedAttention
-from restorekit.blocks.pooling import EPSILON, GlobalMean, GlobalNormalisation
+from restorekit.blocks.pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
 from restorekit.model import RestorationModel
 
 Window = tuple[int, int]
 Model = TypeVar("Model", bound=RestorationModel)
+
+BLOCK = 16  # sums that are added up one after the other, before the blocks are
 
 
 def local_pooling(model: Model, train_size: int = 256) -> Model:
@@ -53,7 +55,7 @@ def local_pooling(model: Model, train_size: int = 256) -> Model:
     return local
 
 
-class LocalMean(nn.Module):
+class LocalMean(GlobalMean):
     """Mean of every channel over a window around each pixel.
 
     Args:
@@ -66,9 +68,18 @@ class LocalMean(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Return the mean at each pixel; one for all if the window covers the features."""
+        return super().forward(x) if _covers(self.window, x) else self.factors(x, lambda means: means)
+
+    def factors(self, x: Float[Tensor, "n c h w"], excite: Function, squeeze: nn.Conv2d | None = None) -> Float[Tensor, "n c _ _"]:
+        """Return what functions make of the means, at each pixel; ``excite`` is called for the windows that fit, which are fewer.
+
+        The mean of what the convolution returns is what it returns for the mean, since it is linear. It comes first, because it
+        leaves fewer channels.
+        """
         if _covers(self.window, x):
-            return GlobalMean()(x)
-        return _spread(_window_mean(_accurate(x), self.window), x).to(x.dtype)
+            return super().factors(x, excite, squeeze)
+        means = _window_mean(x if squeeze is None else squeeze(x), self.window)
+        return _spread(excite(means.to(x.dtype)), x)
 
 
 class LocalNormalisation(nn.Module):
@@ -86,7 +97,7 @@ class LocalNormalisation(nn.Module):
         """Return the normalised features."""
         if _covers(self.window, x):
             return GlobalNormalisation()(x)
-        features = _accurate(x)
+        features = x.to(_accurate(x))
         features = features - features.mean(dim=(2, 3), keepdim=True)  # so that squares are small, and their difference accurate
         mean = _window_mean(features, self.window)
         variance = (_window_mean(features.square(), self.window) - mean.square()).clamp(min=0)
@@ -142,22 +153,60 @@ def _covers(window: Window, x: Tensor) -> bool:
     return window[0] >= x.shape[-2] and window[1] >= x.shape[-1]
 
 
-def _accurate(x: Tensor) -> Tensor:
-    """Return features in a precision that sums of many of them can do with: at least float32."""
-    return x if x.dtype == torch.float64 else x.float()
+def _accurate(x: Tensor) -> torch.dtype:
+    """Return a precision that sums of many features can do with: at least float32."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _window_mean(x: Float[Tensor, "n c h w"], window: Window) -> Float[Tensor, "n c h_fits w_fits"]:
-    """Return the means over all windows that fit, from differences of prefix sums along one axis after the other."""
-    for dim, size in ((-2, min(window[0], x.shape[-2])), (-1, min(window[1], x.shape[-1]))):
-        sums = x.cumsum(dim)
-        first = sums.narrow(dim, size - 1, 1)
-        later = sums.narrow(dim, size, sums.shape[dim] - size) - sums.narrow(dim, 0, sums.shape[dim] - size)
-        x = torch.cat((first, later), dim) / size
-    return x
+    """Return the means over all windows that fit, in at least float32."""
+    number, channels, height, width = x.shape
+    rows, columns = min(window[0], height), min(window[1], width)
+    sums = _window_sums(x.permute(0, 2, 3, 1).reshape(number, height, width * channels), rows)
+    sums = _window_sums(sums.reshape(-1, width, channels), columns).div_(rows * columns)
+    return sums.view(number, -1, width - columns + 1, channels).permute(0, 3, 1, 2)
+
+
+def _window_sums(x: Float[Tensor, "m l c"], size: int) -> Float[Tensor, "m l_fits c"]:
+    """Return the sums over all windows of the middle axis that fit; each from the one before, by what enters and leaves."""
+    first, entering, leaving = x[:, :size].sum(1, dtype=_accurate(x)), x[:, size:], x[:, : x.shape[1] - size]
+    if _may_overwrite(x):
+        sums = first.new_empty(x.shape[0], 1 + entering.shape[1], x.shape[2])
+        sums[:, 0] = first
+        sums[:, 1:] = entering
+        sums[:, 1:] -= leaving
+        return _accumulate(sums)
+    return torch.cat((first[:, None], entering.to(first.dtype) - leaving), 1).cumsum(1)
+
+
+def _may_overwrite(x: Tensor) -> bool:
+    """Return whether :func:`_accumulate` is of use: on the CPU, where no gradient is wanted and nothing is compiled."""
+    traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if traced or torch.compiler.is_compiling() or type(x) is not Tensor or (torch.is_grad_enabled() and x.requires_grad):
+        return False
+    return x.device.type == "cpu"
+
+
+def _accumulate(values: Float[Tensor, "m l c"]) -> Float[Tensor, "m l c"]:
+    """Return the cumulative sums along the middle axis, in the same memory.
+
+    They take a small part of the time of PyTorch's, which goes along this axis for each channel by itself. Sums of blocks are added
+    to those of the blocks after them, which is also more accurate.
+    """
+    for place in range(1, BLOCK):
+        sums = values[:, place::BLOCK]  # of all blocks at once
+        sums += values[:, place - 1 :: BLOCK][:, : sums.shape[1]]
+    before = values[:, BLOCK - 1 : -1 : BLOCK].clone()
+    if before.numel():
+        _accumulate(before)
+        for place in range(BLOCK):
+            sums = values[:, BLOCK + place :: BLOCK]
+            sums += before[:, : sums.shape[1]]
+    return values
 
 
 def _spread(means: Float[Tensor, "n c h_fits w_fits"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Return means for every pixel of the features: those of the nearest window that fits."""
     missing = [x.shape[dim] - means.shape[dim] for dim in (-1, -2)]
-    return F.pad(means, [side for total in missing for side in (total // 2, total - total // 2)], mode="replicate")
+    with torch.autocast("cpu", enabled=False):  # which would return float32
+        return F.pad(means, [side for total in missing for side in (total // 2, total - total // 2)], mode="replicate")
