@@ -121,32 +121,45 @@ def _check_parts(model: RestorationModel) -> None:
 
 
 def _windows(model: RestorationModel, train_size: int) -> dict[str, Window]:
-    """Return the window of every global mean by name, from what it meets in an image of the training size."""
+    """Return the window of every global mean by name.
+
+    It follows from the features that the mean meets in the two smallest images, since sides grow evenly with those of the image.
+    """
     multiple = model.size_multiple
     if train_size < 1 or train_size % multiple:
         fits = max(multiple, train_size + -train_size % multiple)
         raise ValueError(f"train_size is {train_size}; this network takes sides that are multiples of {multiple}, such as {fits}")
-    shapes = copy.deepcopy(model).to("meta")  # shapes without numbers
-    windows: dict[str, Window] = {}
+    smallest, larger = _sizes_of_features(model, multiple), _sizes_of_features(model, 2 * multiple)
+    if not smallest:
+        raise ValueError("this network takes no means over the whole image; there is nothing to make local")
+    steps = train_size // multiple - 1
+
+    def window(name: str, dim: int) -> int:
+        return (smallest[name][dim] + steps * (larger[name][dim] - smallest[name][dim])) * 3 // 2
+
+    return {name: (window(name, 0), window(name, 1)) for name in smallest}
+
+
+def _sizes_of_features(model: RestorationModel, side: int) -> dict[str, tuple[int, int]]:
+    """Return height and width of what every global mean meets in a square image."""
+    model = copy.deepcopy(model).eval()
+    sizes: dict[str, tuple[int, int]] = {}
 
     def look(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
-            height, width = inputs[0].shape[-2:]
-            window = (height * 3 // 2, width * 3 // 2)
-            if windows.setdefault(name, window) != window:
+            size = (inputs[0].shape[-2], inputs[0].shape[-1])
+            if sizes.setdefault(name, size) != size:
                 raise ValueError(f"{name} is used at two sizes of features, so that no one window fits; use a module for each")
 
         return hook
 
-    for name, module in shapes.named_modules():
+    for name, module in model.named_modules():
         if type(module) in LOCAL:
             module.register_forward_pre_hook(look(name))
-    dtype = next(model.parameters()).dtype
+    parameter = next(model.parameters())
     with torch.no_grad():
-        shapes(torch.zeros(1, model.image_channels, train_size, train_size, device="meta", dtype=dtype))
-    if not windows:
-        raise ValueError("this network takes no means over the whole image; there is nothing to make local")
-    return windows
+        model(parameter.new_zeros(1, model.image_channels, side, side))
+    return sizes
 
 
 def _covers(window: Window, x: Tensor) -> bool:
