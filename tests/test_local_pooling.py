@@ -77,11 +77,7 @@ class NaiveMean(GlobalMean):
         return means
 
 
-class NaiveNormalisation(nn.Module):
-    def __init__(self, window):
-        super().__init__()
-        self.window = window
-
+class NaiveNormalisation(NaiveMean):
     def forward(self, x):
         normalised = torch.empty_like(x)
         for row, column, region in naive_regions(self.window, x):
@@ -221,6 +217,17 @@ def test_memory_is_told_before(name):
 def test_what_cannot_be_local_is_refused(network, train_size, words):
     with pytest.raises(ValueError, match=words):
         local_pooling(network(), train_size)
+
+
+@pytest.mark.parametrize("layer", [lambda width: nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect"), nn.InstanceNorm2d])
+def test_networks_that_do_not_take_the_smallest_images(layer):
+    model = MultiStage([UNetStage((4, 6), lambda width: nn.Sequential(layer(width), ChannelAttentionBlock(width)))])
+    with pytest.raises((RuntimeError, ValueError)):
+        model(torch.zeros(1, 3, model.size_multiple, model.size_multiple))
+    local = local_pooling(model, train_size=64)
+    encoders = local.get_submodule("stages.0.encoders")
+    found = [{module.window for module in level.modules() if isinstance(module, LocalMean)} for level in encoders]
+    assert found == [{(96, 96)}, {(48, 48)}]
 
 
 def test_a_mean_that_meets_two_sizes_is_refused():

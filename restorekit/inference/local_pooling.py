@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from restorekit.blocks import ChannelAttention, ChannelAttentionBlock, MultiDconvHeadTransposedAttention
 from restorekit.blocks.pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
 from restorekit.model import RestorationModel
+from restorekit.ops.reuse import only_computes
 
 Window = tuple[int, int]
 Model = TypeVar("Model", bound=RestorationModel)
@@ -121,15 +122,16 @@ def _check_parts(model: RestorationModel) -> None:
 
 
 def _windows(model: RestorationModel, train_size: int) -> dict[str, Window]:
-    """Return the window of every global mean by name.
-
-    It follows from the features that the mean meets in the two smallest images, since sides grow evenly with those of the image.
-    """
+    """Return the window of every global mean by name, from what it meets in an image of the training size."""
     multiple = model.size_multiple
     if train_size < 1 or train_size % multiple:
         fits = max(multiple, train_size + -train_size % multiple)
         raise ValueError(f"train_size is {train_size}; this network takes sides that are multiples of {multiple}, such as {fits}")
-    smallest, larger = _sizes_of_features(model, multiple), _sizes_of_features(model, 2 * multiple)
+    followed = copy.deepcopy(model).eval()
+    try:  # sides of features grow evenly with those of the image, so the two smallest tell those of all
+        smallest, larger = (_sizes_of_features(followed, side) for side in (multiple, 2 * multiple))
+    except (RuntimeError, ValueError):  # of norms and padding that take more than a pixel
+        smallest = larger = _sizes_of_features(followed.to("meta"), train_size)  # without numbers, which takes a second
     if not smallest:
         raise ValueError("this network takes no means over the whole image; there is nothing to make local")
     steps = train_size // multiple - 1
@@ -142,7 +144,6 @@ def _windows(model: RestorationModel, train_size: int) -> dict[str, Window]:
 
 def _sizes_of_features(model: RestorationModel, side: int) -> dict[str, tuple[int, int]]:
     """Return height and width of what every global mean meets in a square image."""
-    model = copy.deepcopy(model).eval()
     sizes: dict[str, tuple[int, int]] = {}
 
     def look(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
@@ -153,12 +154,15 @@ def _sizes_of_features(model: RestorationModel, side: int) -> dict[str, tuple[in
 
         return hook
 
-    for name, module in model.named_modules():
-        if type(module) in LOCAL:
-            module.register_forward_pre_hook(look(name))
-    parameter = next(model.parameters())
-    with torch.no_grad():
-        model(parameter.new_zeros(1, model.image_channels, side, side))
+    means = [(name, module) for name, module in model.named_modules() if type(module) in LOCAL]
+    handles = [module.register_forward_pre_hook(look(name)) for name, module in means]
+    image = next(model.parameters()).new_zeros(1, model.image_channels, side, side)
+    try:
+        with torch.no_grad():
+            model(image)
+    finally:
+        for handle in handles:
+            handle.remove()
     return sizes
 
 
@@ -183,21 +187,13 @@ def _window_mean(x: Float[Tensor, "n c h w"], window: Window) -> Float[Tensor, "
 def _window_sums(x: Float[Tensor, "m l c"], size: int) -> Float[Tensor, "m l_fits c"]:
     """Return the sums over all windows of the middle axis that fit; each from the one before, by what enters and leaves."""
     first, entering, leaving = x[:, :size].sum(1, dtype=_accurate(x)), x[:, size:], x[:, : x.shape[1] - size]
-    if _may_overwrite(x):
+    if x.device.type == "cpu" and only_computes(x):
         sums = first.new_empty(x.shape[0], 1 + entering.shape[1], x.shape[2])
         sums[:, 0] = first
         sums[:, 1:] = entering
         sums[:, 1:] -= leaving
         return _accumulate(sums)
     return torch.cat((first[:, None], entering.to(first.dtype) - leaving), 1).cumsum(1)
-
-
-def _may_overwrite(x: Tensor) -> bool:
-    """Return whether :func:`_accumulate` is of use: on the CPU, where no gradient is wanted and nothing is compiled."""
-    traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    if traced or torch.compiler.is_compiling() or type(x) is not Tensor or (torch.is_grad_enabled() and x.requires_grad):
-        return False
-    return x.device.type == "cpu"
 
 
 def _accumulate(values: Float[Tensor, "m l c"]) -> Float[Tensor, "m l c"]:

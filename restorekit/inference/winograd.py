@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit.ops.reuse import only_computes
+
 OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and products that they take
 LEAST_CHANNELS = 80  # with fewer, the transforms take longer than the multiplications that they save
 LEAST_WIDTH = 16
@@ -73,9 +75,7 @@ class WinogradConv2d(nn.Conv2d):
         return result.flatten(2, 3)[:, :, :width].permute(0, 3, 1, 2)
 
     def _can_be_transformed(self, x: Tensor) -> bool:
-        if type(x) is not Tensor or torch.compiler.is_compiling() or (torch.is_grad_enabled() and x.requires_grad):
-            return False
-        return x.device.type == "cpu" and x.dtype == self.kernel.dtype == torch.float32
+        return only_computes(x) and x.device.type == "cpu" and x.dtype == self.kernel.dtype == torch.float32
 
 
 def _fill(windows: Tensor, image: Tensor, top: int) -> None:

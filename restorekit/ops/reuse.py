@@ -51,6 +51,11 @@ def activate(act: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 
     return prelu(x, act.weight)
 
 
+def only_computes(x: Float[Tensor, "..."]) -> bool:
+    """Return whether PyTorch only computes what becomes of these features, and neither records a gradient nor compiles it."""
+    return type(x) is Tensor and not torch.compiler.is_compiling() and not (torch.is_grad_enabled() and x.requires_grad)
+
+
 def _overwritable(target: Tensor, *others: Tensor) -> bool:
     """Return whether a result of all these may be written over the first of them."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or type(target) is not Tensor:
