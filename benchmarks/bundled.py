@@ -20,15 +20,12 @@ from held_out import held_out_crops
 from rich.progress import track
 
 import restorekit
-from restorekit.data.degradations import Degradation, degrade
-from restorekit.data.images import write_image
-from restorekit.data.noise import Pixels
-from restorekit.data.panels import contact_sheet
+from restorekit.data import Degradation, degrade
+from restorekit.images import Pixels, contact_sheet, write_image
 from restorekit.metrics import psnr, ssim
-from restorekit.model import RestorationModel
-from restorekit.train.recipe_files import load_recipe
-from restorekit.train.sources import degradation_of
-from restorekit.zoo import model_from_checkpoint
+from restorekit.models import model_from_checkpoint
+from restorekit.network import RestorationNetwork
+from restorekit.train import degradation_of, load_recipe
 
 UNCHANGED = 100.0  # dB, in place of the infinite PSNR of a clean image that comes back as it was
 TASKS = ("denoise", "deblur", "derain")
@@ -60,7 +57,7 @@ def validation_degradation(task: str) -> Degradation:
 
 
 def measure(
-    model: RestorationModel, clean: Pixels, degraded: Sequence[Pixels], precision: str
+    model: RestorationNetwork, clean: Pixels, degraded: Sequence[Pixels], precision: str
 ) -> tuple[Figures, list[tuple[Pixels, str]]]:
     """Return the figures of an image, and a row of pictures of its first draw."""
     restored = [restorekit.restore(model, image, precision=precision) for image in degraded]

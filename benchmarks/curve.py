@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from restorekit.drawing.sheet import Label, Line, Sheet, check_drawable, save
-from restorekit.train.run import Run
+from restorekit.inspection import Label, Line, Sheet, check_drawable, save
+from restorekit.train import Run
 
 WIDTH, HEIGHT = 380.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 36.0, 34.0

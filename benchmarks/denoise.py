@@ -22,7 +22,8 @@ from held_out import held_out_crops
 from rich.progress import track
 
 import restorekit
-from restorekit.data.noise import Pixels, add_gaussian_noise
+from restorekit.data import add_gaussian_noise
+from restorekit.images import Pixels
 from restorekit.metrics import psnr
 
 SIGMAS = (15, 25, 50)

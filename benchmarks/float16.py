@@ -13,10 +13,8 @@ import numpy as np
 import torch
 
 import restorekit
-from restorekit.data.datasets import central_crop
-from restorekit.data.images import find_images
-from restorekit.data.noise import add_gaussian_noise
-from restorekit.data.pairs import read_rgb
+from restorekit.data import add_gaussian_noise, central_crop, read_rgb
+from restorekit.images import find_images
 from restorekit.metrics import psnr
 
 SMALLEST_NORMAL = 2.0**-14

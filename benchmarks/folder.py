@@ -24,10 +24,9 @@ import torch
 from results import show
 
 import restorekit
-from restorekit.data.images import Picture, write_picture
-from restorekit.data.noise import Pixels, add_gaussian_noise
-from restorekit.data.samples import sample_photo
-from restorekit.restoring import Outcome, Restorer, plan_jobs, restore_files
+from restorekit.batch import Outcome, Restorer, plan_jobs, restore_files
+from restorekit.data import add_gaussian_noise
+from restorekit.images import Picture, Pixels, sample_photo, write_picture
 
 MODEL = "mprnet_tiny.denoise"
 KILLS = 5

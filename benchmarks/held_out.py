@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from restorekit.data.datasets import central_crop
-from restorekit.data.images import find_images
-from restorekit.data.noise import Pixels
-from restorekit.data.pairs import read_rgb
+from restorekit.data import central_crop, read_rgb
+from restorekit.images import Pixels, find_images
 
 
 def held_out_crops(folder: Path, side: int) -> dict[str, Pixels]:

@@ -27,7 +27,7 @@ import restorekit
 
 NETWORK = {"width": 16, "unet_step": 8, "ors_step": 0, "num_blocks": 1}
 SMALL = f"MPRNet of width {NETWORK['width']}"
-IMPORTS = "import restorekit.cli.main, restorekit.restoring, restorekit.zoo, restorekit.models"
+IMPORTS = "import restorekit.batch, restorekit.cli, restorekit.models"
 # The process tells its own peak: what the parent of a process could ask for is that of the parent, if it was higher.
 PROGRAM = """
 import atexit, sys
@@ -35,7 +35,7 @@ from pathlib import Path
 atexit.register(lambda: print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]))
 {imports}
 if sys.argv[1:]:
-    restorekit.cli.main.main()
+    restorekit.cli.main()
 """
 SIZES = ((1632, 2448), (2448, 4080), (4080, 6120), (8160, 12240))
 

@@ -17,14 +17,13 @@ import torch
 from results import show
 
 import restorekit
-from restorekit.allocator import keep_freed_memory
-from restorekit.inference import local_pooling, prepare
+from restorekit.inference import keep_freed_memory, local_pooling, prepare
 
 MODELS = ("mprnet_deblur", "mprnet_derain", "mprnet_tiny", "hinet_deblur", "nafnet_deblur")
 PRECISIONS = ("float32", "bfloat16")
 
 
-def seconds(model: restorekit.RestorationModel, image: torch.Tensor, precision: str) -> float:
+def seconds(model: restorekit.RestorationNetwork, image: torch.Tensor, precision: str) -> float:
     """Return how long a network takes to restore an image."""
     started = time.perf_counter()
     restorekit.restore(model, image, precision=precision, tile=None)

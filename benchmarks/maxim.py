@@ -33,9 +33,10 @@ from speed import resident_memory
 from torch import Tensor
 
 import restorekit
-from restorekit import flax
+from restorekit.checkpoints import read_example
+from restorekit.checkpoints.formats import read_graph_model
 from restorekit.metrics import psnr
-from restorekit.zoo import model_from_checkpoint
+from restorekit.models import model_from_checkpoint
 
 warnings.filterwarnings("ignore", message=".*lack")  # the packages have no heads for coarse images
 TASKS = {"denoise": "denoising", "deblur": "deblurring", "derain": "deraining"}
@@ -50,7 +51,7 @@ def package(folder: Path, task: str) -> Path:
 def build(candidate: str, weights: Path) -> Callable[[Tensor], Tensor]:
     """Return a network as a function; in bfloat16 by autocast, as restore runs it."""
     if candidate.startswith("plain"):
-        network: Callable[[Tensor], Tensor] = PlainMAXIM(flax.read_graph_model(weights))
+        network: Callable[[Tensor], Tensor] = PlainMAXIM(read_graph_model(weights))
     else:
         network = model_from_checkpoint(weights)[0]
 
@@ -74,7 +75,7 @@ def speed(folder: Path, side: int, runs: int, modules: Path | None) -> list[str]
     """Return the table of times."""
     weights = package(folder, "denoise")
     networks = {candidate: build(candidate, weights) for candidate in CANDIDATES}
-    picture = np.asarray(Image.open(io.BytesIO(flax.read_example(weights) or b"")).convert("RGB").resize((side, side)))
+    picture = np.asarray(Image.open(io.BytesIO(read_example(weights) or b"")).convert("RGB").resize((side, side)))
     image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
     outputs = {candidate: network(image) for candidate, network in networks.items()}  # also warms up
     times: dict[str, list[float]] = {candidate: [] for candidate in networks}
@@ -121,7 +122,7 @@ def losses(folder: Path) -> list[str]:
     for task in TASKS:
         weights = package(folder, task)
         model = model_from_checkpoint(weights)[0]
-        pixels = np.asarray(Image.open(io.BytesIO(flax.read_example(weights) or b"")).convert("RGB"))
+        pixels = np.asarray(Image.open(io.BytesIO(read_example(weights) or b"")).convert("RGB"))
         exact, first = timed(model, pixels, "float32")
         rounded, second = timed(model, pixels, "bfloat16")
         stored, _ = timed(model.half().float(), pixels, "float32")
@@ -132,7 +133,7 @@ def losses(folder: Path) -> list[str]:
     return lines
 
 
-def timed(model: restorekit.RestorationModel, pixels: np.ndarray, precision: str) -> tuple[np.ndarray, float]:
+def timed(model: restorekit.RestorationNetwork, pixels: np.ndarray, precision: str) -> tuple[np.ndarray, float]:
     """Return a restored photograph, and the processor seconds that it took."""
     started = time.process_time()
     return restorekit.restore(model, pixels, precision=precision), time.process_time() - started

@@ -28,8 +28,7 @@ from results import show
 from torch import Tensor, nn
 
 import restorekit
-from restorekit.allocator import keep_freed_memory
-from restorekit.inference import prepare
+from restorekit.inference import keep_freed_memory, prepare
 from restorekit.inspection import inspect_model
 
 ORIGINAL = "original, float32"

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from results import show
 
-from restorekit.data.images import Picture, write_picture
-from restorekit.data.samples import sample_photo
+from restorekit.images import Picture, sample_photo, write_picture
 
 
 def seconds(arguments: list[str]) -> float:

@@ -20,10 +20,8 @@ from results import show
 from torch.profiler import ProfilerActivity, profile
 
 import restorekit
-from restorekit.allocator import keep_freed_memory
-from restorekit.data.images import Picture, read_picture, write_picture
-from restorekit.data.samples import sample_photo
-from restorekit.inference import prepare
+from restorekit.images import Picture, read_picture, sample_photo, write_picture
+from restorekit.inference import keep_freed_memory, prepare
 
 CONVOLUTIONS, TRANSFORMS, CONVERSIONS = "convolutions", "Winograd's transforms", "conversions and copies"
 KINDS = {  # by the beginning of the names of operations; those of no kind are memory-bound: sums, activations, resizing, means, ...
@@ -40,7 +38,7 @@ def kind_of(name: str) -> str:
     return next((kind for kind, names in KINDS.items() if name.startswith(names)), MEMORY_BOUND)
 
 
-def spent(model: restorekit.RestorationModel, precision: str, folder: Path) -> tuple[dict[str, float], Counter[str]]:
+def spent(model: restorekit.RestorationNetwork, precision: str, folder: Path) -> tuple[dict[str, float], Counter[str]]:
     """Return seconds by kind for one photograph, and those of each memory-bound operation."""
     seconds = dict.fromkeys(ROWS, 0.0)
     operations: Counter[str] = Counter()

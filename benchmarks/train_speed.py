@@ -21,9 +21,9 @@ from results import show
 from torch import Tensor
 
 import restorekit
-from restorekit.inference.precision import has_bfloat16
-from restorekit.train.build import AllStages
-from restorekit.train.losses import charbonnier, edge
+from restorekit.inference import has_bfloat16
+from restorekit.losses import charbonnier, edge
+from restorekit.train import AllStages
 
 CANDIDATES = {  # whether bfloat16, channels_last, compiled
     "ours, float32": (False, False, False),

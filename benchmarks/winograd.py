@@ -1,4 +1,4 @@
-"""Time convolutions in float32 as PyTorch has them and as ``restorekit.inference.winograd`` has them, alone and in whole networks.
+"""Time convolutions in float32 as PyTorch has them and as ``restorekit.inference.passes`` has them, alone and in whole networks.
 
     pip install -e ".[bench]"
     python benchmarks/winograd.py -o benchmarks/winograd.md
@@ -19,7 +19,7 @@ from results import show
 from torch import Tensor, nn
 
 import restorekit
-from restorekit.inference.winograd import WinogradConv2d, use_winograd
+from restorekit.inference.passes import WinogradConv2d, use_winograd
 
 LAYERS = [(48, 256), (64, 256), (80, 256), (96, 256), (128, 256), (144, 128), (192, 64), (192, 32)]  # channels and side
 NETWORKS = ("mprnet_deblur", "mprnet_denoise")

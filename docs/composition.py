@@ -11,10 +11,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from restorekit.composition import argument_docs, json_schema, summary
-from restorekit.composition.check import network_arguments
-from restorekit.parts import GIVEN, Argument, arguments_of, in_words, part_kind
-from restorekit.registry import registry_of
+from restorekit.composition import argument_docs, json_schema, network_arguments, summary
+from restorekit.parts import GIVEN, Argument, arguments_of, in_words, part_kind, registry_of
 from restorekit.stages import MultiStage
 
 PAGE, SCHEMA = "composition.md", "composition.schema.json"

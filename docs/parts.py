@@ -11,7 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
 from restorekit.composition import summary
-from restorekit.registry import blocks, connectors, stages
+from restorekit.parts import blocks, connectors, stages
 
 FOLDER = Path(__file__).parent / "parts"
 INDEX = "parts/index.md"

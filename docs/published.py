@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from restorekit.pretrained import Bundled, Drive, HubFile, PretrainedConfig, Source, WebFile
-from restorekit.zoo import list_models, pretrained_config
+from restorekit.models import list_models, pretrained_config
+from restorekit.provenance import Bundled, Drive, HubFile, PretrainedConfig, Source, WebFile
 
 PAGE = Path(__file__).parent / "published.md"
 HEAD = """# Published weights

@@ -10,13 +10,12 @@ from typing import Any
 
 from restorekit.composition import argument_docs
 from restorekit.parts import in_words
-from restorekit.train.recipe import WITHOUT_EFFECT, Recipe
-from restorekit.train.recipe_files import list_recipes, load_recipe
+from restorekit.train import WITHOUT_EFFECT, Recipe, list_recipes, load_recipe
 
 PAGE = Path(__file__).parent / "recipes.md"
 HEAD = """# Recipes
 
-<!-- Written by docs/recipes.py; change the docstrings of restorekit/train/recipe.py, and run it again. -->
+<!-- Written by docs/recipes.py; change the docstrings of restorekit/train/_recipe.py, and run it again. -->
 
 A recipe is a TOML file that says all that a training run depends on. `restorekit train` takes the name of one of these, or a
 file of your own:

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from restorekit.composition import compose
-from restorekit.drawing import draw
+from restorekit.inspection import draw
+from restorekit.models import create_model
 from restorekit.stages import MultiStage
-from restorekit.zoo import create_model
 
 ASSETS = Path(__file__).parent / "assets"
 PICTURES = {"mprnet": "mprnet_deblur", "hinet": "hinet_denoise", "maxim": "maxim_s3", "five_stages": "five_stages.toml"}

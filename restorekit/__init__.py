@@ -1,12 +1,13 @@
 """restorekit: image restoration networks out of composable parts."""
 
-from restorekit import inference, metrics, models
-from restorekit.checkpoint import CheckpointError, load_weights
+from restorekit import inference, metrics, models, publish
+from restorekit.checkpoints import load_weights
 from restorekit.composition import compose
+from restorekit.errors import CheckpointError, ConfigError, RestorekitError, WiringError
 from restorekit.inference import restore
-from restorekit.model import RestorationModel
-from restorekit.parts import ConfigError
-from restorekit.registry import (
+from restorekit.models import create_model, list_models, register_model
+from restorekit.network import RestorationNetwork
+from restorekit.parts import (
     create_block,
     create_stage,
     list_blocks,
@@ -16,8 +17,7 @@ from restorekit.registry import (
     register_connector,
     register_stage,
 )
-from restorekit.stages import MultiStage, Stage, StageSpec, WiringError
-from restorekit.zoo import create_model, list_models, register_model
+from restorekit.stages import MultiStage, Stage, StageSpec
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,8 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "MultiStage",
-    "RestorationModel",
+    "RestorationNetwork",
+    "RestorekitError",
     "Stage",
     "StageSpec",
     "WiringError",
@@ -40,6 +41,7 @@ __all__ = [
     "load_weights",
     "metrics",
     "models",
+    "publish",
     "register_activation",
     "register_block",
     "register_connector",

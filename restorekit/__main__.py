@@ -1,5 +1,5 @@
 """``python -m restorekit``, which is also what ``accelerate launch -m restorekit`` starts."""
 
-from restorekit.cli.main import main
+from restorekit.cli import main
 
 main()

@@ -62,8 +62,9 @@ def device(request):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A Hub on loopback that huggingface_hub talks to, an empty cache, and waits that take no time."""
-    from hub_server import HubServer
     from huggingface_hub import constants
+
+    from _helpers.hub_server import HubServer
 
     with HubServer() as server:
         settings = {

@@ -3,25 +3,27 @@
 import importlib
 import pkgutil
 
-from restorekit.blocks.channel_attention import ChannelAttention, ChannelAttentionBlock
-from restorekit.blocks.conv import conv
-from restorekit.blocks.cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
-from restorekit.blocks.entry import AddJoin, ConcatJoin, conv_block
-from restorekit.blocks.gated_mlp import GatedMLP, MultiAxisGatedMLP
-from restorekit.blocks.guidance import AddGuidance, GatedGuidance
-from restorekit.blocks.half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
-from restorekit.blocks.naf import NAFBlock, SimplifiedChannelAttention
-from restorekit.blocks.norm import ChannelLayerNorm
-from restorekit.blocks.original_resolution import OriginalResolutionBlock
-from restorekit.blocks.residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
-from restorekit.blocks.residual_dense import ResidualDenseBlock
-from restorekit.blocks.resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
-from restorekit.blocks.sized import SizedModule, multiple_of
-from restorekit.blocks.spatial_mixing import SpatialMixing
-from restorekit.blocks.supervised_attention import NoSupervision, PlainSupervision, ResidualHead, SupervisedAttentionModule
-from restorekit.blocks.transformer import GatedDconvFeedForward, MultiDconvHeadTransposedAttention, TransformerBlock
+from restorekit.blocks._channel_attention import ChannelAttention, ChannelAttentionBlock
+from restorekit.blocks._conv import conv
+from restorekit.blocks._cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
+from restorekit.blocks._entry import AddJoin, ConcatJoin, conv_block
+from restorekit.blocks._gated_mlp import GatedMLP, MultiAxisGatedMLP
+from restorekit.blocks._guidance import AddGuidance, GatedGuidance
+from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
+from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
+from restorekit.blocks._norm import ChannelLayerNorm
+from restorekit.blocks._original_resolution import OriginalResolutionBlock
+from restorekit.blocks._pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
+from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
+from restorekit.blocks._residual_dense import ResidualDenseBlock
+from restorekit.blocks._resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
+from restorekit.blocks._sized import SizedModule, multiple_of
+from restorekit.blocks._spatial_mixing import Size, SpatialMixing
+from restorekit.blocks._supervised_attention import NoSupervision, PlainSupervision, ResidualHead, SupervisedAttentionModule
+from restorekit.blocks._transformer import GatedDconvFeedForward, MultiDconvHeadTransposedAttention, TransformerBlock
 
 __all__ = [
+    "EPSILON",
     "AddGuidance",
     "AddJoin",
     "ChannelAttention",
@@ -31,9 +33,12 @@ __all__ = [
     "CrossGating",
     "CrossGatingBlock",
     "Downsample",
+    "Function",
     "GatedDconvFeedForward",
     "GatedGuidance",
     "GatedMLP",
+    "GlobalMean",
+    "GlobalNormalisation",
     "HalfInstanceNorm",
     "HalfInstanceNormBlock",
     "MultiAxisGatedMLP",
@@ -49,6 +54,7 @@ __all__ = [
     "ResidualDenseChannelAttentionBlock",
     "ResidualHead",
     "SimplifiedChannelAttention",
+    "Size",
     "SizedModule",
     "SpatialMixing",
     "SplitHeadGating",

@@ -1,1 +1,5 @@
 """The command line."""
+
+from restorekit.cli._main import app, main
+
+__all__ = ["app", "main"]

@@ -9,8 +9,8 @@ An activation that parts share is written once, under ``shared``, and used by it
 attribute ``config`` of a network.
 """
 
-from restorekit.composition.build import compose, read_config
-from restorekit.composition.check import check_config
-from restorekit.composition.schema import argument_docs, json_schema, summary
+from restorekit.composition._build import compose, read_config
+from restorekit.composition._check import check_config, network_arguments
+from restorekit.composition._schema import argument_docs, json_schema, summary
 
-__all__ = ["argument_docs", "check_config", "compose", "json_schema", "read_config", "summary"]
+__all__ = ["argument_docs", "check_config", "compose", "json_schema", "network_arguments", "read_config", "summary"]

@@ -1,1 +1,72 @@
-"""Reading photographs and degrading them."""
+"""Training data: pairs, published layouts, data sets, degradations."""
+
+from restorekit.data._datasets import (
+    DegradedCrops,
+    PairedCrops,
+    Sample,
+    central_crop,
+    drawn_place,
+    random_crop,
+    saturated,
+    to_tensor,
+)
+from restorekit.data._degradations import (
+    JPEG,
+    Combination,
+    DefocusBlur,
+    Degradation,
+    GaussianNoise,
+    MotionBlur,
+    Number,
+    PoissonGaussianNoise,
+    Rain,
+    create_degradation,
+    degradations,
+    degrade,
+    sample_rng,
+    to_pixels,
+)
+from restorekit.data._layouts import LAYOUTS, folders, gopro, hide, rain13k, rain_test, realblur, sidd_medium
+from restorekit.data._noise import add_gaussian_noise
+from restorekit.data._pairs import PairPaths, find_pairs, listed, read_pair, read_rgb
+from restorekit.data._prepare import prepare_sidd
+
+__all__ = [
+    "JPEG",
+    "LAYOUTS",
+    "Combination",
+    "DefocusBlur",
+    "Degradation",
+    "DegradedCrops",
+    "GaussianNoise",
+    "MotionBlur",
+    "Number",
+    "PairPaths",
+    "PairedCrops",
+    "PoissonGaussianNoise",
+    "Rain",
+    "Sample",
+    "add_gaussian_noise",
+    "central_crop",
+    "create_degradation",
+    "degradations",
+    "degrade",
+    "drawn_place",
+    "find_pairs",
+    "folders",
+    "gopro",
+    "hide",
+    "listed",
+    "prepare_sidd",
+    "rain13k",
+    "rain_test",
+    "random_crop",
+    "read_pair",
+    "read_rgb",
+    "realblur",
+    "sample_rng",
+    "saturated",
+    "sidd_medium",
+    "to_pixels",
+    "to_tensor",
+]

@@ -1,17 +1,23 @@
 """Measuring models by the protocols of published data sets."""
 
-from restorekit.evaluate.dnd import write_dnd_submission
-from restorekit.evaluate.protocols import PROTOCOLS, Protocol, find_protocol
-from restorekit.evaluate.report import write_report
-from restorekit.evaluate.results import Evaluation, write_csv, write_results
-from restorekit.evaluate.run import evaluate
+from restorekit.evaluate._dnd import write_dnd_submission
+from restorekit.evaluate._protocols import DND, PROTOCOLS, Example, Protocol, find_protocol
+from restorekit.evaluate._report import write_report
+from restorekit.evaluate._results import Evaluation, ImageResult, Picture, published_text, write_csv, write_results
+from restorekit.evaluate._run import describe, evaluate
 
 __all__ = [
+    "DND",
     "PROTOCOLS",
     "Evaluation",
+    "Example",
+    "ImageResult",
+    "Picture",
     "Protocol",
+    "describe",
     "evaluate",
     "find_protocol",
+    "published_text",
     "write_csv",
     "write_dnd_submission",
     "write_report",

@@ -1,9 +1,9 @@
 """Image quality metrics."""
 
-from restorekit.metrics.alignment import Aligned, align
-from restorekit.metrics.colour import rgb_to_y
-from restorekit.metrics.learned import dists, lpips
-from restorekit.metrics.psnr import psnr
-from restorekit.metrics.ssim import ssim, ssim_3d
+from restorekit.metrics._alignment import Aligned, align
+from restorekit.metrics._colour import rgb_to_y
+from restorekit.metrics._learned import dists, lpips
+from restorekit.metrics._psnr import psnr
+from restorekit.metrics._ssim import SSIM_RADIUS, ssim, ssim_3d, ssim_map
 
-__all__ = ["Aligned", "align", "dists", "lpips", "psnr", "rgb_to_y", "ssim", "ssim_3d"]
+__all__ = ["SSIM_RADIUS", "Aligned", "align", "dists", "lpips", "psnr", "rgb_to_y", "ssim", "ssim_3d", "ssim_map"]

@@ -1,5 +1,10 @@
-"""Publishing a model on the Hugging Face Hub."""
+"""Publishing a model: on the Hugging Face Hub, or to a folder of the same form.
 
-from restorekit.publish.upload import push, save
+Importing this package binds the methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork`;
+``import restorekit`` does so.
+"""
 
-__all__ = ["push", "save"]
+from restorekit.publish._methods import push_to_hub, save_pretrained
+from restorekit.publish._upload import push, save
+
+__all__ = ["push", "push_to_hub", "save", "save_pretrained"]

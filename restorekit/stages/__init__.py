@@ -3,16 +3,20 @@
 import importlib
 import pkgutil
 
-from restorekit.stages.base import Level, Stage, StageSpec, WiringError
-from restorekit.stages.fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
-from restorekit.stages.hinet import HINetStage
-from restorekit.stages.maxim import MAXIMStage
-from restorekit.stages.multi import MultiStage
-from restorekit.stages.orsnet import ORSNetStage
-from restorekit.stages.timm_unet import TimmUNetStage
-from restorekit.stages.unet import UNetStage
+from restorekit.errors import WiringError
+from restorekit.stages._base import Level, Stage, StageSpec
+from restorekit.stages._config import NOT_DATA, SHARED
+from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
+from restorekit.stages._hinet import HINetStage
+from restorekit.stages._maxim import MAXIMStage, mixing_sizes
+from restorekit.stages._multi import MultiStage
+from restorekit.stages._orsnet import ORSNetStage
+from restorekit.stages._timm_unet import TimmUNetStage
+from restorekit.stages._unet import UNetStage
 
 __all__ = [
+    "NOT_DATA",
+    "SHARED",
     "ConcatFusion",
     "CrossStageFeatureFusion",
     "HINetStage",
@@ -27,6 +31,7 @@ __all__ = [
     "TimmUNetStage",
     "UNetStage",
     "WiringError",
+    "mixing_sizes",
 ]
 
 for module in pkgutil.iter_modules(__path__):  # so that the parts of every file are registered, named above or not

@@ -1,1 +1,34 @@
-"""Training: recipes, losses and the loop."""
+"""Training: recipes and the loop."""
+
+from restorekit.train import losses
+from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, stage_losses
+from restorekit.train._guard import Guard
+from restorekit.train._loop import part_company, train
+from restorekit.train._recipe import WITHOUT_EFFECT, LossRecipe, Recipe
+from restorekit.train._recipe_files import differences, list_recipes, load_recipe, recipe_from, to_toml
+from restorekit.train._run import Run
+from restorekit.train._sources import degradation_of, mixed, open_data
+
+__all__ = [
+    "WITHOUT_EFFECT",
+    "AllStages",
+    "Guard",
+    "LossRecipe",
+    "Recipe",
+    "Run",
+    "build_model",
+    "build_optimizer",
+    "build_schedule",
+    "degradation_of",
+    "differences",
+    "list_recipes",
+    "load_recipe",
+    "losses",
+    "mixed",
+    "open_data",
+    "part_company",
+    "recipe_from",
+    "stage_losses",
+    "to_toml",
+    "train",
+]

@@ -1,0 +1,26 @@
+"""Restoring files: pictures, folders of them, videos."""
+
+from restorekit.batch._jobs import Job, Problem, plan_jobs, shard
+from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
+from restorekit.batch._pipeline import Outcome, restore_files
+from restorekit.batch._report import ReportFile
+from restorekit.batch._restorer import Restorer, Settings
+from restorekit.batch._video import FfmpegError, probe, restore_video
+
+__all__ = [
+    "LARGE",
+    "FfmpegError",
+    "Job",
+    "Outcome",
+    "Problem",
+    "ReportFile",
+    "Restorer",
+    "Settings",
+    "can_go_by_rows",
+    "plan_jobs",
+    "probe",
+    "restore_by_rows",
+    "restore_files",
+    "restore_video",
+    "shard",
+]

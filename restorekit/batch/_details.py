@@ -1,0 +1,23 @@
+"""What is said of a picture that was restored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def details_of(
+    shape: tuple[int, ...], dtype: np.dtype[Any], mode: str, seconds: Mapping[str, float], network: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return size, kind of pixels, seconds, and how the network ran, as plain data.
+
+    Args:
+        shape: height and width first.
+        dtype: of the pixels.
+        mode: name of the kind of pixels, as that of :class:`~restorekit.images.Picture`.
+        seconds: that each step took.
+        network: how it ran.
+    """
+    height, width = shape[:2]
+    rounded = {step: round(value, 4) for step, value in seconds.items()}
+    return {"width": width, "height": height, "mode": mode, "bits": 8 * dtype.itemsize, "seconds": rounded, **network}

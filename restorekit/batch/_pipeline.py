@@ -1,0 +1,278 @@
+"""Restoring many files: decoding and encoding beside the network."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit._files import remove_leftovers
+from restorekit.batch._compare import comparison, comparison_path
+from restorekit.batch._details import details_of
+from restorekit.batch._jobs import Job, check_output
+from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
+from restorekit.batch._restorer import Restorer
+from restorekit.errors import ImageError
+from restorekit.images import Picture, has_libvips, look_at, read_picture, write_picture
+from restorekit.inference import Plan
+
+Array = npt.NDArray[Any]
+
+PIXELS_AHEAD = 2**26  # that are decoded and not yet written, at most, unless a single picture has more
+
+
+@dataclass
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        job: the job.
+        error: why it failed; empty if it did not.
+        details: of a file that was restored: size, bits, seconds, and how the network ran.
+    """
+
+    job: Job
+    error: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """``"restored"``, ``"failed"``, or ``"skipped"`` for a file whose output was there."""
+        return "failed" if self.error else "restored" if self.details else "skipped"
+
+
+Report = Callable[[Outcome], None]
+WatchJob = Callable[[Job, Plan, int], None]
+
+
+@dataclass
+class _Piece:
+    """A picture on its way from file to file."""
+
+    job: Job
+    picture: Picture
+    seconds: dict[str, float]  # that each step took
+    network: dict[str, Any] = field(default_factory=dict)  # how it ran
+
+
+def restore_files(
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    report: Report,
+    *,
+    workers: int = 2,
+    batch: int = 1,
+    quality: int | None = None,
+    compare: bool = False,
+    watch: WatchJob = lambda job, plan, done: None,
+) -> None:
+    """Restore picture files, each whole or not at all; one that cannot be restored is reported, and the others go on.
+
+    The network runs in this thread; files are read and written beside it. An interruption (``KeyboardInterrupt``) is passed on
+    after what was being written is written and reported.
+
+    Args:
+        restorer: the network and its settings.
+        jobs: which files become which; those that are done are skipped.
+        report: is called in this thread for each job when it has ended.
+        workers: how many threads read and write.
+        batch: how many pictures of one size go through the network at once. Which ones is settled by all jobs together, those that
+            are done too, so that results do not depend on where an earlier call was interrupted.
+        quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.images.write_picture` takes it.
+        compare: whether to write a picture of before and after beside each output.
+        watch: is called in this thread before the first tile of a picture and after each, with its job, the plan, and the number of
+            tiles that are done.
+    """
+    if workers < 1 or batch < 1:
+        raise ValueError(f"workers and batch must be at least 1; got {workers} and {batch}")
+    for job in jobs:
+        if job.done:
+            report(Outcome(job))
+    pending = [job.target for job in jobs if not job.done]
+    remove_leftovers([*pending, *map(comparison_path, pending)])
+    with ThreadPoolExecutor(workers, "restorekit-files") as pool:
+        line = _Line(restorer, pool, report, quality, compare, watch)
+        try:
+            for group, pixels in _groups(jobs, batch):
+                if pixels >= LARGE * len(group) and has_libvips() and not compare and _can_go_by_rows(group, restorer):
+                    while line.pixels:
+                        line.advance()
+                    line.restore_by_rows(group)
+                    continue
+                while line.pixels and (line.pixels + pixels > PIXELS_AHEAD or len(line.reading) > workers):
+                    line.advance()
+                line.read(group, pixels)
+            while line.pixels:
+                line.advance()
+        finally:  # also after an interruption: what is being written is finished, what is being read is dropped
+            line.finish()
+
+
+class _Line:
+    """What is being read, restored and written at a time."""
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        pool: ThreadPoolExecutor,
+        report: Report,
+        quality: int | None,
+        compare: bool,
+        watch: WatchJob,
+    ) -> None:
+        self.restorer, self.pool, self.report, self.quality, self.compare = restorer, pool, report, quality, compare
+        self.watch = watch
+        self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
+        self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
+        self.pixels = 0  # of all that is under way
+
+    def read(self, group: list[Job], pixels: int) -> None:
+        """Begin to read a group of files."""
+        self.reading.append(([(job, self.pool.submit(_read, job)) for job in group], pixels))
+        self.pixels += pixels
+
+    def advance(self) -> None:
+        """Restore the next group, or wait for the oldest that is being written where there is nothing to restore."""
+        while self.writing and (not self.reading or all(future.done() for _, future in self.writing[0][0])):
+            self._finish_writing()
+            if not self.reading:
+                return
+        if not self.reading:
+            return
+        futures, pixels = self.reading.popleft()
+        pieces = []
+        for job, future in futures:
+            piece = self._result(job, future)
+            if piece is not None:
+                pieces.append(piece)
+        written: list[tuple[Job, Future[dict[str, Any]]]] = []
+        self.writing.append((written, pixels))  # first, so that an interruption forgets nothing
+        for _, alike in groupby(sorted(pieces, key=_kind), key=_kind):
+            for piece, restored in self._restored(list(alike)):
+                if not piece.job.done:
+                    written.append((piece.job, self.pool.submit(_write, piece, restored, self.quality, self.compare)))
+
+    def restore_by_rows(self, group: list[Job]) -> None:
+        """Restore large pictures one after the other, while nothing else is read or written."""
+        for job in group:
+            if job.done:
+                continue
+            try:
+                details = restore_by_rows(self.restorer, job, quality=self.quality, watch=partial(self.watch, job))
+            except Exception as error:  # whatever is wrong with one file, the others go on
+                self._fail(job, error)
+            else:
+                self.report(Outcome(job, details=details))
+
+    def finish(self) -> None:
+        """Drop what is being read, and wait for what is being written."""
+        for futures, _ in self.reading:
+            for _, future in futures:
+                future.cancel()
+        self.reading.clear()
+        while self.writing:
+            self._finish_writing()
+
+    def _finish_writing(self) -> None:
+        futures, pixels = self.writing.popleft()
+        self.pixels -= pixels
+        for job, future in futures:
+            details = self._result(job, future)
+            if details is not None:
+                self.report(Outcome(job, details=details))
+
+    def _result(self, job: Job, future: Future[Any]) -> Any:
+        """Return what a thread gave, or None after reporting why it could not."""
+        try:
+            return future.result()
+        except Exception as error:  # whatever is wrong with one file, the others go on
+            self._fail(job, error)
+            return None
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if not job.done:  # it was read for the sake of its batch only
+            self.report(Outcome(job, error=str(error) or type(error).__name__))
+
+    def _restored(self, pieces: list[_Piece]) -> Iterator[tuple[_Piece, Array]]:
+        """Yield what could be restored of pictures of one kind, together or else one by one."""
+        started = time.perf_counter()
+        try:
+            images = [np.atleast_3d(piece.picture.pixels) for piece in pieces]
+            pixels = np.stack(images) if len(images) > 1 else images[0][None]  # without a copy of what may be large
+            watch = partial(self.watch, pieces[0].job)
+            restored = self.restorer(pixels, alpha=pieces[0].picture.has_alpha, watch=watch)
+        except Exception as error:
+            if len(pieces) == 1:
+                self._fail(pieces[0].job, error)
+            else:
+                for piece in pieces:
+                    yield from self._restored([piece])
+            return
+        seconds = (time.perf_counter() - started) / len(pieces)
+        for piece, result in zip(pieces, restored, strict=True):
+            piece.seconds["network"] = seconds
+            piece.network = {**self.restorer.describe(pixels.dtype), "batch": len(pieces), "by_rows": False}
+            yield piece, result.reshape(piece.picture.pixels.shape)
+
+
+def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
+    """Yield the jobs that go through the network together, where any is to be done, with the number of their pixels."""
+    waiting: dict[tuple[int, int, str], list[Job]] = {}
+    for job in jobs:
+        if batch == 1 and job.done:
+            continue
+        kind = _kind_of(job)
+        group = waiting.setdefault(kind, [])
+        group.append(job)
+        if len(group) == batch:
+            yield from _wanted(waiting.pop(kind), kind)
+    for kind, group in waiting.items():
+        yield from _wanted(group, kind)
+
+
+def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list[Job], int]]:
+    if not all(job.done for job in group):
+        yield group, len(group) * max(1, kind[0] * kind[1])
+
+
+def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
+    try:
+        return all(can_go_by_rows(job, restorer) for job in group)
+    except ImageError:  # which is reported when the file is read
+        return False
+
+
+def _kind_of(job: Job) -> tuple[int, int, str]:
+    try:
+        return look_at(job.source)
+    except ImageError:  # which is reported when the file is read
+        return (0, 0, "")
+
+
+def _kind(piece: _Piece) -> tuple[Any, ...]:
+    return piece.picture.mode, piece.picture.pixels.shape
+
+
+def _read(job: Job) -> _Piece:
+    """Read a picture; what would fail at writing fails here, before the work."""
+    started = time.perf_counter()
+    picture = read_picture(job.source)
+    check_output(job, picture.mode, picture.info)
+    return _Piece(job, picture, {"read": time.perf_counter() - started})
+
+
+def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -> dict[str, Any]:
+    """Write a restored picture, last of all, since its presence says that the job is done."""
+    started = time.perf_counter()
+    after = Picture(restored, piece.picture.info)
+    if compare:
+        write_picture(comparison(piece.picture, after), comparison_path(piece.job.target))
+    write_picture(after, piece.job.target, quality=quality)
+    piece.seconds["write"] = time.perf_counter() - started
+    return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)

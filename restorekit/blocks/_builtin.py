@@ -1,0 +1,16 @@
+"""Modules of PyTorch that parts may be given by name."""
+
+from torch import nn
+
+from restorekit.parts import register_activation, register_block
+
+register_block("identity")(nn.Identity)
+
+for _name, _activation in {
+    "prelu": nn.PReLU,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}.items():
+    register_activation(_name)(_activation)

@@ -1,0 +1,70 @@
+"""How a stage begins: features of the image, joined with what the stage before selected."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from restorekit.blocks._conv import conv
+from restorekit.parts import BlockLike, factory, register_connector
+
+register_connector("conv", role="stem")(conv)
+
+
+@register_connector("conv_block", role="stem")
+def conv_block(
+    image_channels: int, width: int, *, block: BlockLike = "cab", kernel_size: int = 3, bias: bool = False
+) -> nn.Sequential:
+    """Return a stem: a convolution, then a block.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3 ("shallow features").
+
+    Args:
+        image_channels: channels of the image.
+        width: channels of the features.
+        block: makes the block.
+        kernel_size: side of the convolution's kernel.
+        bias: whether the convolution has a bias.
+    """
+    return nn.Sequential(conv(image_channels, width, kernel_size, bias=bias), factory("block", block)(width))
+
+
+@register_connector("concat", role="join")
+class ConcatJoin(nn.Module):
+    """Joins stem features and attended features: concatenation, then a convolution.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3; also HINet (arXiv:2105.06086), with a 1x1 kernel and a bias.
+
+    Args:
+        width: channels of either.
+        out_width: channels of the result.
+        kernel_size: side of the kernel.
+        bias: whether the convolution has a bias.
+    """
+
+    def __init__(self, width: int, out_width: int, *, kernel_size: int = 3, bias: bool = False) -> None:
+        super().__init__()
+        self.conv = conv(2 * width, out_width, kernel_size, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"], attended: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h w"]:
+        """Return the inputs of the stage."""
+        return self.conv(torch.cat((x, attended), dim=1))
+
+
+@register_connector("add", role="join")
+class AddJoin(nn.Module):
+    """Joins stem features and attended features: their sum, then a convolution.
+
+    Args:
+        width: channels of either.
+        out_width: channels of the result.
+        kernel_size: side of the kernel.
+        bias: whether the convolution has a bias.
+    """
+
+    def __init__(self, width: int, out_width: int, *, kernel_size: int = 1, bias: bool = False) -> None:
+        super().__init__()
+        self.conv = conv(width, out_width, kernel_size, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"], attended: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h w"]:
+        """Return the inputs of the stage."""
+        return self.conv(x + attended)

@@ -1,0 +1,183 @@
+"""Resizing of features by two, with a change of width."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from restorekit.blocks._conv import conv
+from restorekit.parts import register_connector
+
+
+@register_connector("bilinear", role="downsample")
+class Downsample(nn.Module):
+    """Halves height and width (bilinear), then changes the width with a 1x1 convolution without bias.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. Bilinear resizing to half an even size is the mean of 2x2
+    pixels, and is computed as that.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+
+    Example:
+        >>> Downsample(16, 24)(torch.zeros(1, 16, 6, 8)).shape
+        torch.Size([1, 24, 3, 4])
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.conv = conv(in_width, out_width, 1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_half w_half"]:
+        """Return features of half the size; both sides must be even."""
+        return self.conv(F.avg_pool2d(x, 2))
+
+
+@register_connector("bilinear", role="upsample")
+class Upsample(nn.Module):
+    """Doubles height and width (bilinear) and changes the width with a 1x1 convolution without bias.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. The published order is resizing first; the two commute, and
+    the convolution costs a quarter on the small side.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+
+    Example:
+        >>> Upsample(24, 16)(torch.zeros(1, 24, 3, 4)).shape
+        torch.Size([1, 16, 6, 8])
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.conv = conv(in_width, out_width, 1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_double w_double"]:
+        """Return features of double the size."""
+        return F.interpolate(self.conv(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+@register_connector("strided_conv", role="downsample")
+class StridedConv(nn.Module):
+    """Halves height and width and changes the width with one convolution of stride 2.
+
+    Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086, with 4x4 kernels without biases; Chen et al., NAFNet,
+    ECCV 2022, arXiv:2204.04676, with 2x2 kernels and biases.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+        kernel_size: side of the kernel in pixels.
+        bias: whether the convolution has a bias.
+
+    Raises:
+        ValueError: if the kernel size is not positive.
+
+    Example:
+        >>> StridedConv(16, 24)(torch.zeros(1, 16, 6, 8)).shape
+        torch.Size([1, 24, 3, 4])
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, kernel_size: int = 4, bias: bool = False) -> None:
+        super().__init__()
+        if kernel_size < 1:
+            raise ValueError(f"kernel_size must be positive; got {kernel_size}")
+        self.conv = nn.Conv2d(in_width, out_width, kernel_size, stride=2, padding=(kernel_size - 1) // 2, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_half w_half"]:
+        """Return features of half the size; both sides must be even."""
+        return self.conv(x)
+
+
+@register_connector("transposed_conv", role="upsample")
+class TransposedConv(nn.Module):
+    """Doubles height and width and changes the width with one transposed convolution: 2x2 kernel, stride 2.
+
+    Each pixel becomes 2x2 pixels, which no other pixel touches. Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+        bias: whether the convolution has a bias.
+
+    Example:
+        >>> TransposedConv(24, 16)(torch.zeros(1, 24, 3, 4)).shape
+        torch.Size([1, 16, 6, 8])
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(in_width, out_width, 2, stride=2, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_double w_double"]:
+        """Return features of double the size."""
+        return self.conv(x)
+
+
+@register_connector("pixel_shuffle", role="upsample")
+class PixelShuffle(nn.Module):
+    """Doubles height and width and changes the width: a 1x1 convolution to four times the width, then pixel shuffle.
+
+    Each pixel becomes 2x2 pixels, whose values are in its channels. Source: Shi et al., CVPR 2016, arXiv:1609.05158; with a 1x1
+    convolution without bias as in Chen et al., NAFNet, ECCV 2022, arXiv:2204.04676.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+
+    Example:
+        >>> PixelShuffle(24, 16)(torch.zeros(1, 24, 3, 4)).shape
+        torch.Size([1, 16, 6, 8])
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.conv = conv(in_width, 4 * out_width, 1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_double w_double"]:
+        """Return features of double the size."""
+        return F.pixel_shuffle(self.conv(x), 2)
+
+
+@register_connector("antialiased", role="downsample")
+class RatioResize(nn.Module):
+    """Resizes by any ratio, bilinear and antialiased, and changes the width with a 1x1 convolution with bias.
+
+    A map that grows is interpolated; one that shrinks is filtered by a triangle as wide as the ratio. The convolution runs on the
+    smaller of the two sizes; in the published order it comes last, and the two commute.
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, which brings all levels of an encoder to each other this way.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output.
+        up: by how much height and width grow.
+        down: by how much they shrink after that.
+
+    Raises:
+        ValueError: if a ratio is not positive, or both are more than 1.
+
+    Example:
+        >>> RatioResize(16, 24)(torch.zeros(1, 16, 6, 8)).shape
+        torch.Size([1, 24, 3, 4])
+        >>> RatioResize(64, 16, up=4, down=1)(torch.zeros(1, 64, 3, 4)).shape
+        torch.Size([1, 16, 12, 16])
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, up: int = 1, down: int = 2) -> None:
+        super().__init__()
+        if min(up, down) != 1:
+            raise ValueError(f"up and down must be positive, and one of them 1; got up={up}, down={down}")
+        self.up, self.down = up, down
+        self.conv = conv(in_width, out_width, 1, bias=True)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_resized w_resized"]:
+        """Return the resized features; ``down`` must divide both sides."""
+        if self.up > 1:
+            return F.interpolate(self.conv(x), scale_factor=float(self.up), mode="bilinear", align_corners=False)
+        if self.down > 1:
+            size = (x.shape[-2] // self.down, x.shape[-1] // self.down)
+            wide = x if x.dtype == torch.float64 else x.float()  # on the CPU there is no such filter for half precision
+            x = F.interpolate(wide, size=size, mode="bilinear", align_corners=False, antialias=True).to(x.dtype)
+        return self.conv(x)

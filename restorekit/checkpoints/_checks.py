@@ -1,0 +1,56 @@
+"""Whether weights fit a model."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import torch
+from torch import Tensor
+
+from restorekit.errors import CheckpointError
+from restorekit.network import RestorationNetwork
+
+
+def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
+    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
+
+    Args:
+        model: the model.
+        state: the weights.
+        origin: where they are from, for the message.
+        absent: modules whose weights may be missing.
+    """
+    wanted = {
+        name: tensor
+        for name, tensor in model.state_dict(keep_vars=True).items()
+        if not any(name.startswith(f"{module}.") for module in absent)
+    }
+    problems = [
+        *_names("missing", [name for name in wanted if name not in state]),
+        *_names("unexpected", [name for name in state if name not in wanted]),
+    ]
+    both = [name for name in wanted if name in state]
+    misshapen = [name for name in both if state[name].shape != wanted[name].shape]
+    problems += _names(
+        "of another shape",
+        misshapen,
+        lambda name: f"{name} is {tuple(state[name].shape)}, needs {tuple(wanted[name].shape)}",
+    )
+    if not problems:
+        problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
+    if not problems:
+        problems += _names("shared by the model, different in the file", _unshared(wanted, state))
+    if problems:
+        name = (model.recipe or {}).get("architecture", type(model).__name__)
+        raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
+
+
+def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Return names whose tensor the model shares with an earlier name, and whose value differs from that one's."""
+    first: dict[int, str] = {}
+    return [name for name, tensor in wanted.items() if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])]
+
+
+def _names(problem: str, names: list[str], describe: Callable[[str], str] = str) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(describe(name) for name in names[:3])
+    return [f"{len(names)} {problem} ({shown}{', ...' if len(names) > 3 else ''})"]

@@ -1,0 +1,51 @@
+"""Weights of networks that were written in flax: names, and the order of dimensions.
+
+A flax parameter is named by its path, such as ``"encoder/Conv_0/kernel"``, and its kernels have their dimensions in another order
+than those of PyTorch. Two formats hold such weights: archives of numpy, and TensorFlow.js graph models.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from restorekit.network import RestorationNetwork
+
+Arrays = dict[str, npt.NDArray[Any]]
+TARGET = "opt/target/"  # below it are the weights in a file that holds the state of an optimiser, too
+LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
+
+
+def without_optimiser(names: Iterable[str]) -> dict[str, str]:
+    """Return the names of weights in a file -> their paths; names of the state of an optimiser are left out."""
+    names = list(names)
+    return {name: name.removeprefix(TARGET) for name in names if name.startswith(TARGET)} or {name: name for name in names}
+
+
+def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork) -> dict[str, Tensor]:
+    """Return weights with the names and the order of dimensions of PyTorch; weights that are not of flax are returned as they are.
+
+    Args:
+        state: weights by name.
+        model: the model that they are for, whose ``original_names`` say which module a path stands for.
+    """
+    modules = dict(model.named_modules())
+    converted = {}
+    for name, tensor in state.items():
+        path, _, leaf = name.rpartition("/")
+        if not path or leaf not in LEAVES:
+            converted[name] = tensor
+            continue
+        module = modules.get(model.original_names.get(path, ""))
+        converted[f"{path}.{LEAVES[leaf]}"] = _kernel(tensor, module) if leaf == "kernel" else tensor
+    return converted
+
+
+def _kernel(kernel: Tensor, module: nn.Module | None) -> Tensor:
+    """Return a kernel in the order of dimensions that a module of PyTorch has."""
+    if kernel.ndim == 2:  # of a dense layer: in, out
+        return kernel.T[:, :, None, None] if isinstance(module, nn.Conv2d) else kernel.T
+    if isinstance(module, nn.ConvTranspose2d):  # height, width, in, out, and rotated by 180 degrees
+        return kernel.flip(0, 1).permute(2, 3, 0, 1)
+    return kernel.permute(3, 2, 0, 1)  # height, width, in, out

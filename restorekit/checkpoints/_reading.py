@@ -1,0 +1,65 @@
+"""From a file to a state dict, whatever the format."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorekit.checkpoints._flax import without_optimiser
+from restorekit.checkpoints._names import State
+from restorekit.checkpoints.formats import read_graph_model, read_npz, read_safetensors, read_torch
+from restorekit.errors import CheckpointError
+
+WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
+PREFIX = "module."
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> State:
+    """Read a state dict from a file; wrappers such as ``state_dict`` and ``module.`` are undone.
+
+    Args:
+        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or a TensorFlow.js model: its folder, or an npm
+            package (``.tgz``).
+
+    Raises:
+        CheckpointError: if the file is missing, truncated, not a checkpoint, or a pickle that wants more than tensors;
+            such a pickle is refused, never executed.
+    """
+    path = Path(path)
+    if path.is_dir() or (path.suffix in (".npz", ".tgz") and path.is_file()):
+        try:
+            arrays = read_graph_model(path) if path.is_dir() or path.suffix == ".tgz" else read_npz(path)
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        return unwrap(arrays, str(path))
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}")
+    return unwrap(read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path), str(path))
+
+
+def unwrap(content: Any, origin: str) -> State:
+    """Return the state dict inside what a file held.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(f"{origin} holds no state dict: got {type(content).__name__}; expected names and tensors")
+    for name, value in content.items():
+        numbers = isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+        if not isinstance(name, str) or not numbers:
+            raise CheckpointError(f"{origin} holds no state dict: {name!r} is a {type(value).__name__}, expected a tensor")
+    names = without_optimiser(content)
+    return {short.removeprefix(PREFIX): _tensor(content[name]) for name, short in names.items()}
+
+
+def _tensor(value: Any) -> Tensor:
+    return torch.from_numpy(np.array(value, order="C")) if isinstance(value, np.ndarray) else value

@@ -1,0 +1,63 @@
+"""From a model to a file."""
+
+import os
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from restorekit._files import atomic_path
+from restorekit.checkpoints._names import State, to_original_names
+from restorekit.checkpoints.formats import save_safetensors
+from restorekit.network import RestorationNetwork
+
+
+def save_weights(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write the weights of a model to a safetensors file, atomically.
+
+    A parameter that several modules share is written once for each name, so that every reader loads the file strictly.
+
+    Args:
+        model: the model.
+        path: where to; an existing file is replaced.
+        metadata: strings to keep beside the weights.
+        dtype: dtype to store floating-point tensors in; by default their own.
+
+    Raises:
+        OSError: if the file cannot be written; nothing is left of it.
+    """
+    with atomic_path(path) as temporary:
+        save_safetensors(_stored(model, dtype), temporary, metadata)
+
+
+def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+    """Write the weights of a model under the names of the original authors, for their code and other programs.
+
+    Args:
+        model: the model.
+        path: where to, atomically: a ``.safetensors`` file, or else a file of ``torch.save`` with the key ``state_dict``.
+        dtype: dtype to store; by default that of the parameters.
+
+    Raises:
+        ValueError: if the network was never published, so that there are no such names.
+        OSError: if the file cannot be written; nothing is left of it.
+    """
+    state = to_original_names(_stored(model, dtype), model.original_names)
+    with atomic_path(path) as temporary:
+        if temporary.suffix == ".safetensors":
+            save_safetensors(state, temporary)
+        else:
+            torch.save({"state_dict": state}, temporary)
+
+
+def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:
+    return {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }

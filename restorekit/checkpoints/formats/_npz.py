@@ -1,0 +1,27 @@
+"""Archives of numpy (``.npz``), which hold weights of flax."""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from restorekit.checkpoints._flax import Arrays, without_optimiser
+
+
+def read_npz(path: Path) -> Arrays:
+    """Return the arrays of a ``.npz`` file, without the state of an optimiser; nothing in the file is executed.
+
+    Raises:
+        ValueError: if the file is truncated, no such archive, or holds pickled objects.
+    """
+    import zipfile
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {short: archive[name] for name, short in without_optimiser(archive.files).items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        if "pickle" in str(error):
+            raise ValueError(
+                "it holds pickled objects, which can run code when they are read; refused, save arrays only"
+            ) from error
+        raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error

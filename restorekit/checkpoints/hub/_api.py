@@ -1,0 +1,184 @@
+"""All traffic with the Hugging Face Hub: through huggingface_hub, with errors that say what to do, and checked checksums."""
+
+import fnmatch
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+from restorekit._files import sha256_of
+from restorekit.checkpoints.hub._errors import LONGEST_WAIT, IntegrityError, NotFoundError, UnreachableError, explain_hub_errors
+from restorekit.provenance import HubFile
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")  # of weights, in the order of preference
+SIZE_TOLERANCE = 0.02  # published sizes are rounded
+
+
+@dataclass(frozen=True)
+class RepositoryFile:
+    """A file in a repository.
+
+    Attributes:
+        name: its name in the repository.
+        size: size in bytes, if the Hub says it.
+        sha256: its checksum, if the Hub says it.
+    """
+
+    name: str
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of a repository at one commit.
+
+    Attributes:
+        repository: ``"owner/name"``.
+        commit: hash of the commit.
+        files: its files.
+        folder: where they are, if they come from the cache because the Hub cannot be asked.
+    """
+
+    repository: str
+    commit: str
+    files: tuple[RepositoryFile, ...]
+    folder: Path | None = None
+
+    def download(self, name: str) -> Path:
+        """Return the path of a file in the cache of huggingface_hub, which it is fetched to if it is not there.
+
+        Raises:
+            WeightsError: if it cannot be had, or its checksum is not the one that the Hub says.
+        """
+        place = f"{name} of {self.repository}"
+        file = next((file for file in self.files if file.name == name), None)
+        if file is None:
+            raise NotFoundError(f"{place}: no such file; the repository has {_listed(self.files)}")
+        if _leads_out(name):
+            raise IntegrityError(
+                f"{place}: this name leads out of the folder of the repository; refused, and do report it to the Hub"
+            )
+        if self.folder is not None:
+            return self.folder / name
+
+        def fetch(anew: bool) -> Path:
+            return Path(str(client().hf_hub_download(self.repository, name, revision=self.commit, force_download=anew)))
+
+        for anew in (False, True):  # a copy in the cache may be damaged; a file that comes damaged twice is refused
+            path = patiently(partial(fetch, anew), place)
+            if file.sha256 in (None, found := sha256_of(path)):
+                return path
+        discard(path)
+        raise IntegrityError(f"{place}: damaged; sha256 is {found}, the Hub says {file.sha256}; nothing was kept, try again")
+
+    def candidates(self, source: HubFile, size: int | None) -> Iterator[str]:
+        """Yield the names of files that may hold the weights, likely ones first.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        files = [file for file in self.files if file.name.endswith(SUFFIXES)]
+        chosen = [file for file in files if fnmatch.fnmatch(file.name.lower(), source.filename.lower())]
+        if not chosen and size is not None:
+            chosen = [file for file in files if file.size is not None and abs(file.size - size) <= SIZE_TOLERANCE * size]
+        if not chosen:
+            raise NotFoundError(f"{self.repository}: no weights there fit {source.filename!r}; it has {_listed(self.files)}")
+        rank = [next(i for i, suffix in enumerate(SUFFIXES) if file.name.endswith(suffix)) for file in chosen]
+        yield from (file.name for _, file in sorted(zip(rank, chosen, strict=True), key=lambda pair: (pair[0], pair[1].name)))
+
+    def url(self, name: str) -> str:
+        """Return the address of a file."""
+        return f"{client().endpoint}/{self.repository}/resolve/{self.commit}/{name}"
+
+
+def client() -> "HfApi":
+    """Return the client; HF_ENDPOINT, HF_TOKEN and the others were read when huggingface_hub was imported."""
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="restorekit")
+
+
+def snapshot(repository: str, revision: str | None) -> Snapshot:
+    """Return what is in a repository, from the Hub, or from the cache of huggingface_hub if the Hub cannot be asked.
+
+    Raises:
+        WeightsError: if neither has it.
+    """
+    from huggingface_hub import constants
+
+    place = f"{repository}{f'@{revision}' if revision else ''}"
+
+    def ask() -> Snapshot:
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        info = client().model_info(repository, revision=revision, files_metadata=True, timeout=timeout)
+        files = [RepositoryFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or []]
+        return Snapshot(repository, info.sha or "main", tuple(files))
+
+    try:
+        return patiently(ask, place)
+    except UnreachableError:
+        cached = _cached_snapshot(repository, revision)
+        if cached is None:
+            raise
+        return cached
+
+
+def patiently(call: Callable[[], T], place: str) -> T:
+    """Return what ``call`` returns; while the server is busy, wait and try again.
+
+    Raises:
+        WeightsError: if it fails for good.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with explain_hub_errors(place):
+                return call()
+        except UnreachableError as error:
+            wait = error.retry_after
+            if wait is None or wait > LONGEST_WAIT or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(wait * 2**attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def discard(path: Path) -> None:
+    """Remove a file from the cache of huggingface_hub, where names are links to what they hold."""
+    held = path.resolve()
+    path.unlink(missing_ok=True)
+    held.unlink(missing_ok=True)
+
+
+def _cached_snapshot(repository: str, revision: str | None) -> Snapshot | None:
+    from huggingface_hub import constants, scan_cache_dir
+
+    if not Path(constants.HF_HUB_CACHE).is_dir():
+        return None
+    for repo in scan_cache_dir(constants.HF_HUB_CACHE).repos:
+        if repo.repo_id != repository or repo.repo_type != "model":
+            continue
+        for cached in repo.revisions:
+            if revision == cached.commit_hash or (revision or "main") in cached.refs:
+                files = [
+                    RepositoryFile(file.file_path.relative_to(cached.snapshot_path).as_posix(), file.size_on_disk, None)
+                    for file in cached.files
+                ]
+                return Snapshot(repository, cached.commit_hash, tuple(files), cached.snapshot_path)
+    return None
+
+
+def _leads_out(name: str) -> bool:
+    return "\\" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+
+
+def _listed(files: tuple[RepositoryFile, ...]) -> str:
+    names = sorted(file.name for file in files)
+    return (", ".join(names[:8]) + (", ..." if len(names) > 8 else "")) or "no files"

@@ -1,0 +1,157 @@
+"""Repositories that this library writes: a config, weights, a card. What they say is checked before it is used."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from restorekit.checkpoints.hub._api import snapshot
+from restorekit.checkpoints.hub._cache import Entry
+from restorekit.checkpoints.hub._errors import NotFoundError, WeightsError
+from restorekit.checkpoints.hub._fetch import WEIGHTS_FILE
+from restorekit.provenance import UNKNOWN, HubFile, LocalFile, Metric, PretrainedConfig, Source, WeightsLicence
+
+CONFIG_FILE = "config.json"
+LARGEST_CONFIG = 2**20  # bytes
+WANTED = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
+PREFIX = "hf-hub:"
+NAME = re.compile(r"hf-hub:(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w-][\w.-]*(/[\w-][\w.-]*)*))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What a repository says of the model in it.
+
+    Attributes:
+        config: how the model is built: ``architecture`` and ``arguments``, or ``composition``.
+        about: what is known of its weights.
+    """
+
+    config: Mapping[str, Any]
+    about: PretrainedConfig
+
+    @classmethod
+    def open(cls, name: str, *, anew: bool = False) -> "Repository":
+        """Read the config of ``hf-hub:owner/repo[@revision]``: from the cache if its weights are there, else from the Hub.
+
+        Args:
+            name: the name.
+            anew: ask the Hub in any case.
+
+        Raises:
+            WeightsError: if the name is not one, or the config cannot be had or used.
+        """
+        match = NAME.fullmatch(name)
+        if match is None or "--" in name or ".." in name:
+            raise WeightsError(
+                f"{name!r} is no name of a repository; it must be like hf-hub:owner/repo or hf-hub:owner/repo@revision"
+            )
+        repository, revision = match["repository"], match["revision"]
+        entry = Entry(name)
+        record = entry.record() if entry.weights.is_file() and not anew else None
+        if record is not None:
+            return cls(record.config, _about(record.config, (HubFile(repository, WEIGHTS_FILE, revision),)))
+        found = snapshot(repository, revision)
+        try:
+            path = found.download(CONFIG_FILE)
+        except NotFoundError as error:
+            raise NotFoundError(f"{error}. A repository that restorekit can build a model from has a {CONFIG_FILE}") from error
+        config = read_config(path, f"{CONFIG_FILE} of {repository}")
+        return cls(config, _about(config, (HubFile(repository, WEIGHTS_FILE, found.commit),)))
+
+    @classmethod
+    def open_folder(cls, folder: Path) -> "Repository":
+        """Read the config of a local folder in the form of a repository.
+
+        Raises:
+            WeightsError: if it has none, or it cannot be used.
+        """
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                raise NotFoundError(f"no {name} in {folder}; such a folder is written by model.save_pretrained(folder)")
+        config = read_config(folder / CONFIG_FILE, str(folder / CONFIG_FILE))
+        return cls(config, _about(config, (LocalFile(folder / WEIGHTS_FILE),)))
+
+
+def read_config(path: Path, origin: str) -> dict[str, Any]:
+    """Return what is in the file of a config, checked.
+
+    Raises:
+        WeightsError: if it is no config.
+    """
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
+    try:
+        config = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{origin} is no JSON ({error}); {WANTED}") from error
+    return checked_config(config, origin)
+
+
+def checked_config(config: Any, origin: str) -> dict[str, Any]:
+    """Return a config that is one: plain data that names an architecture and its arguments, or holds a composition.
+
+    Raises:
+        WeightsError: if it is anything else.
+    """
+    if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
+        raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
+    kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict}
+    for key, kind in kinds.items():
+        if key in config and not isinstance(config[key], kind):
+            raise WeightsError(f"{origin}: {key!r} is {config[key]!r}, expected a {kind.__name__}")
+    return config
+
+
+def about_to_data(about: PretrainedConfig) -> dict[str, Any]:
+    """Return what is known of weights as plain data; the places where they are do not belong to it."""
+    data = dataclasses.asdict(about)
+    del data["sources"]
+    return data
+
+
+def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source, ...] = ()) -> PretrainedConfig:
+    """Return what is known of weights from plain data.
+
+    Raises:
+        WeightsError: if something is missing, or unknown.
+    """
+    known = _printable(data)
+    try:
+        known["licence"] = WeightsLicence(**_typed(known["licence"], WeightsLicence))
+        known["metrics"] = tuple(Metric(**_typed(metric, Metric)) for metric in known.get("metrics", ()))
+        plain = {field: known[field] for field in ("task", "training_data", "trained_by", "source")}
+        _typed(plain | {"size": known.get("size")}, PretrainedConfig)
+        return PretrainedConfig(**{**known, "sources": sources})
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        fields = ", ".join(field.name for field in dataclasses.fields(PretrainedConfig) if field.name != "sources")
+        raise WeightsError(f"{origin} does not say what is known of the weights ({error}); it must have {fields}") from error
+
+
+def _typed(data: Mapping[str, Any], kind: type) -> Mapping[str, Any]:
+    """Return data whose values are of the types that the fields of a dataclass have; otherwise raise a ``TypeError``."""
+    hints = get_type_hints(kind)
+    for field, value in data.items():
+        if not isinstance(value, int | float if hints[field] is float else hints[field]):
+            raise TypeError(f"{field} is {value!r}")
+    return data
+
+
+def _printable(value: Any) -> Any:
+    """Return plain data with spaces for what would break a line or command a terminal: it is for people, and from anyone."""
+    if isinstance(value, str):
+        return "".join(character if character.isprintable() else " " for character in value)
+    if isinstance(value, Mapping):
+        return {key: _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
+
+
+def _about(config: Mapping[str, Any], sources: tuple[Source, ...]) -> PretrainedConfig:
+    """Return what a config says of its weights; if it says nothing that can be read, nothing is stated, or allowed."""
+    try:
+        return about_from_data(config.get("weights", {}), CONFIG_FILE, sources)
+    except WeightsError:
+        return PretrainedConfig("not stated", UNKNOWN, sources, "not stated", "not stated", "not stated")

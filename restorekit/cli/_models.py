@@ -1,0 +1,74 @@
+"""``restorekit models``."""
+
+from typing import Annotated
+
+import typer
+
+from restorekit.cli._common import fail, say
+from restorekit.cli._weights import described, facts, mebibytes
+
+WIDTH = 160  # of the table; narrower terminals wrap its lines, names are never cut
+
+EXAMPLES = """
+Examples:
+
+  restorekit models
+
+  restorekit models 'mprnet_de*' --task deblur
+
+  restorekit models mprnet_deblur --details
+"""
+
+
+def models_command(
+    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'mprnet_de*'.", show_default=False)] = "",
+    task: Annotated[
+        str | None, typer.Option(help="Only weights for this task: denoise, deblur or derain.", show_default=False)
+    ] = None,
+    commercial_use: Annotated[bool, typer.Option("--commercial-use", help="Only weights that allow commercial use.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Tell all of the weights: terms, training, figures with their protocol, places.")
+    ] = False,
+) -> None:
+    """List models: name, task, parameters, size and licence of the weights, and where the weights are.
+
+    A size that nobody states is shown with ~: that of the parameters in float32.
+    """
+    from functools import cache
+
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from restorekit.models import architectures, list_models, pretrained_config
+    from restorekit.provenance import Drive
+
+    restricted = task is not None or commercial_use
+    weights = list_models(f"{pattern}*" if pattern else "", pretrained=True, task=task, commercial_use=commercial_use or None)
+    unweighted = [] if restricted else [name for name in list_models(pattern) if not architectures.get(name).pretrained]
+    if not weights and not unweighted:
+        fail("no model fits; run `restorekit models` to see all")
+    if details:
+        say("\n\n".join(described(name, facts(pretrained_config(name))) for name in weights))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "task", "parameters", "weights", "licence of the weights", "commercial use", "where"):
+        table.add_column(heading, no_wrap=True)
+
+    @cache  # a large network takes a while to build, and several weights may be for it
+    def count(architecture: str) -> int:
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in architectures.get(architecture).builder().parameters())
+
+    for name in [*weights, *unweighted]:
+        parameters = count(name.partition(".")[0])
+        if name in unweighted:
+            table.add_row(name, "-", f"{parameters:,}", "-", "-", "-", "-")
+            continue
+        config = pretrained_config(name)
+        size = f"~{mebibytes(4 * parameters)}" if config.size is None else mebibytes(config.size)
+        source = next(iter(config.sources), "not published")
+        where = "Google Drive" if isinstance(source, Drive) else str(source)
+        allowed = "yes" if config.licence.commercial_use else "no"
+        table.add_row(name, config.task, f"{parameters:,}", size, config.licence.name, allowed, where)
+    Console(highlight=False, width=WIDTH).print(table)

@@ -1,0 +1,144 @@
+"""``restorekit train``."""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from restorekit.cli._common import console, fail, say, warn
+
+EXAMPLES = """
+Examples:
+
+  restorekit train mprnet_tiny.denoise data.path=photos/ validation.path=held-out/
+
+  restorekit train mprnet_deblur.gopro data.path=GOPRO_Large/ -o runs/deblur run.batch=4 optimizer.lr=1e-4
+
+  restorekit train mine.toml model.init=runs/deblur/best.safetensors --print
+
+  accelerate launch --num_processes 4 -m restorekit train mprnet_derain.rain13k data.path=Rain13K/
+"""
+
+
+def train_command(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe of this package, or a .toml file.", show_default=False)],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Values to replace: section.key=value.", show_default=False)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder of the run; an interrupted run goes on.", show_default="runs/ and the recipe's name"
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the merged recipe, and do nothing.")] = False,
+    allow_changes: Annotated[bool, typer.Option("--allow-changes", help="Go on with a run of another recipe.")] = False,
+    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+) -> None:
+    """Train a network as a recipe says.
+
+    A recipe says what to train, on what, and how; every value can be replaced. The same command goes on with a run that was
+    interrupted, as if it had not been: Ctrl-C saves and stops. The folder of the run holds recipe.toml, log.jsonl, checkpoint.pth,
+    pictures, TensorBoard's files, and the weights with a model card.
+    """
+    from restorekit.errors import ConfigError
+    from restorekit.train import load_recipe, to_toml
+
+    try:
+        merged = load_recipe(recipe, overrides or ())
+        text = to_toml(merged)
+    except ConfigError as error:
+        fail(error, 2)
+    if show:
+        sys.stdout.write(text)
+        return
+    folder = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from restorekit.train import part_company, train
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    progress = Progress(*columns, console=console, disable=not first)
+    try:
+        with _asked_to_stop() as stopping, progress:
+            task = progress.add_task("reading images", total=merged.run.steps, start=False, speed="")
+
+            def report(row: dict[str, Any]) -> None:
+                if not progress.tasks[0].started:
+                    progress.update(task, completed=row["step"])
+                    progress.start_task(task)
+                speed = f"{row['seconds']:.2f} s a step"
+                progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}", speed=speed)
+                if row["skipped"]:
+                    console.print(
+                        f"step {row['step']} skipped: loss {row['loss']:.3g}, gradient {row['gradient_norm']:.3g}, samples "
+                        f"{row['samples'][0]} to {row['samples'][1]}"
+                    )
+                if "psnr" in row:
+                    console.print(
+                        f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}"
+                    )
+
+            try:
+                weights = train(
+                    merged,
+                    folder,
+                    device=device,
+                    allow_changes=allow_changes,
+                    on_progress=report,
+                    on_notice=warn,
+                    stopping=stopping,
+                )
+            finally:
+                progress.live.transient = not progress.tasks[0].started  # no bar above an error before the first step
+    except KeyboardInterrupt:
+        console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, FloatingPointError, RuntimeError, ImportError) as error:
+        fail(error)
+    part_company()
+    if weights is None:
+        if first:
+            console.print(f"stopped; everything is saved. {_resuming(folder)}")
+        raise typer.Exit(130)
+    if first:
+        say(f"weights: {weights}")
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether the user, or the system, wants the run to stop; a second Ctrl-C interrupts at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        console.print("stopping after this step; once more to stop at once")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _resuming(folder: Path) -> str:
+    """Return how to go on with a run."""
+    command = f"restorekit {shlex.join(sys.argv[1:])}"
+    return f"The same command goes on with {folder}: {command}"

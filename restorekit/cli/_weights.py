@@ -1,0 +1,243 @@
+"""``restorekit weights``: what is published, what is in the cache."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorekit.cli._common import complain, fail, say
+from restorekit.provenance import Drive, PretrainedConfig, WebFile
+
+if TYPE_CHECKING:
+    from restorekit.checkpoints.hub import Entry
+
+EXAMPLES = """
+Examples:
+
+  restorekit weights list
+
+  restorekit weights info mprnet_deblur.gopro
+
+  restorekit weights download 'mprnet_*'
+
+  restorekit weights download hf-hub:owner/repo
+
+  restorekit weights verify
+
+  restorekit weights clear mprnet_deblur.gopro
+"""
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look after the weights on this machine.", epilog=EXAMPLES)
+
+Names = Annotated[
+    list[str],
+    typer.Argument(help="Names or patterns: arch.tag, 'arch*', hf-hub:owner/repo.", metavar="NAME...", show_default=False),
+]
+Name = Annotated[str, typer.Argument(help="Name: arch.tag, arch or hf-hub:owner/repo.", metavar="NAME", show_default=False)]
+
+
+@app.command("list")
+def list_command() -> None:
+    """List all weights: size, whether they are on this machine, licence."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from restorekit.checkpoints import hub
+    from restorekit.models import list_models, pretrained_config
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "size", "on this machine", "licence"):
+        table.add_column(heading, no_wrap=True)
+    registered = list_models(pretrained=True)
+    cached = {entry.name: entry for entry in hub.entries() if entry.weights.is_file()}
+    total = 0
+    for name in [*registered, *(name for name in cached if name not in registered)]:
+        about = pretrained_config(name)
+        here, size = "no", about.size
+        if about.bundled_path():
+            here = "bundled"
+        elif name in cached:
+            here, size = "cached", cached[name].weights.stat().st_size
+            total += size
+        table.add_row(name, "-" if size is None else mebibytes(size), here, escape(about.licence.summary))
+    Console(highlight=False, width=132).print(table)
+    say(f"\n{mebibytes(total)} in {hub.home()}")
+
+
+@app.command("info")
+def info_command(name: Name) -> None:
+    """Show all that is known of weights: licence, training, figures, places, and the copy on this machine."""
+    from restorekit.checkpoints import hub
+    from restorekit.models import full_name, pretrained_config
+
+    try:
+        name = full_name(name)
+        about = pretrained_config(name)
+    except ValueError as error:
+        fail(error)
+    record, here = hub.Entry(name).record(), hub.Entry(name).weights
+    known = facts(about)
+    if record is not None:
+        known += [("fetched", f"{record.when} from {record.origin}"), ("sha256", f"{record.sha256}, of what was fetched")]
+        known += [("cached", f"{here} ({mebibytes(record.size)})" if here.is_file() else "no longer")]
+    elif about.bundled_path() is None:
+        known += [("cached", "no")]
+    say(described(name, known))
+
+
+@app.command("download")
+def download_command(names: Names) -> None:
+    """Fetch weights into the cache; what is there already is not fetched again.
+
+    Weights that cannot be had are reported, the others are fetched, and the exit status is 1.
+    """
+    from restorekit.models import fetch_weights
+
+    failed = False
+    for name in _matching(names):
+        try:
+            path = fetch_weights(name)
+        except (ValueError, OSError) as error:
+            complain(error)
+            failed = True
+        else:
+            say(f"{name}: {path} ({mebibytes(path.stat().st_size)})")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("path")
+def path_command(name: Name) -> None:
+    """Print the path of weights that are on this machine."""
+    from restorekit.checkpoints import hub
+    from restorekit.models import full_name, pretrained_config
+
+    try:
+        name = full_name(name)
+        cached = hub.Entry(name).cached()
+        path = cached.path if cached else hub.in_place(pretrained_config(name))
+    except ValueError as error:
+        fail(error)
+    if path is None:
+        fail(f"{name} is not on this machine; run `restorekit weights download {name}`")
+    say(str(path))
+
+
+@app.command("verify")
+def verify_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Names; all if none.", show_default=False)] = None,
+) -> None:
+    """Compare the files in the cache with the checksums of when they were written."""
+    from restorekit.checkpoints import hub
+
+    damaged = 0
+    entries = _cached(names)
+    if not entries:
+        say(f"nothing in {hub.home()}")
+    for entry in entries:
+        if not entry.weights.is_file():
+            say(f"{entry.name}: cleared")
+        elif entry.cached() is None:
+            damaged += 1
+            say(f"{entry.name}: DAMAGED; it will be fetched anew, or run `restorekit weights clear {entry.name}`")
+        else:
+            say(f"{entry.name}: good")
+    if damaged:
+        fail(f"{damaged} damaged in {hub.home()}")
+
+
+@app.command("trust")
+def trust_command(name: Name) -> None:
+    """Fetch weights anew and accept them although they differ from those of the first use."""
+    from restorekit.checkpoints import hub
+    from restorekit.models import fetch_weights, full_name
+
+    try:
+        name = full_name(name)
+        before = hub.Entry(name).record()
+        path = fetch_weights(name, trust=True)
+    except (ValueError, OSError) as error:
+        fail(error)
+    after = hub.Entry(name).record()
+    if after is None:
+        say(f"{name} is used where it is: {path}")
+        return
+    same = before is not None and before.content == after.content
+    say(f"{name}: sha256 {after.sha256} from {after.origin} is trusted" + ("; the weights are those of before" if same else ""))
+
+
+@app.command("clear")
+def clear_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Names.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Clear the whole cache.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove the records of the first use too.")] = False,
+) -> None:
+    """Remove weights from the cache; the record of their checksum stays, so that a change is noticed later."""
+    if bool(names) == everything:
+        fail("name the weights to clear, or pass --all", 2)
+    try:
+        freed = sum(entry.clear(forget=forget) for entry in _cached(names))
+    except (ValueError, OSError) as error:
+        fail(error)
+    say(f"{mebibytes(freed)} freed; downloads of huggingface_hub have a cache of their own: `hf cache`")
+
+
+def facts(about: PretrainedConfig) -> list[tuple[str, str]]:
+    """Return what is known of weights: labels and texts."""
+    figures = {(metric.dataset, metric.protocol): "" for metric in about.metrics}
+    for metric in about.metrics:
+        figures[metric.dataset, metric.protocol] += f", {metric.name} {metric.text}{metric.unit}"
+    return [
+        ("task", about.task),
+        ("licence", about.licence.summary),
+        ("terms", about.licence.url or "nobody stated any"),
+        ("trained", f"by {about.trained_by}, on {about.training_data}"),
+        ("source", about.source),
+        *(("figures", f"{dataset}: {told[2:]} ({protocol})") for (dataset, protocol), told in figures.items()),
+        ("size", "not known" if about.size is None else mebibytes(about.size)),
+        *(("places", source.url if isinstance(source, Drive | WebFile) else str(source)) for source in about.sources),
+    ]
+
+
+def described(name: str, known: list[tuple[str, str]]) -> str:
+    """Return a name and what is known of it, in two columns; a label is not repeated."""
+    width = max(len(label) for label, _ in known)
+    lines, before = [name], ""
+    for label, text in known:
+        lines.append(f"  {label if label != before else '':{width}}  {text}")
+        before = label
+    return "\n".join(lines)
+
+
+def mebibytes(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / 2**20:.1f} MiB"
+
+
+def _matching(names: list[str]) -> list[str]:
+    """Return the names that patterns stand for."""
+    from restorekit.models import list_models
+
+    found = []
+    for name in names:
+        matches = list_models(name, pretrained=True) if "*" in name or "?" in name else [name]
+        if not matches:
+            fail(f"no weights fit {name!r}; run `restorekit weights list`", 2)
+        found += matches
+    return found
+
+
+def _cached(names: list[str] | None) -> "list[Entry]":
+    """Return the entries of the cache with these names; all if there are none."""
+    from restorekit.checkpoints import hub
+    from restorekit.models import full_name
+
+    entries = {entry.name: entry for entry in hub.entries()}
+    try:
+        wanted = [full_name(name) for name in names] if names else list(entries)
+    except ValueError as error:
+        fail(error)
+    unknown = [name for name in wanted if name not in entries]
+    if unknown:
+        fail(f"not in the cache: {', '.join(unknown)}; it has {', '.join(entries) or 'nothing'} ({hub.home()})")
+    return [entries[name] for name in wanted]

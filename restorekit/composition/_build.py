@@ -1,0 +1,92 @@
+"""Building a network from data."""
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from restorekit.composition._check import check_config, network_arguments
+from restorekit.errors import ConfigError, WiringError
+from restorekit.parts import activation, arguments_of, part_kind, registry_of
+from restorekit.stages import SHARED, MultiStage, Stage
+
+
+def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
+    """Build a network from data.
+
+    Args:
+        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one; the ``config.json``
+            of ``save_pretrained`` does. ``stages`` is needed, everything else has the defaults of
+            :class:`restorekit.MultiStage`.
+
+    Returns:
+        The network, with new weights.
+
+    Raises:
+        ConfigError: if a key or a name is unknown, or a value of a wrong type; the message says where, and what is nearest.
+        WiringError: if a stage cannot be built with its arguments, or the stages do not fit together; the message names them.
+
+    Example:
+        >>> model = compose({"stages": [{"name": "unet", "widths": [8, 12], "block": "cab"}], "image_channels": 1})
+        >>> model.size_multiple
+        2
+    """
+    config = read_config(config)
+    check_config(config)
+    shared = {name: activation(part) for name, part in config.get(SHARED, {}).items()}
+    stages = [_stage(_resolved(part, "stage", shared), f"stages[{i}]") for i, part in enumerate(config["stages"])]
+    kinds = {argument.name: part_kind(argument.hint) for argument in network_arguments()}
+    arguments = {key: _resolved(value, kinds[key], shared) for key, value in config.items() if key in kinds}
+    return MultiStage(stages, **arguments)
+
+
+def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a composition as a dict, from a mapping or a file.
+
+    Raises:
+        ConfigError: if the file is missing, of another kind, or cannot be parsed.
+    """
+    if isinstance(config, Mapping):
+        return dict(config)
+    if not isinstance(config, str | os.PathLike):
+        raise ConfigError(f"a composition is a mapping with the key 'stages', or the path of a file; got a {type(config).__name__}")
+    path = Path(config)
+    parsers: dict[str, Callable[[str], Any]] = {".json": json.loads, ".toml": tomllib.loads}
+    if path.suffix not in parsers:
+        raise ConfigError(f"{path}: a composition is a .json or .toml file")
+    try:
+        content = parsers[path.suffix](path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # of the parsers, and of text that is not UTF-8
+        raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}; a composition is a mapping with the key 'stages'")
+    saved = content.get("composition")  # by save_pretrained
+    return saved if isinstance(saved, dict) else content
+
+
+def _stage(part: Any, path: str) -> Stage:
+    """Build a stage; an argument that only its constructor can check is reported with the path."""
+    arguments = {"name": part} if isinstance(part, str) else dict(part)
+    name = arguments.pop("name")
+    try:
+        return cast(Stage, registry_of("stage").get(name)(**arguments))
+    except ValueError as error:
+        raise WiringError(f"{path} ({name}): {error}") from error
+
+
+def _resolved(value: Any, kind: str | None, shared: Mapping[str, nn.Module]) -> Any:
+    """Return an argument with the activations that are shared in place of their names."""
+    if kind == "activation" and isinstance(value, str) and value.startswith("@"):
+        return shared[value[1:]]
+    if kind is not None and isinstance(value, list):
+        return [_resolved(entry, kind, shared) for entry in value]
+    if kind is None or not isinstance(value, Mapping):
+        return value
+    kinds = {argument.name: part_kind(argument.hint) for argument in arguments_of(kind, value["name"])}
+    return {key: _resolved(entry, kinds.get(key), shared) for key, entry in value.items()}

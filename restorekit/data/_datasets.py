@@ -1,0 +1,232 @@
+"""Data sets for training: random crops of pairs, or of clean photographs and what a degradation makes of them.
+
+Sample ``i`` depends on the seed and on ``i`` alone: not on workers, processes, or samples before it. A run that goes on at step n
+asks for the samples from n times the batch on, and is the run that it would have been.
+"""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from restorekit.data._degradations import Degradation, Number, degrade, sample_rng
+from restorekit.data._pairs import PairPaths, pair_size, read_pair, read_rgb
+from restorekit.images import Pixels
+
+ORDER = 1  # keeps the source of the order of photographs apart from those of the samples
+SATURATION_PROBABILITY = 1 / 3
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Sample(NamedTuple):
+    """One pair to train on, or a batch of them.
+
+    Attributes:
+        input: degraded image in [0, 1].
+        target: clean image.
+        name: of the photograph.
+        number: index of the sample; with the seed of the data set it says all that was drawn.
+    """
+
+    input: Float[Tensor, "c h w"]
+    target: Float[Tensor, "c h w"]
+    name: str
+    number: int
+
+
+class PairedCrops(Dataset[Sample]):
+    """Random crops of pairs of images; headers of files are read at once, and pixels when they are needed.
+
+    Every pair is drawn once before any is drawn again, in an order that changes from round to round. Images smaller than a crop are
+    reflected at the right and the bottom.
+
+    Args:
+        pairs: the files, from :func:`find_pairs` or a layout.
+        crop: side of a crop in pixels.
+        seed: seed of all that is drawn.
+        samples: how many samples there are; by default as many as pairs.
+        augment: whether to flip and rotate by multiples of 90 degrees.
+        saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
+
+    Attributes:
+        small: names of the pairs that are smaller than a crop.
+
+    Raises:
+        ValueError: if there is no pair, or a number is out of its range.
+        ImageError: if a header says that a pair cannot be used; the message names it.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[PairPaths],
+        crop: int,
+        *,
+        seed: int,
+        samples: int | None = None,
+        augment: bool = True,
+        saturation: Number = 0,
+    ) -> None:
+        _check_numbers(len(pairs), crop, saturation)
+        self.pairs = list(pairs)
+        self.small = [pair.name for pair in pairs if min(pair_size(pair)) < crop]
+        self.crop = crop
+        self.seed = seed
+        self.samples = len(pairs) if samples is None else samples
+        self.augment = augment
+        self.saturation = saturation
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample.
+
+        Raises:
+            IndexError: if there is no sample of this index.
+            ImageError: if a file cannot be used; the message names it.
+        """
+        rng = sample_rng(self.seed, _checked(index, self.samples))
+        pair = self.pairs[drawn_place(self.seed, index, len(self.pairs))]
+        images = random_crop(read_pair(pair), self.crop, rng, augment=self.augment)
+        if self.saturation and rng.random() < SATURATION_PROBABILITY:
+            factor = rng.uniform(1 - self.saturation, 1 + self.saturation)
+            images = [saturated(image, factor) for image in images]
+        return Sample(to_tensor(images[0]), to_tensor(images[1]), pair.name, index)
+
+
+class DegradedCrops(Dataset[Sample]):
+    """Random crops of clean photographs, degraded; photographs are held in memory.
+
+    Every photograph is drawn once before any is drawn again. Those smaller than a crop are reflected at the right and the bottom.
+
+    Args:
+        photos: image files.
+        degradation: what to do to a crop, from :mod:`restorekit.data`.
+        crop: side of a crop in pixels.
+        seed: seed of all that is drawn.
+        samples: how many samples there are; by default as many as photographs.
+        augment: whether to flip and rotate by multiples of 90 degrees.
+        half_size: whether half of the samples come from photographs at half size, where that still holds a crop: these have more
+            detail a pixel.
+
+    Attributes:
+        small: names of the photographs that are smaller than a crop.
+
+    Raises:
+        ValueError: if there is no photograph, or a number is out of its range.
+        ImageError: if a file cannot be used; the message names it.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Path],
+        degradation: Degradation,
+        crop: int,
+        *,
+        seed: int,
+        samples: int | None = None,
+        augment: bool = True,
+        half_size: bool = False,
+    ) -> None:
+        _check_numbers(len(photos), crop, 0)
+        self.names = [path.stem for path in photos]
+        self.photos = [with_half_size(read_rgb(path), crop) if half_size else [read_rgb(path)] for path in photos]
+        self.small = [name for name, sizes in zip(self.names, self.photos, strict=True) if min(sizes[0].shape[:2]) < crop]
+        self.degradation = degradation
+        self.crop = crop
+        self.seed = seed
+        self.samples = len(photos) if samples is None else samples
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample.
+
+        Raises:
+            IndexError: if there is no sample of this index.
+        """
+        rng = sample_rng(self.seed, _checked(index, self.samples))
+        place = drawn_place(self.seed, index, len(self.photos))
+        sizes = self.photos[place]
+        (target,) = random_crop((sizes[rng.integers(len(sizes))],), self.crop, rng, augment=self.augment)
+        degraded = degrade(target, self.degradation, seed=int(rng.integers(2**32)), index=index)
+        return Sample(to_tensor(degraded), to_tensor(target), self.names[place], index)
+
+
+def drawn_place(seed: int, index: int, length: int) -> int:
+    """Return which of ``length`` things sample ``index`` uses: all once in each round, in an order of its own."""
+    turn, place = divmod(index, length)
+    return int(_order(seed, turn, length)[place])
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, turn: int, length: int) -> npt.NDArray[np.integer]:
+    return np.random.default_rng([seed, turn, ORDER]).permutation(length)
+
+
+def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *, augment: bool) -> list[Pixels]:
+    """Return the same random crop of images of one size, flipped and rotated if wanted.
+
+    Images smaller than the crop are reflected at the right and the bottom.
+    """
+    height, width = images[0].shape[:2]
+    top, left = (int(rng.integers(max(0, length - side) + 1)) for length in (height, width))
+    crops = [image[top : top + side, left : left + side] for image in images]
+    missing = [max(0, side - length) for length in (height, width)]
+    if any(missing):
+        crops = [np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect") for crop in crops]
+    if augment:
+        turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+        crops = [np.rot90(crop, turns)[:: -1 if flipped else 1] for crop in crops]
+    return crops
+
+
+def central_crop(image: Pixels, side: int) -> Pixels:
+    """Return the central ``side x side`` pixels of an image, or what it has of them."""
+    top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
+def saturated(image: Pixels, factor: float) -> Pixels:
+    """Return an RGB image whose distances from grey (luma .299 .587 .114) are multiplied by a factor, clipped and rounded."""
+    grey = (image @ np.array(LUMA))[..., None]
+    return np.rint(np.clip(grey + factor * (image - grey), 0, 255)).astype(np.uint8)
+
+
+def to_tensor(image: Pixels) -> Float[Tensor, "c h w"]:
+    """Return an 8-bit image, H x W x C, as a tensor in [0, 1], C x H x W."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+
+
+def with_half_size(photo: Pixels, crop: int) -> list[Pixels]:
+    """Return a photograph, and the same at half size (Lanczos) if that holds a crop."""
+    height, width = photo.shape[:2]
+    if min(height, width) // 2 < crop:
+        return [photo]
+    half = Image.fromarray(photo).resize((width // 2, height // 2), Image.Resampling.LANCZOS)
+    return [photo, np.asarray(half)]
+
+
+def _checked(index: int, samples: int) -> int:
+    if not 0 <= index < samples:
+        raise IndexError(f"there is no sample {index}; the data set has {samples}, from 0")
+    return index
+
+
+def _check_numbers(length: int, crop: int, saturation: Number) -> None:
+    if length == 0:
+        raise ValueError("the data set is empty: no image was given")
+    if crop < 1:
+        raise ValueError(f"crop must be at least 1 pixel; got {crop}")
+    if not 0 <= saturation <= 1:
+        raise ValueError(f"saturation must be from 0 to 1; got {saturation}")

@@ -1,0 +1,351 @@
+"""Degradations that are computed: noise, blur, rain, compression, and combinations of them.
+
+A degradation is a function of an image and a source of randomness: ``degradation(image, rng)`` takes and returns float32
+H x W x C in [0, 1]. All that is random comes from ``rng``, so what :func:`degrade` makes depends on the seed and the index alone.
+"""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from restorekit.images import Pixels
+from restorekit.parts import Registry
+
+FloatImage = npt.NDArray[np.float32]
+Kernel = npt.NDArray[np.float64]
+Degradation = Callable[[FloatImage, np.random.Generator], FloatImage]
+Number = int | float
+Range = Number | Sequence[Number]
+"""A number, or the least and the largest of numbers that are drawn uniformly, anew for every image."""
+
+degradations: Registry[Callable[..., Degradation]] = Registry("degradation")
+
+
+def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -> Pixels:
+    """Return an 8-bit image degraded, as a file would hold it; the result depends on the image, the seed and the index alone.
+
+    Args:
+        image: clean image, H x W x C.
+        degradation: what to do.
+        seed: of the data set.
+        index: of the sample.
+
+    Example:
+        >>> image = np.full((8, 8, 3), 128, np.uint8)
+        >>> first, again = (degrade(image, GaussianNoise(25), seed=0, index=3) for _ in range(2))
+        >>> bool((first == again).all())
+        True
+    """
+    return to_pixels(degradation(image.astype(np.float32) / np.float32(255), sample_rng(seed, index)))
+
+
+def sample_rng(seed: int, index: int) -> np.random.Generator:
+    """Return the source of all that is random in a sample."""
+    return np.random.default_rng([seed, index])
+
+
+def to_pixels(image: npt.NDArray[np.floating]) -> Pixels:
+    """Return a floating-point image in [0, 1] as 8-bit pixels: clipped, then rounded."""
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def create_degradation(name: str, **arguments: Any) -> Degradation:
+    """Build a degradation by name.
+
+    Args:
+        name: ``"gaussian"``, ``"poisson_gaussian"``, ``"motion_blur"``, ``"defocus"``, ``"rain"`` or ``"jpeg"``.
+        **arguments: of its class.
+
+    Raises:
+        ValueError: if there is none of this name, or a number is out of its range.
+        TypeError: if an argument is unknown.
+
+    Example:
+        >>> create_degradation("jpeg", quality=[30, 60])
+        JPEG(quality=[30, 60])
+    """
+    return degradations.get(name)(**arguments)
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """White Gaussian noise: y = clip(x + sigma n), n ~ N(0, 1), independent for pixels and channels.
+
+    Attributes:
+        sigma: standard deviation in 8-bit pixel values; a range, as by default, for blind denoising.
+    """
+
+    sigma: Range = (0, 55)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("sigma", self.sigma, 0)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the noisy image."""
+        return _clipped(image + _draw(rng, self.sigma) / 255 * rng.standard_normal(image.shape, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class PoissonGaussianNoise:
+    """Noise of a camera's sensor: y = clip(a P(x / a) + b n), P a Poisson variable of that mean, n ~ N(0, 1).
+
+    Its variance at intensity x is a x + b^2. Source: Foi et al., Practical Poissonian-Gaussian noise modeling and fitting for
+    single-image raw-data, IEEE Transactions on Image Processing 17(10), 2008; here on the colours of an image, not on a raw one.
+
+    Attributes:
+        gain: a, the intensity of one photon; 1 / a photons are white.
+        read: b, the standard deviation of the noise of reading, in 8-bit pixel values.
+    """
+
+    gain: Range = (0.0005, 0.02)
+    read: Range = (0, 10)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("gain", self.gain, 1e-6, 1)
+        _check("read", self.read, 0)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the noisy image."""
+        gain, read = _draw(rng, self.gain), _draw(rng, self.read) / 255
+        photons = rng.poisson(np.clip(image, 0, 1) / gain)
+        return _clipped(gain * photons + read * rng.standard_normal(image.shape, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class MotionBlur:
+    """Blur by a camera that shakes: y = k * x, where k is how long the camera's path stays over each pixel.
+
+    The path is a random walk of constant speed: at each step the direction changes by a Gaussian, by a pull back to the
+    start, and seldom by a jerk into the opposite direction. Its centroid is put at the centre, so that the image does not
+    move. Source: the model of Boracchi and Foi, Modeling the performance of image restoration from motion blur, IEEE
+    Transactions on Image Processing 21(8), 2012; the constants are ours.
+
+    Attributes:
+        length: of the path in pixels.
+        shake: how erratic the path is, from 0, a straight line, to 1.
+    """
+
+    length: Range = (5, 40)
+    shake: Range = (0, 1)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("length", self.length, 0, 1000)
+        _check("shake", self.shake, 0, 1)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the blurred image."""
+        return _convolve(image, motion_kernel(_draw(rng, self.length), _draw(rng, self.shake), rng))
+
+
+@dataclass(frozen=True)
+class DefocusBlur:
+    """Blur by a lens out of focus: y = k * x, k a uniform disk (the circle of confusion), its edge antialiased.
+
+    Attributes:
+        radius: of the disk in pixels.
+    """
+
+    radius: Range = (1, 6)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("radius", self.radius, 0, 200)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the blurred image."""
+        radius = _draw(rng, self.radius)
+        reach = math.ceil(radius + 0.5)
+        row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+        disk = np.clip(radius + 0.5 - np.hypot(row, column), 0, 1)
+        return _convolve(image, disk / disk.sum())
+
+
+@dataclass(frozen=True)
+class Rain:
+    """Rain streaks in several layers: y = clip(x + sum of S_i), S_i = intensity_i (drops_i * streak_i).
+
+    Drops are random pixels of random brightness; a streak is a line with a soft profile. Each layer is farther away than the one
+    before: its streaks are shorter by a factor of 0.7, finer and fainter, and there are more of them. Source: the superposition of
+    layers of one direction each is the model of Yang et al., Deep joint rain detection and removal, CVPR 2017, arXiv:1609.07769.
+
+    Attributes:
+        length: of the nearest streaks in pixels.
+        angle: of the streaks in degrees from the vertical; positive leans to the right at the bottom. Layers differ by up to 3.
+        density: drops of the nearest layer for every 1000 pixels.
+        intensity: brightness of the nearest streaks, added to pixels in [0, 1].
+        width: of the nearest streaks in pixels.
+        layers: how many; a range of whole numbers.
+    """
+
+    length: Range = (12, 40)
+    angle: Range = (-30, 30)
+    density: Range = (0.5, 3)
+    intensity: Range = (0.3, 0.8)
+    width: Range = (1, 2.5)
+    layers: Range = (1, 4)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("length", self.length, 1, 1000)
+        _check("angle", self.angle, -90, 90)
+        _check("density", self.density, 0, 1000)
+        _check("intensity", self.intensity, 0)
+        _check("width", self.width, 0.5, 50)
+        _check("layers", self.layers, 1, 20)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the image in the rain."""
+        length, angle, density = (_draw(rng, drawn) for drawn in (self.length, self.angle, self.density))
+        intensity, width = _draw(rng, self.intensity), _draw(rng, self.width)
+        low, high = _bounds(self.layers)
+        rainy = image.copy()
+        for layer in range(int(rng.integers(round(low), round(high) + 1))):
+            near = 0.7**layer
+            kernel = _streak(max(2.0, length * near), angle + rng.uniform(-3, 3), max(0.5, width * near))
+            drops = rng.random(image.shape[:2]) < density / 1000 / near
+            brightness = drops * rng.uniform(0.3, 1, image.shape[:2])
+            streaks = _convolve(brightness[..., None].astype(np.float32), kernel)
+            rainy += np.float32(intensity * near) * np.clip(streaks, 0, 1)
+        return _clipped(rainy)
+
+
+@dataclass(frozen=True)
+class JPEG:
+    """JPEG compression and decompression by Pillow, with chroma at half the resolution. Source: ITU-T T.81.
+
+    Attributes:
+        quality: from 1 to 100.
+    """
+
+    quality: Range = (20, 90)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check("quality", self.quality, 1, 100)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the image with the artefacts of compression."""
+        from PIL import Image
+
+        pixels = to_pixels(image)
+        grey = pixels.shape[2] == 1
+        file = io.BytesIO()
+        picture = Image.fromarray(pixels[..., 0] if grey else pixels)
+        picture.save(file, "JPEG", quality=round(_draw(rng, self.quality)), **({} if grey else {"subsampling": "4:2:0"}))
+        with Image.open(file) as compressed:
+            return np.asarray(compressed, dtype=np.float32).reshape(image.shape) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Several degradations after each other.
+
+    A random order, anew for every image, is the idea of Zhang et al., Designing a practical degradation model for deep blind image
+    super-resolution, ICCV 2021, arXiv:2103.14006.
+
+    Attributes:
+        parts: the degradations.
+        random_order: whether to shuffle them for every image; otherwise they are done in the order given.
+        probability: that a part is done at all.
+    """
+
+    parts: Sequence[Degradation]
+    random_order: bool = True
+    probability: Number = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not self.parts:
+            raise ValueError("a combination needs at least one degradation")
+        _check("probability", self.probability, 0, 1)
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the degraded image."""
+        order = rng.permutation(len(self.parts)) if self.random_order else np.arange(len(self.parts))
+        for i in order:
+            if rng.random() < self.probability:
+                image = self.parts[i](image, rng)
+        return image
+
+
+degradations.add("gaussian", GaussianNoise)
+degradations.add("poisson_gaussian", PoissonGaussianNoise)
+degradations.add("motion_blur", MotionBlur)
+degradations.add("defocus", DefocusBlur)
+degradations.add("rain", Rain)
+degradations.add("jpeg", JPEG)
+
+
+def motion_kernel(length: float, shake: float, rng: np.random.Generator) -> Kernel:
+    """Return the kernel of :class:`MotionBlur`: non-negative, of odd sides, with sum one and its centroid at the centre."""
+    steps = max(2, round(4 * length))
+    direction = np.exp(2j * np.pi * rng.random())
+    path = np.zeros(steps, complex)
+    for i in range(1, steps):
+        pull = -0.7 * path[i - 1] / max(1.0, length)
+        jerk = -2 * direction if rng.random() < 1 / steps else 0
+        push = shake * (0.15 * complex(*rng.standard_normal(2)) + pull + jerk)
+        turned = direction + push
+        direction = turned / abs(turned) if abs(turned) > 1e-9 else direction
+        path[i] = path[i - 1] + direction * length / (steps - 1)
+    path -= path.mean()
+    reach = math.ceil(max(np.abs(path.real).max(), np.abs(path.imag).max())) + 1
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    row, column = path.imag + reach, path.real + reach
+    top, left = np.floor(row).astype(int), np.floor(column).astype(int)
+    down, right = row - top, column - left  # each point is shared among its four pixels
+    for below, beside in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        np.add.at(kernel, (top + below, left + beside), np.abs(1 - below - down) * np.abs(1 - beside - right))
+    return kernel / kernel.sum()
+
+
+def _streak(length: float, angle: float, width: float) -> Kernel:
+    """Return a line with its largest value one, a Gaussian profile across, and ends that fade over a width."""
+    reach = math.ceil(length / 2 + width) + 1
+    row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    radians = math.radians(angle)
+    along = row * math.cos(radians) + column * math.sin(radians)
+    across = column * math.cos(radians) - row * math.sin(radians)
+    return np.exp(-0.5 * (2 * across / width) ** 2) * np.clip((length / 2 - np.abs(along)) / width + 0.5, 0, 1)
+
+
+def _convolve(image: FloatImage, kernel: Kernel) -> FloatImage:
+    """Convolve every channel with a kernel of odd sides; borders are reflected."""
+    down, across = (side // 2 for side in kernel.shape)
+    padded = np.pad(image, ((down, down), (across, across), (0, 0)), mode="reflect")
+    size = padded.shape[:2]
+    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(kernel, s=size)[..., None]
+    full = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
+    return full[2 * down :, 2 * across :].astype(np.float32)
+
+
+def _clipped(image: npt.NDArray[Any]) -> FloatImage:
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+def _draw(rng: np.random.Generator, value: Range) -> float:
+    """Return a number from a range; a number is drawn even where it is fixed, so that the rest stays the same."""
+    low, high = _bounds(value)
+    return low + (high - low) * rng.random()
+
+
+def _bounds(value: Range) -> tuple[float, float]:
+    low, high = value if isinstance(value, Sequence) else (value, value)
+    return float(low), float(high)
+
+
+def _check(name: str, value: Range, least: Number, largest: Number = math.inf) -> None:
+    if isinstance(value, Sequence) and len(value) != 2:
+        raise ValueError(f"{name} must be a number or a range of two, the least and the largest; got {value}")
+    low, high = _bounds(value)
+    if not least <= low <= high <= largest:
+        limits = f"at least {least:g}" if largest == math.inf else f"from {least:g} to {largest:g}"
+        raise ValueError(f"{name} must be {limits}, the least of a range before the largest; got {value}")

@@ -1,0 +1,114 @@
+"""Pairs of degraded and clean images, matched by name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from restorekit.errors import DataError, ImageError
+from restorekit.images import FORMATS, Pixels, find_images, look_at, normal_mode, read_image
+
+MAX_LISTED = 10
+
+
+class PairPaths(NamedTuple):
+    """The two files of a pair.
+
+    Attributes:
+        name: what they share: their path below their folders, without the suffix.
+        input: the degraded image.
+        target: the clean image.
+    """
+
+    name: str
+    input: Path
+    target: Path
+
+
+def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
+    """Return the pairs of two folders, matched by path and name without the suffix, never by position.
+
+    Args:
+        inputs: folder of degraded images, searched with all below it.
+        targets: folder of clean images.
+
+    Raises:
+        DataError: if an image has no partner (all such are listed), or two images of a folder differ in the suffix alone.
+        ImageError: if a folder is missing or holds no image.
+    """
+    first, second = _by_name(inputs), _by_name(targets)
+    missing = [f"{targets / name} (for {first[name]})" for name in first if name not in second]
+    missing += [f"{inputs / name} (for {second[name]})" for name in second if name not in first]
+    if missing:
+        raise DataError(
+            f"{len(missing)} images of {inputs} and {targets} have no partner of the same name; missing, with any of the suffixes "
+            f"{', '.join(FORMATS)}: {listed(missing)}"
+        )
+    return [PairPaths(name, path, second[name]) for name, path in first.items()]
+
+
+def pair_size(pair: PairPaths) -> tuple[int, int]:
+    """Return width and height of a pair, whose images are only decoded if something seems to be wrong with them.
+
+    Raises:
+        ImageError: as :func:`read_pair`, except if an image is damaged after its header.
+    """
+    looks = [look_at(path) for path in (pair.input, pair.target)]
+    if looks[0] != looks[1] or looks[0][2] not in ("L", "RGB"):
+        height, width = read_pair(pair)[0].shape[:2]
+        return width, height
+    return looks[0][:2]
+
+
+def read_pair(pair: PairPaths) -> tuple[Pixels, Pixels]:
+    """Read the two images of a pair as 8-bit RGB, H x W x 3.
+
+    Raises:
+        ImageError: if one cannot be read, has 16 bits or transparency, or the two differ in size or one of them is grey.
+    """
+    (first, first_grey), (second, second_grey) = (_read(path) for path in (pair.input, pair.target))
+    if first.shape != second.shape:
+        sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(pair[1:], (first, second), strict=True)]
+        raise ImageError(f"the images of a pair must have one size; {' and '.join(sizes)}")
+    if first_grey != second_grey:
+        grey, colour = (pair.input, pair.target) if first_grey else (pair.target, pair.input)
+        raise ImageError(f"{grey} is grey and its partner {colour} is in colour; convert one of them")
+    return first, second
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Read an image file as 8-bit RGB, H x W x 3; grey becomes three equal channels.
+
+    Raises:
+        ImageError: if it cannot be read, or has 16 bits or transparency.
+    """
+    return _read(path)[0]
+
+
+def listed(things: Sequence[object]) -> str:
+    """Return the first of many things, and how many more there are."""
+    more = len(things) - MAX_LISTED
+    return ", ".join(str(thing) for thing in things[:MAX_LISTED]) + (f", and {more} more" if more > 0 else "")
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in find_images(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DataError(f"{found[name]} and {path} have the same name, so partners cannot be told apart; rename one")
+        found[name] = path
+    return found
+
+
+def _read(path: Path) -> tuple[Pixels, bool]:
+    """Return an image file as 8-bit RGB, and whether it is grey."""
+    image = normal_mode(read_image(path))
+    if image.mode == "I;16":
+        raise ImageError(f"{path} has 16 bits; images of a data set must have 8: convert it, with the rounding that you want")
+    if image.mode in ("LA", "RGBA"):
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise ImageError(f"{path} has transparent pixels; images of a data set must be opaque: flatten it first")
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    return np.asarray(image.convert("RGB")), image.mode == "L"

@@ -1,0 +1,31 @@
+"""What can go wrong, told apart by whose it is to mend. Every error says what was found, what is needed and what to do."""
+
+__all__ = ["CheckpointError", "ConfigError", "DataError", "ImageError", "OptionError", "RestorekitError", "WiringError"]
+
+
+class RestorekitError(Exception):
+    """Any error that this library raises on purpose, except plain ones such as ``ValueError`` for an argument."""
+
+
+class ConfigError(RestorekitError, ValueError):
+    """A description as data that is not valid; the message says where, what was found and what to do."""
+
+
+class WiringError(RestorekitError, ValueError):
+    """Stages that do not fit together; the message names them, what they declare and what to change."""
+
+
+class CheckpointError(RestorekitError, ValueError):
+    """Weights that cannot be used; the message says what was found and what is needed."""
+
+
+class ImageError(RestorekitError, ValueError):
+    """An image that cannot be read, kept or written; the message says what was found and what to do."""
+
+
+class DataError(RestorekitError, ValueError):
+    """A data set that is not as it should be; the message says what is missing and what to do."""
+
+
+class OptionError(RestorekitError, ValueError):
+    """An option that cannot be used; the message names it as the caller spelled it, and says what it takes."""

@@ -1,0 +1,183 @@
+"""Restoring and measuring a data set."""
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from restorekit._files import sha256_of
+from restorekit._versions import versions_of
+from restorekit.data import to_pixels
+from restorekit.evaluate._protocols import Example, Protocol, find_protocol
+from restorekit.evaluate._results import Evaluation, ImageResult, Picture, Values
+from restorekit.images import Array, Pixels
+from restorekit.inference import compute_dtype, converted, local_pooling, restore
+from restorekit.metrics import dists, lpips
+from restorekit.network import RestorationNetwork
+
+LEARNED = {"lpips": lpips, "dists": dists}
+RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
+DEFAULTS = {  # float32, so that figures can be compared with published ones
+    "precision": "float32",
+    "pooling": "global",
+    "ensemble": False,
+    "tile": "auto",
+}
+PICTURE_SIDE = 384
+STEP = 16  # between the places that are tried for a picture
+Progress = Callable[[int, int, str], None]
+
+
+def evaluate(
+    model: RestorationNetwork,
+    data: Path,
+    protocol: str | Protocol,
+    *,
+    options: Mapping[str, Any] | None = None,
+    learned: Sequence[str] = (),
+    download: bool = False,
+    pictures: int = 0,
+    name: str | None = None,
+    weights: Path | None = None,
+    on_progress: Progress = lambda done, total, what: None,
+) -> Evaluation:
+    """Restore every image of a data set and measure it by a protocol; the degraded images are measured alike.
+
+    Args:
+        model: the network.
+        data: folder of the data set.
+        protocol: name of a protocol, or one of one's own.
+        options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
+            :func:`restorekit.inference.local_pooling`. They are recorded, with the largest number of tiles of an image. Unless
+            they say otherwise, the precision is float32.
+        learned: further metrics, ``"lpips"`` and ``"dists"``.
+        download: whether these may fetch the weights of their networks.
+        pictures: how many of the worst and how many of the best images to keep parts of, for a report.
+        name: of the model, to record.
+        weights: file of the weights, whose checksum is recorded.
+        on_progress: called before each image with how many are done, how many there are, and the image's name.
+
+    Returns:
+        The figures of every image; ``rows()`` gives the means.
+
+    Raises:
+        ValueError: if there is no such protocol or metric, or an image cannot be restored or measured.
+        DataError: if the folder is not as the protocol needs it.
+    """
+    if isinstance(protocol, str):
+        protocol = find_protocol(protocol)
+    unknown = [metric for metric in learned if metric not in LEARNED]
+    if unknown:
+        raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(LEARNED)}")
+    further = {metric: partial(LEARNED[metric], download=download) for metric in learned}
+    tiles = 1
+
+    def count(done: int, total: int) -> None:
+        nonlocal tiles
+        tiles = max(tiles, total)
+
+    restorer = restorer_of(model, {**(options or {}), "on_tile": count})
+    sets = protocol.find(data)
+    examples = [(set_, example) for set_, found in sets.items() for example in found]
+    started = time.perf_counter()
+    images: list[ImageResult] = []
+    kept: list[Picture] = []
+    for done, (set_, example) in enumerate(examples):
+        on_progress(done, len(examples), f"{set_}/{example.name}")
+        try:
+            values, pixels = _measured(restorer, protocol, example, further)
+        except ValueError as error:
+            raise ValueError(f"{set_}/{example.name}: {error}") from error
+        images.append(ImageResult(set_, example.name, values))
+        if pictures:
+            kept = _worst_and_best([*kept, _picture(set_, example.name, values["psnr"], pixels)], pictures)
+    about = describe(model, options or {}, name=name, weights=weights) | {
+        "data": str(data),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    about["inference"]["tiles"] = tiles
+    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
+
+
+def restorer_of(model: RestorationNetwork, options: Mapping[str, Any]) -> Callable[[Array], Array]:
+    """Return the function that restores an array with the options of :func:`evaluate`; the network is made ready once.
+
+    Raises:
+        ValueError: if the network has means that cannot be made local.
+    """
+    options = {**DEFAULTS, **options}
+    train_size = options.pop("train_size", None)
+    if options["pooling"] == "local":
+        model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
+        options["pooling"] = "global"
+
+    @cache
+    def ready(dtype: np.dtype[Any]) -> RestorationNetwork:  # "auto" depends on the pixels
+        pixels = torch.from_numpy(np.empty(0, dtype)).dtype
+        return converted(model, compute_dtype(model, options["precision"], pixels))
+
+    def restored(image: Array) -> Array:
+        return restore(ready(image.dtype), image, **options)
+
+    return restored
+
+
+def describe(model: RestorationNetwork, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
+    """Return what must be known beside a figure: model, checksum of the weights, inference options, versions, device, date."""
+    return {
+        "model": name or type(model).__name__,
+        "weights_sha256": None if weights is None else sha256_of(weights),
+        "inference": {**DEFAULTS, **options},
+        "device": _device(next(model.parameters()).device),
+        "versions": versions_of(RECORDED),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _measured(
+    restorer: Callable[[Array], Array],
+    protocol: Protocol,
+    example: Example,
+    further: Mapping[str, Callable[[Array, Array], float]],
+) -> tuple[Values, tuple[Pixels, Pixels, Pixels]]:
+    """Return the figures of an image, and its pixels: degraded, restored, true."""
+    degraded, target = example.read()
+    images: list[Array] = [degraded, target]
+    if not protocol.quantised:
+        images = [image.astype(np.float32) / np.float32(255) for image in images]
+    restored = restorer(images[0])
+    values = protocol.measure(restored, images[1])
+    values |= {metric: measure(restored, images[1]) for metric, measure in further.items()}
+    values |= {f"input_{metric}": value for metric, value in protocol.measure(*images).items()}
+    return values, (degraded, restored if protocol.quantised else to_pixels(restored), target)
+
+
+def _picture(set_: str, name: str, psnr: float, images: tuple[Pixels, Pixels, Pixels]) -> Picture:
+    """Return the part of the images, of at most a fixed side, where the restored one has the largest error."""
+    height, width = images[0].shape[:2]
+    rows, columns = min(height, PICTURE_SIDE), min(width, PICTURE_SIDE)
+    error = np.square(images[1].astype(np.float32) - images[2]).sum(axis=2)
+    sums = np.pad(error.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
+    places = [
+        (sums[top + rows, left + columns] - sums[top, left + columns] - sums[top + rows, left] + sums[top, left], top, left)
+        for top in range(0, height - rows + 1, STEP)
+        for left in range(0, width - columns + 1, STEP)
+    ]
+    _, top, left = max(places)
+    box = (left, top, left + columns, top + rows)
+    parts = (image[top : top + rows, left : left + columns].copy() for image in images)
+    return Picture(set_, name, psnr, box, (width, height), *parts)
+
+
+def _worst_and_best(pictures: list[Picture], number: int) -> list[Picture]:
+    ranked = sorted(pictures, key=lambda picture: picture.psnr)
+    return ranked if len(ranked) <= 2 * number else ranked[:number] + ranked[len(ranked) - number :]
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -1,0 +1,35 @@
+"""Labelled pictures beside each other."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from restorekit.images._picture import Pixels
+
+MARGIN = 12
+BAR = 40
+
+
+def side_by_side(panels: Sequence[tuple[Pixels, str]]) -> Image.Image:
+    """Return one picture: images (H x W x 3, of one size) from left to right, each with a label above it, as large as fits."""
+    height, width = panels[0][0].shape[:2]
+    sheet = Image.new("RGB", (len(panels) * (width + MARGIN) + MARGIN, height + BAR + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, (pixels, label) in enumerate(panels):
+        left = MARGIN + i * (width + MARGIN)
+        fonts = [ImageFont.load_default(size=size) for size in range(20, 7, -1)]
+        font = next((font for font in fonts if font.getlength(label) <= width), fonts[-1])
+        draw.text((left, BAR // 2), label, fill="black", font=font, anchor="lm")
+        sheet.paste(Image.fromarray(pixels), (left, BAR))
+    return sheet
+
+
+def contact_sheet(rows: Sequence[Sequence[tuple[Pixels, str]]]) -> Image.Image:
+    """Return one picture: rows of labelled images, one below the other."""
+    pictures = [side_by_side(panels) for panels in rows]
+    sheet = Image.new("RGB", (max(picture.width for picture in pictures), sum(picture.height for picture in pictures)), "white")
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height
+    return sheet

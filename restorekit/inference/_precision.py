@@ -1,0 +1,81 @@
+"""The precision that a network runs in, and copies of networks that are ready for it."""
+
+import copy
+from typing import TypeVar
+
+import torch
+
+from restorekit.inference.passes import gains_by_winograd, use_winograd
+from restorekit.network import RestorationNetwork
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+Model = TypeVar("Model", bound=RestorationNetwork)
+
+
+def prepare(model: Model, *, precision: str = "auto", compile: bool = False) -> Model:
+    """Return a copy of a network that is ready to restore many images; :func:`restore` takes it in place of the network.
+
+    :func:`restore` prepares a network anew for every call, because its weights may have changed. For many images, do it once.
+
+    Args:
+        model: the network; it is not changed.
+        precision: as for :func:`restore`; ``"auto"`` chooses for 8-bit images.
+        compile: whether to compile the copy (``torch.compile``). The first image of a size then takes a minute or more, and
+            the others less time.
+
+    Returns:
+        The copy: without gradients, in evaluation mode, in the precision to compute in, channels last in memory.
+
+    Raises:
+        ValueError: if the precision is unknown.
+
+    Example:
+        >>> from restorekit import create_model, restore
+        >>> model = prepare(create_model("mprnet_tiny"), precision="bfloat16")
+        >>> [restore(model, torch.zeros(3, *size)).shape for size in ((8, 8), (9, 5))]
+        [torch.Size([3, 8, 8]), torch.Size([3, 9, 5])]
+    """
+    prepared = _copied(model, compute_dtype(model, precision, torch.uint8))
+    if compile:
+        prepared.compile()
+    else:
+        use_winograd(prepared)
+    prepared.is_prepared = True
+    return prepared
+
+
+def converted(model: Model, dtype: torch.dtype) -> Model:
+    """Return the network itself if it is ready to compute in this dtype, or a copy that is."""
+    if next(model.parameters()).dtype == dtype and (model.is_prepared or not gains_by_winograd(model)):
+        return model
+    copied = _copied(model, dtype)
+    use_winograd(copied)
+    return copied
+
+
+def _copied(model: Model, dtype: torch.dtype) -> Model:
+    copied = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
+    return copied.to(memory_format=torch.channels_last)
+
+
+def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype) -> torch.dtype:
+    """Return the dtype to compute in, for pixels of a dtype.
+
+    Raises:
+        ValueError: if the precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    if precision != "auto":
+        return getattr(torch, precision)
+    parameter = next(model.parameters())
+    faster = parameter.dtype == torch.float32 and pixels == torch.uint8 and has_bfloat16(parameter.device)
+    return torch.bfloat16 if faster else parameter.dtype
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16 faster than in float32."""
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

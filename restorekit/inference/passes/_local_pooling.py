@@ -1,0 +1,228 @@
+"""Test-time local pooling: statistics over a window as large as in training, instead of over the whole image."""
+
+import copy
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from restorekit.blocks import (
+    EPSILON,
+    ChannelAttention,
+    ChannelAttentionBlock,
+    Function,
+    GlobalMean,
+    GlobalNormalisation,
+    MultiDconvHeadTransposedAttention,
+)
+from restorekit.network import RestorationNetwork
+from restorekit.ops import only_computes
+
+Window = tuple[int, int]
+Model = TypeVar("Model", bound=RestorationNetwork)
+
+BLOCK = 16  # sums that are added up one after the other, before the blocks are
+
+
+def local_pooling(model: Model, train_size: int = 256) -> Model:
+    """Return a copy of a network whose means over the whole image are means over a window around each pixel.
+
+    A network trained on crops learns from the means of crops. Means over a large image are of another kind; those over a window,
+    1.5 times as high and wide as the features were in training, are not. The weights stay as they are. Local become the means of
+    channel attention and of simplified channel attention, and mean and variance of half instance norm. Near the border the window
+    stays inside the image. Where it covers the features, nothing changes.
+    Source: Chu et al., Improving Image Restoration by Revisiting Global Information Aggregation, ECCV 2022, arXiv:2112.04491.
+
+    Args:
+        model: the network; it is not changed.
+        train_size: side of the crops that the network was trained on, in pixels.
+
+    Returns:
+        The copy, with weights of its own, under the same names.
+
+    Raises:
+        ValueError: if the network does not take crops of that size, has no such means, or has others that cannot be made local.
+
+    Example:
+        >>> from restorekit import create_model
+        >>> model = create_model("mprnet", width=8, unet_step=4, ors_step=4, num_blocks=1)
+        >>> local = local_pooling(model, train_size=32)
+        >>> image = torch.rand(1, 3, 40, 32)
+        >>> torch.equal(local(image), model(image)), torch.equal(local(image[..., :16]), model(image[..., :16]))
+        (True, True)
+    """
+    _check_parts(model)
+    windows = _windows(model, train_size)
+    local = copy.deepcopy(model)
+    for name, window in windows.items():
+        parent, _, attribute = name.rpartition(".")
+        setattr(local.get_submodule(parent), attribute, LOCAL[type(local.get_submodule(name))](window))
+    return local
+
+
+class LocalMean(GlobalMean):
+    """Mean of every channel over a window around each pixel.
+
+    Args:
+        window: height and width of the window; it is cut where it is larger than the features.
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
+        """Return the mean at each pixel; one for all if the window covers the features."""
+        return super().forward(x) if _covers(self.window, x) else self.factors(x, lambda means: means)
+
+    def factors(self, x: Float[Tensor, "n c h w"], excite: Function, squeeze: nn.Conv2d | None = None) -> Float[Tensor, "n c _ _"]:
+        """Return what functions make of the means, at each pixel; ``excite`` is called for the windows that fit, which are fewer.
+
+        The mean of what the convolution returns is what it returns for the mean, since it is linear. It comes first, because it
+        leaves fewer channels.
+        """
+        if _covers(self.window, x):
+            return super().factors(x, excite, squeeze)
+        means = _window_mean(x if squeeze is None else squeeze(x), self.window)
+        return _spread(excite(means.to(x.dtype)), x)
+
+
+class LocalNormalisation(nn.Module):
+    """Normalises every pixel by mean and variance of a window around it.
+
+    Args:
+        window: height and width of the window; it is cut where it is larger than the features.
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Return the normalised features."""
+        if _covers(self.window, x):
+            return GlobalNormalisation()(x)
+        features = x.to(_accurate(x))
+        features = features - features.mean(dim=(2, 3), keepdim=True)  # so that squares are small, and their difference accurate
+        mean = _window_mean(features, self.window)
+        variance = (_window_mean(features.square(), self.window) - mean.square()).clamp(min=0)
+        scale = (variance + EPSILON).rsqrt()
+        return ((features - _spread(mean, x)) * _spread(scale, x)).to(x.dtype)
+
+
+LOCAL: dict[type[nn.Module], Callable[[Window], nn.Module]] = {GlobalMean: LocalMean, GlobalNormalisation: LocalNormalisation}
+
+
+def _check_parts(model: RestorationNetwork) -> None:
+    """Raise if a network looks at the whole image in ways that cannot be made local."""
+    for name, module in model.named_modules():
+        foreign = isinstance(module, ChannelAttentionBlock) and not isinstance(module.attention, ChannelAttention)
+        if foreign or isinstance(module, MultiDconvHeadTransposedAttention):
+            part = cast(nn.Module, module.attention) if foreign else module
+            raise ValueError(
+                f"{name}: {type(part).__name__} looks at the whole image in a way that cannot be made local; local pooling is for "
+                "networks of channel attention (ca), simplified channel attention (sca) and half instance norm (hin)"
+            )
+
+
+def _windows(model: RestorationNetwork, train_size: int) -> dict[str, Window]:
+    """Return the window of every global mean by name, from what it meets in an image of the training size."""
+    multiple = model.size_multiple
+    if train_size < 1 or train_size % multiple:
+        fits = max(multiple, train_size + -train_size % multiple)
+        raise ValueError(f"train_size is {train_size}; this network takes sides that are multiples of {multiple}, such as {fits}")
+    followed = copy.deepcopy(model).eval()
+    try:  # sides of features grow evenly with those of the image, so the two smallest tell those of all
+        smallest, larger = (_sizes_of_features(followed, side) for side in (multiple, 2 * multiple))
+    except (RuntimeError, ValueError):  # of norms and padding that take more than a pixel
+        smallest = larger = _sizes_of_features(followed.to("meta"), train_size)  # without numbers, which takes a second
+    if not smallest:
+        raise ValueError("this network takes no means over the whole image; there is nothing to make local")
+    steps = train_size // multiple - 1
+
+    def window(name: str, dim: int) -> int:
+        return (smallest[name][dim] + steps * (larger[name][dim] - smallest[name][dim])) * 3 // 2
+
+    return {name: (window(name, 0), window(name, 1)) for name in smallest}
+
+
+def _sizes_of_features(model: RestorationNetwork, side: int) -> dict[str, tuple[int, int]]:
+    """Return height and width of what every global mean meets in a square image."""
+    sizes: dict[str, tuple[int, int]] = {}
+
+    def look(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
+            size = (inputs[0].shape[-2], inputs[0].shape[-1])
+            if sizes.setdefault(name, size) != size:
+                raise ValueError(f"{name} is used at two sizes of features, so that no one window fits; use a module for each")
+
+        return hook
+
+    means = [(name, module) for name, module in model.named_modules() if type(module) in LOCAL]
+    handles = [module.register_forward_pre_hook(look(name)) for name, module in means]
+    image = next(model.parameters()).new_zeros(1, model.image_channels, side, side)
+    try:
+        with torch.no_grad():
+            model(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sizes
+
+
+def _covers(window: Window, x: Tensor) -> bool:
+    return window[0] >= x.shape[-2] and window[1] >= x.shape[-1]
+
+
+def _accurate(x: Tensor) -> torch.dtype:
+    """Return a precision that sums of many features can do with: at least float32."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _window_mean(x: Float[Tensor, "n c h w"], window: Window) -> Float[Tensor, "n c h_fits w_fits"]:
+    """Return the means over all windows that fit, in at least float32."""
+    number, channels, height, width = x.shape
+    rows, columns = min(window[0], height), min(window[1], width)
+    sums = _window_sums(x.permute(0, 2, 3, 1).reshape(number, height, width * channels), rows)
+    sums = _window_sums(sums.reshape(-1, width, channels), columns).div_(rows * columns)
+    return sums.view(number, -1, width - columns + 1, channels).permute(0, 3, 1, 2)
+
+
+def _window_sums(x: Float[Tensor, "m l c"], size: int) -> Float[Tensor, "m l_fits c"]:
+    """Return the sums over all windows of the middle axis that fit; each from the one before, by what enters and leaves."""
+    first, entering, leaving = x[:, :size].sum(1, dtype=_accurate(x)), x[:, size:], x[:, : x.shape[1] - size]
+    if x.device.type == "cpu" and only_computes(x):
+        sums = first.new_empty(x.shape[0], 1 + entering.shape[1], x.shape[2])
+        sums[:, 0] = first
+        sums[:, 1:] = entering
+        sums[:, 1:] -= leaving
+        return _accumulate(sums)
+    return torch.cat((first[:, None], entering.to(first.dtype) - leaving), 1).cumsum(1)
+
+
+def _accumulate(values: Float[Tensor, "m l c"]) -> Float[Tensor, "m l c"]:
+    """Return the cumulative sums along the middle axis, in the same memory.
+
+    They take a small part of the time of PyTorch's, which goes along this axis for each channel by itself. Sums of blocks are added
+    to those of the blocks after them, which is also more accurate.
+    """
+    for place in range(1, BLOCK):
+        sums = values[:, place::BLOCK]  # of all blocks at once
+        sums += values[:, place - 1 :: BLOCK][:, : sums.shape[1]]
+    before = values[:, BLOCK - 1 : -1 : BLOCK].clone()
+    if before.numel():
+        _accumulate(before)
+        for place in range(BLOCK):
+            sums = values[:, BLOCK + place :: BLOCK]
+            sums += before[:, : sums.shape[1]]
+    return values
+
+
+def _spread(means: Float[Tensor, "n c h_fits w_fits"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Return means for every pixel of the features: those of the nearest window that fits."""
+    missing = [x.shape[dim] - means.shape[dim] for dim in (-1, -2)]
+    with torch.autocast("cpu", enabled=False):  # which would return float32
+        return F.pad(means, [side for total in missing for side in (total // 2, total - total // 2)], mode="replicate")

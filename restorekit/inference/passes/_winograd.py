@@ -1,0 +1,127 @@
+"""Convolutions of half the multiplications, for inference in float32 on processors.
+
+Winograd's minimal filtering F(4, 3), as in Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, along
+the rows of an image: four outputs of a filter of three taps take six multiplications in place of twelve. Down the columns the
+filter stays as it is: PyTorch's grouped convolution, of 3 x 1 kernels, does the work on what the transform leaves in memory.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restorekit.ops import only_computes
+
+OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and products that they take
+LEAST_CHANNELS = 80  # with fewer, the transforms take longer than the multiplications that they save
+LEAST_WIDTH = 16
+STRIP = 2**21  # bytes of the input, for each thread, that are worked on at a time, so that they stay in the cache
+
+INPUT = torch.tensor(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ],
+    dtype=torch.float32,
+)
+KERNEL = torch.tensor([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64) / 24
+OUTPUT = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], dtype=torch.float32)
+
+
+class WinogradConv2d(nn.Conv2d):
+    """A 3 x 3 convolution without bias that keeps height and width.
+
+    Where a gradient is wanted, and for anything but float32 on the processor, it is the plain convolution.
+
+    Args:
+        conv: the plain convolution, whose weights it shares. They must not change afterwards.
+
+    Shape:
+        N x C x H x W to N x C' x H x W; the result is channels last in memory.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__(conv.in_channels, conv.out_channels, 3, padding=1, bias=False, device="meta")
+        self.weight = conv.weight
+        kernel = torch.einsum("pk,ocyk->pocy", KERNEL, conv.weight.detach().double()).flatten(0, 1)[..., None]
+        self.register_buffer("kernel", kernel.float().contiguous(memory_format=torch.channels_last), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolved features."""
+        number, channels, height, width = x.shape
+        if width < LEAST_WIDTH or not self._can_be_transformed(x):
+            return super().forward(x)
+        tiles = -(-width // OUTPUTS)
+        result = x.new_empty(number, height, tiles, OUTPUTS, self.out_channels)
+        rows = min(height, max(1, STRIP * torch.get_num_threads() // (width * channels * x.element_size())))
+        windows = x.new_zeros(rows + 2, tiles, POINTS, channels)
+        points = torch.empty_like(windows)
+        for image, restored in zip(x.permute(0, 2, 3, 1), result, strict=True):
+            for top in range(0, height, rows):
+                last = min(rows, height - top)
+                _fill(windows[: last + 2], image, top - 1)
+                _transform(INPUT, windows[: last + 2], points[: last + 2])
+                products = F.conv2d(points[: last + 2].flatten(2)[None].permute(0, 3, 1, 2), self.kernel, groups=POINTS)
+                products = products.permute(0, 2, 3, 1).reshape(last, tiles, POINTS, self.out_channels)
+                _transform(OUTPUT, products, restored[top : top + last])
+        return result.flatten(2, 3)[:, :, :width].permute(0, 3, 1, 2)
+
+    def _can_be_transformed(self, x: Tensor) -> bool:
+        return only_computes(x) and x.device.type == "cpu" and x.dtype == self.kernel.dtype == torch.float32
+
+
+def _fill(windows: Tensor, image: Tensor, top: int) -> None:
+    """Copy the overlapping windows of rows (rows x tiles x points x channels) from an image (H x W x C), zero outside of it."""
+    height, width = image.shape[:2]
+    above, below = max(0, -top), max(0, top + len(windows) - height)
+    windows[:above], windows[len(windows) - below :] = 0, 0
+    inside, rows = windows[above : len(windows) - below], image[top + above : top + len(windows) - below]
+    tiles = windows.shape[1]
+    left = OUTPUTS * (tiles - 1) - 1  # column where the last window begins, the only one to reach beyond the right border
+    inside[:, 0, 1:] = rows[:, : POINTS - 1]
+    inside[:, 1:-1] = rows[:, OUTPUTS - 1 :].unfold(1, POINTS, OUTPUTS)[:, : tiles - 2].transpose(2, 3)
+    inside[:, -1, : width - left] = rows[:, left:]
+
+
+def _transform(matrix: Tensor, values: Tensor, result: Tensor) -> None:
+    """Multiply values (rows x tiles x points x channels) by a matrix over the points."""
+    values, result = (tensor.view(-1, *tensor.shape[2:]) for tensor in (values, result))
+    torch.bmm(matrix.expand(len(values), *matrix.shape), values, out=result)
+
+
+def gains_by_winograd(model: nn.Module) -> bool:
+    """Return whether a network has convolutions that :func:`use_winograd` would replace."""
+    return any(True for _ in _convolutions(model))
+
+
+def use_winograd(model: nn.Module) -> None:
+    """Replace those convolutions of a network that are faster so, if it computes in float32 on a processor.
+
+    Left as they are: networks on processors with AMX, which multiply so fast that transforms would not pay, and where
+    PyTorch is built without MKL, whose many small matrix products the transforms are.
+    """
+    for parent, name, conv in list(_convolutions(model)):
+        setattr(parent, name, WinogradConv2d(conv))
+
+
+def _convolutions(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]]:
+    if torch.backends.mkl.is_available() and not torch.cpu.get_capabilities().get("amx_tile"):
+        for parent in model.modules():
+            for name, child in parent.named_children():
+                if type(child) is nn.Conv2d and _gains(child):
+                    yield parent, name, child
+
+
+def _gains(conv: nn.Conv2d) -> bool:
+    if conv.weight.dtype != torch.float32 or conv.weight.device.type != "cpu" or min(conv.weight.shape[:2]) < LEAST_CHANNELS:
+        return False
+    shape: tuple[Any, ...] = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode, conv.bias
+    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros", None)

@@ -1,0 +1,22 @@
+"""What a network is made of and costs, and pictures of how it is wired."""
+
+from restorekit.inspection._costs import DEFAULT_SIZE, Inspection, PartCost, inspect_model, peak_memory, time_parts
+from restorekit.inspection._drawing import draw, wiring
+from restorekit.inspection._sheet import Label, Line, Sheet, check_drawable, save, to_svg
+
+__all__ = [
+    "DEFAULT_SIZE",
+    "Inspection",
+    "Label",
+    "Line",
+    "PartCost",
+    "Sheet",
+    "check_drawable",
+    "draw",
+    "inspect_model",
+    "peak_memory",
+    "save",
+    "time_parts",
+    "to_svg",
+    "wiring",
+]

@@ -1,0 +1,366 @@
+"""What a network is made of, and what its parts cost: parameters, multiply-accumulates, memory, time."""
+
+import copy
+import inspect
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from restorekit._memory import peak_bytes
+from restorekit.blocks import Upsample
+from restorekit.ops import Grid, Pyramid
+from restorekit.parts import Unregistered, name_of
+from restorekit.stages import Level, MultiStage, NoFusion, Stage
+
+DEFAULT_SIZE = (256, 256)
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a network: a stage, or what stands between stages.
+
+    Attributes:
+        stage: number of the stage that it belongs to, from 1; a fusion belongs to the stage that it leads to.
+        role: ``"stem"``, ``"join"``, ``"stage"``, ``"supervise"``, ``"fuse"`` or ``"head"``.
+        kind: name that it is registered under; of what is not registered, the name of its class.
+        grids: what it runs on; two grids for a stage, of its encoder and of its decoder.
+        takes: what it is fed on each grid.
+        gives: levels that it returns on each grid; images are levels too.
+        modules: what it consists of: a module, or one for each scale.
+        calls: what it does on each grid, with tensors as in ``takes``.
+    """
+
+    stage: int
+    role: str
+    kind: str
+    grids: tuple[Grid, ...]
+    takes: tuple[tuple[Level, ...], ...]
+    gives: tuple[tuple[Level, ...], ...]
+    modules: tuple[nn.Module, ...]
+    calls: tuple[Callable[[Pyramid], Any], ...]
+
+    def run(self, inputs: Sequence[Pyramid]) -> list[Any]:
+        """Return what the part makes of tensors as :meth:`inputs` returns them, for each grid."""
+        return [call(tensors) for call, tensors in zip(self.calls, inputs, strict=True)]
+
+    def inputs(self, size: Size, **like: Any) -> list[Pyramid]:
+        """Return tensors of the declared shapes for an image of ``size``, for each grid; ``like`` says device and dtype."""
+        height, width = size
+        return [
+            tuple(
+                torch.zeros(
+                    grid.rows * grid.cols,
+                    level.width,
+                    height // grid.rows // level.stride,
+                    width // grid.cols // level.stride,
+                    **like,
+                )
+                for level in levels
+            )
+            for grid, levels in zip(self.grids, self.takes, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """What a part costs.
+
+    Attributes:
+        stage: number of the stage that it belongs to, from 1.
+        role: what it does; see :class:`Part`.
+        kind: name that it is registered under, or of its class.
+        grids: (rows, columns) of the patches that it runs on; two for a stage, of its encoder and of its decoder.
+        levels: (width, stride) of what it returns, for each of the grids.
+        parameters: its parameters; those that parts share count for the first.
+        macs: multiply-accumulates of convolutions and matrix products.
+        published_macs: the same, were every resizing up done before its 1x1 convolution, as the figures of papers have it.
+        seconds: median time, if it was measured.
+    """
+
+    stage: int
+    role: str
+    kind: str
+    grids: tuple[Grid, ...]
+    levels: tuple[tuple[Level, ...], ...]
+    parameters: int
+    macs: int
+    published_macs: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a network costs, for one image.
+
+    Attributes:
+        size: height and width of the image.
+        size_multiple: what height and width must be multiples of.
+        parts: the parts, in the order in which they run.
+        peak_bytes: most memory that weights, image and features take at once, in float32; see :func:`peak_memory`.
+        time_size: height and width of the image that times were measured with; None if they were not.
+    """
+
+    size: Size
+    size_multiple: int
+    parts: tuple[PartCost, ...]
+    peak_bytes: int
+    time_size: Size | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the whole network."""
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the whole network."""
+        return sum(part.macs for part in self.parts)
+
+    @property
+    def published_macs(self) -> int:
+        """Multiply-accumulates of the whole network, as papers have them."""
+        return sum(part.published_macs for part in self.parts)
+
+    @property
+    def seconds(self) -> float | None:
+        """Time of all parts together, if it was measured."""
+        times = [part.seconds for part in self.parts if part.seconds is not None]
+        return sum(times) if times else None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all of it as plain data, totals included."""
+        totals = {name: getattr(self, name) for name in ("parameters", "macs", "published_macs", "seconds")}
+        return asdict(self) | totals
+
+
+def inspect_model(model: MultiStage, size: Size = DEFAULT_SIZE) -> Inspection:
+    """Return what a network is made of and what it costs, without computing anything.
+
+    Every part is fed tensors of the shapes that the stages declare, without numbers in them. Multiply-accumulates are those of
+    convolutions and matrix products; a bias, an activation, a mean or a resizing does not count.
+
+    Args:
+        model: the network; it may be on the meta device. It is not changed.
+        size: height and width of the image.
+
+    Raises:
+        ValueError: if the size is not a multiple of what the network takes.
+
+    Example:
+        >>> from restorekit import create_model
+        >>> with torch.device("meta"):
+        ...     model = create_model("mprnet_deblur")
+        >>> found = inspect_model(model)
+        >>> round(found.macs / 1e9, 1), round(found.published_macs / 1e9, 1), found.parameters
+        (754.0, 759.4, 20127073)
+    """
+    check_size(model, size)
+    model = on_meta(model)
+    seen: set[nn.Parameter] = set()
+    costs = []
+    for part in network_parts(model):
+        own = {parameter for module in part.modules for parameter in module.parameters()} - seen
+        seen |= own
+        macs, published = _count_macs(part, size)
+        costs.append(
+            PartCost(part.stage, part.role, part.kind, part.grids, part.gives, sum(p.numel() for p in own), macs, published)
+        )
+    return Inspection(size, model.size_multiple, tuple(costs), peak_memory(model, size))
+
+
+def time_parts(model: MultiStage, found: Inspection, size: Size, *, runs: int = 5) -> Inspection:
+    """Return an inspection with the time that each part takes.
+
+    Every part runs alone, on zeros of the declared shapes, on the model's device and in its dtype, after one run to warm up.
+
+    Args:
+        model: the network that was inspected.
+        found: what :func:`inspect_model` returned.
+        size: height and width of the image.
+        runs: how often each part runs; the median counts.
+
+    Raises:
+        ValueError: if the size is not a multiple of what the network takes.
+    """
+    check_size(model, size)
+    like = next(model.parameters())
+    timed = []
+    for part, cost in zip(network_parts(model), found.parts, strict=True):
+        inputs = part.inputs(size, device=like.device, dtype=like.dtype)
+        times = [_seconds(part, inputs, like.device) for _ in range(runs + 1)]
+        timed.append(replace(cost, seconds=statistics.median(times[1:])))
+    return replace(found, parts=tuple(timed), time_size=size)
+
+
+def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
+    """Return how many bytes weights, image and features take at the most at one moment, for one image in float32.
+
+    It is found without computing: the network runs on tensors without numbers, and the memory of those that exist is added up. What
+    kernels use for themselves, and what the allocator keeps, come on top.
+
+    Args:
+        model: the network.
+        size: height and width of the image.
+    """
+    numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.image_channels * math.prod(size)
+    return 4 * numbers + peak_bytes(model, (1, model.image_channels, *size), torch.float32)
+
+
+def check_size(model: MultiStage, size: Size) -> None:
+    """Raise a ``ValueError`` that names a size that fits, unless ``size`` does."""
+    multiple = model.size_multiple
+    if min(size) < 1 or any(side % multiple for side in size):
+        fits = "x".join(str(max(multiple, side + -side % multiple)) for side in size)
+        raise ValueError(f"size {size[0]}x{size[1]}: height and width must be multiples of {multiple}; the next is {fits}")
+
+
+def network_parts(model: MultiStage) -> list[Part]:
+    """Return the parts of a network in the order in which they run, with the shapes of what they take and give."""
+    specs = [cast(Stage, stage).spec for stage in model.stages]
+    parts = []
+    for i, spec in enumerate(specs):
+        own, following = model.grids[i], model.grids[i + 1]
+        connect = partial(_connector, model, i + 1)
+        images = _images(model, i)
+        entering = [specs[i - 1].decoder[k] for k in model.supervised[i - 1]] if i else spec.inputs
+        parts.append(connect("stem", model.stems[i], own, [(image,) for image in images], entering))
+        if i > 0:
+            parts.append(connect("join", model.joins[i - 1], own, [(level, level) for level in entering], spec.inputs))
+            if not isinstance(model.fusions[i - 1], NoFusion):
+                parts.append(_fusion(model, i))
+        parts.append(_stage(model, i))
+        images = _images(model, i + 1)
+        leaving = [spec.decoder[k] for k in model.supervised[i]]
+        pairs = list(zip(leaving, images, strict=True))
+        if i < len(specs) - 1:
+            parts.append(connect("supervise", model.supervisors[i], following, pairs, leaving))
+        else:
+            parts.append(connect("head", model.heads, following, pairs, images))
+    return parts
+
+
+def on_meta(model: MultiStage) -> MultiStage:
+    """Return a copy of a network that has shapes and no numbers, in float32."""
+    return copy.deepcopy(model).to(device="meta", dtype=torch.float32)
+
+
+def _connector(
+    model: MultiStage,
+    stage: int,
+    role: str,
+    modules: nn.Module,
+    grid: Grid,
+    takes: Sequence[tuple[Level, ...]],
+    gives: Sequence[Level],
+) -> Part:
+    """Return what stands beside a stage: one module for each scale, which takes one tuple of levels."""
+    each = list(cast(nn.ModuleList, modules))
+
+    def call(inputs: Pyramid) -> list[Any]:
+        given = iter(inputs)
+        return [module(*itertools.islice(given, len(levels))) for module, levels in zip(each, takes, strict=True)]
+
+    levels = tuple(level for taken in takes for level in taken)
+    return Part(stage, role, _connector_kind(model, role, each), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
+
+
+def _fusion(model: MultiStage, i: int) -> Part:
+    """Return the fusion that leads to a stage."""
+    fusion, spec, guidance = model.fusions[i - 1], *(cast(Stage, model.stages[k]).spec for k in (i - 1, i))
+    count = len(spec.encoder)
+
+    def call(inputs: Pyramid) -> Pyramid:
+        return fusion(inputs[:count], inputs[count:])
+
+    kind, takes = _connector_kind(model, "fuse", [fusion]), spec.encoder + spec.decoder
+    return Part(i + 1, "fuse", kind, (model.grids[i],), (takes,), (guidance.guidance,), (fusion,), (call,))
+
+
+def _stage(model: MultiStage, i: int) -> Part:
+    stage = cast(Stage, model.stages[i])
+    spec = stage.spec
+    count = len(spec.inputs)
+
+    def encode(inputs: Pyramid) -> Pyramid:
+        return stage.encode(inputs[:count], inputs[count:])
+
+    return Part(
+        stage=i + 1,
+        role="stage",
+        kind=_kind(name_of("stage", type(stage)), stage),
+        grids=model.grids[i : i + 2],
+        takes=(spec.inputs + spec.guidance, spec.encoder),
+        gives=(spec.encoder, spec.decoder),
+        modules=(stage,),
+        calls=(encode, stage.decode),
+    )
+
+
+def _images(model: MultiStage, i: int) -> list[Level]:
+    """Return the scales of the image before a stage, or after the last."""
+    return [Level(model.image_channels, stride) for stride in model.strides[i]]
+
+
+def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:
+    """Return the name that a connector was asked for by, or else that of its class; several if scales differ."""
+    described = model.description.get(role, inspect.signature(MultiStage).parameters[role].default)
+    each = described if isinstance(described, list) else [described] * len(modules)
+    return ", ".join(dict.fromkeys(_kind(entry, module) for entry, module in zip(each, modules, strict=False)))
+
+
+def _kind(described: Any, module: nn.Module) -> str:
+    if isinstance(described, Unregistered):
+        return type(module).__name__
+    return str(described if isinstance(described, str) else described["name"])
+
+
+def _count_macs(part: Part, size: Size) -> tuple[int, int]:
+    """Return the multiply-accumulates of a part, as computed and as papers have them."""
+    late = 0
+
+    def add(module: nn.Module, inputs: Pyramid, output: Tensor) -> None:
+        nonlocal late
+        late += 3 * inputs[0].numel() * output.shape[1]  # after resizing, the convolution would meet four times the pixels
+
+    with _hooked(part.modules, Upsample, add), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        part.run(part.inputs(size, device="meta"))
+    macs = counter.get_total_flops() // 2
+    return macs, macs + late
+
+
+@contextmanager
+def _hooked(modules: Sequence[nn.Module], wanted: type[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
+    """Call a hook after every module of a class, for a while."""
+    found = [child for module in modules for child in module.modules() if isinstance(child, wanted)]
+    handles = [child.register_forward_hook(hook) for child in found]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _seconds(part: Part, inputs: Sequence[Pyramid], device: torch.device) -> float:
+    """Return how long a part takes once."""
+    with torch.no_grad():
+        _synchronise(device)
+        started = time.perf_counter()
+        part.run(inputs)
+        _synchronise(device)
+        return time.perf_counter() - started
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

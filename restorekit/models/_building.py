@@ -1,0 +1,91 @@
+"""From what is known of a model as plain data to the model, and back."""
+
+import json
+import os
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+from restorekit.checkpoints.hub import checked_config
+from restorekit.composition import compose
+from restorekit.errors import CheckpointError
+from restorekit.models._registry import architectures
+from restorekit.network import RestorationNetwork
+from restorekit.stages import MultiStage
+
+CONFIG_KEYS = ("architecture", "arguments", "composition")  # of what a model is built from
+
+
+def build(architecture: str, arguments: Mapping[str, Any]) -> RestorationNetwork:
+    """Build a registered model, which then knows its name and arguments."""
+    model = architectures.get(architecture).builder(**arguments)
+    model.recipe = {"architecture": architecture, "arguments": dict(arguments)}
+    return model
+
+
+def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> RestorationNetwork:
+    """Build the model that the config of a repository describes.
+
+    Args:
+        config: plain data, with ``architecture`` and ``arguments``, or with ``composition``.
+        origin: where it is from, for error messages.
+        **kwargs: arguments to use in place of those of the config.
+
+    Raises:
+        CheckpointError: if it names what is not registered, or arguments that its builder does not take.
+    """
+    arguments = {key: _frozen(value) for key, value in config.get("arguments", {}).items()}
+    try:
+        if "composition" in config:
+            return compose({**config["composition"], **kwargs})
+        return build(config["architecture"], arguments | kwargs)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two: of sizes that no tensor can have
+        raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
+
+
+def config_of(model: RestorationNetwork) -> dict[str, Any]:
+    """Return the plain data that :func:`model_from_config` builds a model of the same kind from.
+
+    Raises:
+        ValueError: if the model was neither built by name from arguments that are plain data nor composed of registered parts.
+    """
+    if model.recipe is None and isinstance(model, MultiStage):
+        return {"composition": model.config}
+    if model.recipe is None:
+        raise ValueError(
+            f"this {type(model).__name__} was not built by create_model, so nobody else could build it by name; register a "
+            "function that builds it with register_model, and create it by that name"
+        )
+    try:
+        return json.loads(json.dumps(dict(model.recipe)))
+    except TypeError as error:
+        raise ValueError(
+            f"the arguments of {model.recipe['architecture']} are not plain data ({error}); register a variant"
+        ) from error
+
+
+def metadata_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a safetensors file whose model is built from a config."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items() if key in CONFIG_KEYS}
+
+
+def config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the config that :func:`metadata_of` made metadata of."""
+    config: dict[str, Any] = {}
+    for key in CONFIG_KEYS:
+        text = metadata.get(key)
+        if text is None:
+            continue
+        try:
+            config[key] = text if key == "architecture" else json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} does not say how its model is built: {key!r} in its metadata is {reprlib.repr(text)}, which is no JSON; "
+                "if you know the model, create_model(name, pretrained=path) loads the file without them"
+            ) from error
+    return checked_config(config, f"{path} (its metadata)")
+
+
+def _frozen(value: Any) -> Any:
+    """Return plain data with tuples for lists: JSON knows no tuples, and a default value is one."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

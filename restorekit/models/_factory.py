@@ -1,0 +1,190 @@
+"""Models by name: building, and loading their weights."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from restorekit.checkpoints import hub, load_state, load_weights, read_checkpoint, read_metadata, save_weights
+from restorekit.errors import CheckpointError
+from restorekit.models._building import build, config_in, metadata_of, model_from_config
+from restorekit.models._registry import ModelEntry, architectures
+from restorekit.network import RestorationNetwork
+from restorekit.parts import did_you_mean
+from restorekit.provenance import PretrainedConfig
+
+HUB, FOLDER = "hf-hub:", "local-dir:"  # prefixes of names that are not registered
+
+
+def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, **kwargs: Any) -> RestorationNetwork:
+    """Build a model by name.
+
+    Args:
+        name: ``"arch"`` or ``"arch.tag"`` of a registered model, ``"hf-hub:owner/repo[@revision]"``, or ``"local-dir:path"`` of a
+            folder in the form of such a repository.
+        pretrained: True for the weights of the tag (or of the default tag), a tag, or the path of a checkpoint, in the names of
+            this library or of the original authors. Weights that are not on this machine are fetched, and kept.
+        **kwargs: go to the builder unchanged.
+
+    Returns:
+        The model, in evaluation mode if it has pretrained weights; its ``pretrained_config`` then says whose they are.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+        TypeError: if the builder does not know an argument.
+        CheckpointError: if the weights cannot be had or do not fit; if they cannot be had it is a
+            :class:`restorekit.checkpoints.hub.WeightsError`.
+
+    Example:
+        >>> import torch
+        >>> model = create_model("mprnet", width=16, unet_step=8, ors_step=8, num_blocks=1)
+        >>> model(torch.zeros(1, 3, 16, 24)).shape
+        torch.Size([1, 3, 16, 24])
+    """
+    if name.startswith((HUB, FOLDER)):
+        repository = _repository(name)
+        model = model_from_config(repository.config, name, **kwargs)
+        about = repository.about if pretrained is True else None
+        source = _obtained(name, repository.config, repository.about) if pretrained is True else pretrained or None
+    else:
+        architecture, _, tag = name.partition(".")
+        entry = architectures.get(architecture)
+        if tag:
+            _config(architecture, entry, tag)  # an unknown tag is an error whether or not the weights are wanted
+        about, source = _weights_source(architecture, entry, tag, pretrained)
+        model = build(architecture, kwargs)
+    if source is None:
+        return model
+    load_weights(model, source).eval()
+    model.pretrained_config = about
+    return model
+
+
+def fetch_weights(name: str, *, trust: bool = False) -> Path:
+    """Return the path of weights by name; they are fetched if they are not on this machine.
+
+    Args:
+        name: name of the weights, as :func:`create_model` takes it.
+        trust: fetch anew, and accept other weights than those of the first use.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+        CheckpointError: if they cannot be had or do not fit.
+    """
+    if name.startswith((HUB, FOLDER)):
+        repository = _repository(name, anew=trust)
+        return _obtained(name, repository.config, repository.about, trust=trust)
+    name = full_name(name)
+    config = {"architecture": name.partition(".")[0], "arguments": {}}
+    return _obtained(name, config, pretrained_config(name), trust=trust)
+
+
+def full_name(name: str) -> str:
+    """Return ``"arch.tag"`` for ``"arch"``, with the default tag; a name that is full already is checked and returned.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+    """
+    if name.startswith((HUB, FOLDER)):
+        return name
+    architecture, _, tag = name.partition(".")
+    entry = architectures.get(architecture)
+    _config(architecture, entry, tag)
+    return f"{architecture}.{tag or next(iter(entry.pretrained))}"
+
+
+def pretrained_config(name: str) -> PretrainedConfig:
+    """Return what is known of a set of weights, by a name that :func:`create_model` takes; ``"arch"`` has the default tag.
+
+    Raises:
+        ValueError: if there is no such model or tag.
+        WeightsError: if it is the name of a repository that cannot be read.
+    """
+    if name.startswith((HUB, FOLDER)):
+        return _repository(name).about
+    architecture, _, tag = name.partition(".")
+    entry = architectures.get(architecture)
+    return _config(architecture, entry, tag)
+
+
+def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationNetwork, dict[str, str]]:
+    """Build the model that a checkpoint belongs to, and load it.
+
+    A safetensors file that this library wrote says which model it is for; for a checkpoint of the original authors the
+    architecture and its arguments are inferred from names and shapes.
+
+    Returns:
+        The model, in evaluation mode, and the metadata that :func:`restorekit.checkpoints.save_weights` takes.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or belongs to no registered model.
+    """
+    if str(path).endswith(".safetensors") and Path(path).is_file():
+        metadata = read_metadata(path)
+        if "architecture" in metadata or "composition" in metadata:
+            return load_weights(model_from_config(config_in(metadata, path), str(path)), path).eval(), metadata
+    state = read_checkpoint(path)
+    for architecture in architectures:
+        infer = architectures.get(architecture).infer_arguments
+        arguments = None if infer is None else infer(state)
+        if arguments is not None:
+            model = load_state(create_model(architecture, **arguments), state, str(path)).eval()
+            return model, {"architecture": architecture, "arguments": json.dumps(arguments)}
+    recognised = ", ".join(name for name in architectures if architectures.get(name).infer_arguments)
+    raise CheckpointError(
+        f"{path} belongs to no registered model: {len(state)} tensors, from {', '.join(list(state)[:3])}; "
+        f"models whose checkpoints are recognised: {recognised}"
+    )
+
+
+def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:
+    if not entry.pretrained:
+        raise ValueError(
+            f"model {architecture!r} has no pretrained weights; pass the path of a checkpoint as pretrained= "
+            "(--weights in the shell)"
+        )
+    if not tag:
+        tag = next(iter(entry.pretrained))
+    if tag not in entry.pretrained:
+        raise ValueError(f"unknown tag {tag!r} of model {architecture!r}{did_you_mean(tag, entry.pretrained)}")
+    return entry.pretrained[tag]
+
+
+def _weights_source(
+    architecture: str, entry: ModelEntry, tag: str, pretrained: bool | str | os.PathLike[str]
+) -> tuple[PretrainedConfig | None, str | os.PathLike[str] | None]:
+    """Return what is known of the weights that are asked for, and their path; None for what there is not."""
+    if pretrained is False:
+        return None, None
+    if pretrained is not True and not (isinstance(pretrained, str) and _is_tag(pretrained)):
+        return None, pretrained
+    if isinstance(pretrained, str):
+        if tag and tag != pretrained:
+            raise ValueError(f"two tags for {architecture!r}: {tag!r} in the name, {pretrained!r} as pretrained")
+        tag = pretrained
+    about = _config(architecture, entry, tag)
+    return about, fetch_weights(f"{architecture}.{tag}" if tag else architecture)
+
+
+def _repository(name: str, *, anew: bool = False) -> hub.Repository:
+    if name.startswith(FOLDER):
+        return hub.Repository.open_folder(Path(name.removeprefix(FOLDER)))
+    return hub.Repository.open(name, anew=anew)
+
+
+def _obtained(name: str, config: Mapping[str, Any], about: PretrainedConfig, *, trust: bool = False) -> Path:
+    """Return the path of weights, from this machine or from where ``about`` says, checked by loading them into the model."""
+    here = hub.in_place(about)
+    if here is not None:
+        return here
+
+    def convert(checkpoint: Path, target: Path) -> None:
+        save_weights(load_weights(model_from_config(config, name), checkpoint), target, metadata_of(config))
+
+    return hub.obtain(name, about, convert, config, trust=trust).path
+
+
+def _is_tag(text: str) -> bool:
+    return re.fullmatch(r"[\w-]+", text) is not None

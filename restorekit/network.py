@@ -1,0 +1,117 @@
+"""The contract of a restoration network: what every one offers, whatever it is made of."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from restorekit.provenance import PretrainedConfig
+
+Padding = Literal["corner", "centre"]
+
+LIKELY_RANGE = 16.0  # unclipped noise leaves [0, 1]; values beyond this are pixels in 0..255
+
+
+class RestorationNetwork(nn.Module, ABC):
+    """A network that maps a degraded image to a restored one.
+
+    Attributes:
+        image_channels: channels of the images it takes and gives.
+        size_multiple: height and width of its images must be multiples of this.
+        num_supervised: how many of its stages restore an image; the last does.
+        original_names: module names of the authors' checkpoints -> module names here; empty if there are none.
+            :func:`restorekit.load_weights` reads both kinds of names.
+        pretrained_config: whose the weights are and what may be done with them, if they were loaded by name.
+        recipe: registered name and arguments that it was built from, if it was built by name.
+        optional: modules that published weights may lack, and what they are for. The result must not need them.
+        is_prepared: whether it is what :func:`restorekit.inference.prepare` made, which :func:`restorekit.restore` runs as it is.
+        save_pretrained: writes the network to a folder; :mod:`restorekit.publish` binds it.
+        push_to_hub: publishes the network on the Hugging Face Hub; :mod:`restorekit.publish` binds it.
+        padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
+            right, or ``"centre"``, on all sides.
+    """
+
+    image_channels: int
+    size_multiple: int
+    num_supervised: int
+    original_names: Mapping[str, str]
+    pretrained_config: PretrainedConfig | None = None
+    recipe: Mapping[str, Any] | None = None
+    optional: Mapping[str, str] = MappingProxyType({})
+    is_prepared: bool = False
+    padding: Padding = "corner"
+    save_pretrained: ClassVar[Callable[..., None]]
+    push_to_hub: ClassVar[Callable[..., str]]
+
+    @abstractmethod
+    def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
+        """Return the output of every supervised stage, first stage first, the result last.
+
+        Args:
+            image: degraded image in [0, 1].
+            stages: how many supervised stages to run; by default all.
+            coarse: whether the last stage gives its images at coarser scales too, which the result does not need.
+
+        Returns:
+            Restored images, not clamped. They have the shape of the image, except that a stage which is supervised at several
+            scales gives its coarser images too, before the full one.
+        """
+
+    def forward(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None) -> Float[Tensor, "n c h w"]:
+        """Return the restored image.
+
+        Args:
+            image: degraded image in [0, 1].
+            stages: how many supervised stages to run; by default all. With fewer, the network stops there and computes no more than
+                that needs; quality is lower, but the network was supervised there.
+
+        Returns:
+            Restored image, same shape, not clamped.
+
+        Raises:
+            ValueError: if the image is of a wrong shape, dtype, size or range, or there are fewer supervised stages.
+        """
+        return self.forward_stages(image, stages=stages, coarse=False)[-1]
+
+    def check_stages(self, stages: int | None) -> None:
+        """Raise a ``ValueError`` if the network has not as many supervised stages; None stands for all."""
+        if stages is not None and not 1 <= stages <= self.num_supervised:
+            raise ValueError(f"stages must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}")
+
+    def check_image(self, image: Tensor) -> None:
+        """Raise a ``ValueError`` that says what to do if the network cannot take ``image``.
+
+        The range is only checked where that costs nothing: in eager mode on the CPU.
+        """
+        check_image_tensor(image, self.image_channels)
+        height, width = image.shape[-2:]
+        multiple = self.size_multiple
+        if height % multiple or width % multiple:
+            up = [side + -side % multiple for side in (height, width)]
+            raise ValueError(
+                f"got {height}x{width}; height and width must be multiples of {multiple}; "
+                f"pad to {up[0]}x{up[1]}, or call restorekit.restore"
+            )
+        if not torch.compiler.is_compiling() and type(image) is Tensor and image.device.type == "cpu":
+            largest = image.detach().abs().amax().item()
+            if largest > LIKELY_RANGE:
+                raise ValueError(f"image must be in [0, 1]; got values up to {largest:g}; divide 8-bit values by 255")
+
+
+def check_image_tensor(image: Tensor, image_channels: int) -> None:
+    """Raise a ``ValueError`` unless ``image`` is a non-empty floating-point N x ``image_channels`` x H x W tensor."""
+    if image.ndim != 4:
+        raise ValueError(f"image must be N x C x H x W; got {image.ndim} dimensions, shape {tuple(image.shape)}; see unsqueeze")
+    if image.shape[1] != image_channels:
+        raise ValueError(
+            f"this network takes images of {image_channels} channels; got {image.shape[1]} (shape {tuple(image.shape)}, "
+            "read as N x C x H x W)"
+        )
+    if not image.is_floating_point():
+        raise ValueError(f"image must be floating point in [0, 1]; got {image.dtype}; convert with image.float() / 255")
+    if image.numel() == 0:
+        raise ValueError(f"image is empty: shape {tuple(image.shape)}")

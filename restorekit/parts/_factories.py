@@ -1,0 +1,247 @@
+"""Parts as data: from a name, or a name with arguments, to a factory, and back.
+
+Wherever a stage or a network takes a factory, it also takes the registered name of one (``"cab"``), or a mapping of the name and
+arguments (``{"name": "cab", "reduction": 8}``). What was built from registered parts can be written down as such data again.
+"""
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, Union
+
+from torch import nn
+
+from restorekit.errors import ConfigError
+from restorekit.parts._registry import did_you_mean, registry_of
+
+Part = str | Mapping[str, Any] | Callable[..., nn.Module]
+BlockLike = Annotated[Part, "block"]  # width -> features to features
+StemLike = Annotated[Part, "stem"]  # image channels, width -> image to features
+JoinLike = Annotated[Part, "join"]  # width, width of the result -> stem features, attended features to inputs of a stage
+SuperviseLike = Annotated[
+    Part, "supervise"
+]  # width, image channels -> features, image to attended features, restored image or None
+FuseLike = Annotated[Part, "fuse"]  # spec of a stage, wanted levels -> encoded, decoded to guidance
+HeadLike = Annotated[Part, "head"]  # width, image channels -> features, image to restored image
+GuideLike = Annotated[Part, "guide"]  # width -> features, guidance to features
+DownsampleLike = Annotated[Part, "downsample"]  # width, width of the result -> features to features of half the size
+UpsampleLike = Annotated[Part, "upsample"]  # width, width of the result -> features to features of double the size
+ActivationLike = Annotated[str | Mapping[str, Any] | nn.Module, "activation"]
+
+GIVEN = {  # how many leading arguments the library itself gives to a part of each kind
+    "block": 1,
+    "guide": 1,
+    **dict.fromkeys(("stem", "join", "supervise", "fuse", "head", "downsample", "upsample"), 2),
+    "stage": 0,
+    "activation": 0,
+}
+
+
+def factory(kind: str, part: Part) -> Callable[..., Any]:
+    """Return the factory of a part that is given by name, by name and arguments, or as a factory already.
+
+    Args:
+        kind: ``"block"``, ``"stage"`` or a connector's role.
+        part: registered name, mapping with the key ``name`` and arguments, or factory.
+
+    Raises:
+        ConfigError: if a mapping has no name, or arguments that the part does not take.
+        ValueError: if nothing is registered under the name.
+        TypeError: if it is something else.
+
+    Example:
+        >>> from restorekit.blocks import ChannelAttentionBlock
+        >>> factory("block", "cab") is ChannelAttentionBlock
+        True
+        >>> factory("block", {"name": "cab", "reduction": 2})(8).attention.squeeze.out_channels
+        4
+    """
+    if isinstance(part, str):
+        return registry_of(kind).get(part)
+    if isinstance(part, Mapping):
+        arguments = dict(part)
+        if "name" not in arguments:
+            raise ConfigError(f"{kind}: a mapping needs the key 'name'; got {', '.join(map(repr, arguments)) or 'nothing'}")
+        name = arguments.pop("name")
+        make, known = registry_of(kind).get(name), [argument.name for argument in arguments_of(kind, name)]
+        for key in arguments:
+            if key not in known:
+                raise ConfigError(f"{kind} {name!r}: unknown argument {key!r}{did_you_mean(key, known)}")
+        return functools.partial(make, **arguments)
+    if callable(part) and not isinstance(part, nn.Module):
+        return part
+    raise TypeError(f"{kind} must be a registered name, a mapping with a name, or a factory; got {type(part).__name__}")
+
+
+def activation(part: ActivationLike) -> nn.Module:
+    """Return an activation: a new one for a name or a mapping; a module as it is, so that parts can share one."""
+    if isinstance(part, nn.Module):
+        return part
+    return factory("activation", part)()
+
+
+def factories(kind: str, part: Part | Sequence[Part], count: int) -> list[Callable[..., Any]]:
+    """Return one factory for each level, where a part may be the same at all levels or given for each.
+
+    Args:
+        kind: as for :func:`factory`.
+        part: a part, or a list of parts, finest level first.
+        count: number of levels.
+
+    Raises:
+        ConfigError: if the list is shorter than that.
+    """
+    if isinstance(part, str) or not isinstance(part, Sequence):
+        return [factory(kind, part)] * count
+    if len(part) < count:
+        raise ConfigError(f"{kind} is a list of {len(part)} parts, and there are {count} levels; give one for each, finest first")
+    return [factory(kind, entry) for entry in part[:count]]
+
+
+@dataclass(frozen=True)
+class Unregistered:
+    """Stands in a description for what cannot be written down as data, and says what that is, why, and what to do."""
+
+    reason: str
+
+
+def remember_arguments(part: type[nn.Module]) -> None:
+    """Make a class describe the arguments that an instance is made with, in its attribute ``description``."""
+    make = part.__init__
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def remember(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        arguments = signature.bind(self, *args, **kwargs).arguments
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                arguments |= arguments.pop(name, {})
+        given = dict(list(arguments.items())[1:])
+        object.__setattr__(self, "description", _described_arguments(type(self), given))
+
+    part.__init__ = remember  # type: ignore[method-assign]
+
+
+def describe(value: Any, kind: str | None = None) -> Any:
+    """Return an argument of a part as data.
+
+    A factory becomes its registered name, or a mapping of name and arguments if it is a ``functools.partial``
+    of a registered one. A module stays as it is, because it may be shared; what cannot be written down becomes
+    :class:`Unregistered`.
+
+    Args:
+        value: the argument.
+        kind: the kind of part that it stands for, or None if it is plain data.
+    """
+    if value is None or isinstance(value, (bool, int, float, str, nn.Module)):
+        return value
+    if isinstance(value, Mapping):
+        if kind is None or "name" not in value:
+            return {key: describe(entry) for key, entry in value.items()}
+        return _described_arguments(registry_of(kind).get(value["name"]), value)
+    if isinstance(value, Sequence):
+        return [describe(entry, kind) for entry in value]
+    if kind is not None and isinstance(value, functools.partial) and not value.args:
+        name = name_of(kind, value.func)
+        described = not isinstance(name, Unregistered) and value.keywords
+        return {"name": name} | _described_arguments(value.func, value.keywords) if described else name
+    if kind is None:
+        return Unregistered(
+            f"{value!r}, which is neither data nor in the place of a part; annotate the argument with what it takes, such as "
+            "restorekit.parts.BlockLike"
+        )
+    return name_of(kind, value)
+
+
+def _described_arguments(target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = {argument.name: part_kind(argument.hint) for argument in signature_of(target)}
+    return {key: describe(value, kinds.get(key)) for key, value in given.items()}
+
+
+def name_of(kind: str, target: object) -> str | Unregistered:
+    """Return the name that a class or function is registered under among the parts of a kind."""
+    registry = registry_of(kind)
+    reason = f"{target!r}, which is not a registered {kind}; register it, and the network can be written down"
+    return next((name for name in registry if registry.get(name) is target), Unregistered(reason))
+
+
+class Argument(NamedTuple):
+    """An argument of a part, as its signature declares it."""
+
+    name: str
+    hint: Any
+    default: Any  # inspect.Parameter.empty if there is none
+
+
+def arguments_of(kind: str, name: str) -> list[Argument]:
+    """Return the arguments that a composition may give to a registered part: all but those that the library gives itself."""
+    return signature_of(registry_of(kind).get(name))[GIVEN[kind] :]
+
+
+def signature_of(target: Callable[..., Any]) -> list[Argument]:
+    """Return the named arguments of a class or function."""
+    call = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
+    hints = typing.get_type_hints(call, include_extras=True)
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = [p for p in inspect.signature(target).parameters.values() if p.kind in named]
+    return [Argument(p.name, hints.get(p.name, Any), p.default) for p in parameters]
+
+
+def takes_list(hint: Any) -> bool:
+    """Whether an annotation allows a list of parts in the place of a part."""
+    return any(typing.get_origin(option) is Sequence for option in alternatives(hint))
+
+
+def part_kind(hint: Any) -> str | None:
+    """Return the kind of part that an annotation stands for, or None if it is of plain data."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return str(hint.__metadata__[0])
+    return next((kind for kind in map(part_kind, alternatives(hint)) if kind), None)
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a union; of anything else, nothing."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else ()
+
+
+def matches(value: Any, hint: Any) -> bool:
+    """Whether plain data is what an annotation says."""
+    if options := alternatives(hint):
+        return any(matches(value, option) for option in options)
+    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in parameters
+    if origin in (Sequence, list, tuple):
+        return isinstance(value, (list, tuple)) and all(matches(entry, parameters[0]) for entry in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
+    if hint in (None, types.NoneType):
+        return value is None
+    if hint in (int, float):
+        return not isinstance(value, bool) and isinstance(value, (int, float) if hint is float else int)
+    return hint is Any or isinstance(value, hint)
+
+
+def in_words(hint: Any) -> str:
+    """Return an annotation in words, as messages and the reference say it."""
+    if kind := part_kind(hint):
+        words = registry_of(kind).kind
+        both = f"{words} or a list of such" if takes_list(hint) else words
+        return f"{'an' if words[0] in 'aeiou' else 'a'} {both}"
+    if options := alternatives(hint):
+        told = [option for option in options if option is not types.NoneType and not (option is int and float in options)]
+        return " or ".join(map(in_words, told))
+    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        *values, last = map(repr, parameters)
+        return " or ".join(filter(None, (", ".join(values), last)))
+    if origin in (Sequence, list, tuple):
+        noun, of, rest = in_words(parameters[0]).removeprefix("a ").removeprefix("an ").partition(" of ")
+        return f"a list of {noun}s{of}{rest}"
+    if origin is Mapping:
+        return "a mapping"
+    return {int: "an integer", float: "a number", bool: "true or false", str: "a string"}.get(hint, "plain data")

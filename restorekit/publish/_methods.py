@@ -1,0 +1,33 @@
+"""The names under which users look for publishing on the network itself, which knows nothing of it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from restorekit.network import RestorationNetwork
+from restorekit.publish._upload import push, save
+
+
+def save_pretrained(network: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
+    """Write weights, config and card to a folder, from which ``create_model("local-dir:folder", pretrained=True)`` loads it.
+
+    Args:
+        network: the network, as ``self``.
+        folder: is made if it does not exist.
+    """
+    save(network, Path(folder))
+
+
+def push_to_hub(network: RestorationNetwork, repository: str, **options: Any) -> str:
+    """Publish the network on the Hugging Face Hub; return the address of the commit.
+
+    Args:
+        network: the network, as ``self``.
+        repository: ``"owner/repo"``.
+        **options: those of :func:`restorekit.publish.push`.
+    """
+    return push(network, repository, **options)
+
+
+RestorationNetwork.save_pretrained = save_pretrained
+RestorationNetwork.push_to_hub = push_to_hub

@@ -1,0 +1,169 @@
+"""Handing features of one stage to the encoder of the next."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from restorekit.blocks import Downsample, Upsample, conv
+from restorekit.errors import WiringError
+from restorekit.ops import Pyramid, add
+from restorekit.parts import register_connector
+from restorekit.stages._base import Level, StageSpec, describe_levels
+
+
+@register_connector("csff", role="fuse")
+class CrossStageFeatureFusion(nn.Module):
+    """Cross-stage feature fusion (CSFF): encoder and decoder features of a stage, projected for the next one to add.
+
+    For each level of guidance, the features of the same index in both halves of the source are brought to the stride that is
+    wanted (by two and a 1x1 convolution, once an octave), projected by convolutions, and added to each other. A decoder that is
+    shorter (ORSNet's has one level) contributes to the levels it has.
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.4, figure 5; also in HINet (arXiv:2105.06086), with 3x3 kernels.
+
+    Args:
+        source: spec of the stage that the features come from.
+        guidance: levels that the next stage wants.
+        kernel_size: side of the projections' kernels.
+        bias: whether the projections have biases.
+
+    Raises:
+        WiringError: if the source's encoder has fewer levels than are wanted, or strides that doubling does not bring to the
+            wanted ones.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 1, bias: bool = False) -> None:
+        super().__init__()
+        _check_levels(source, guidance)
+
+        def path(levels: Sequence[Level], i: int) -> nn.Sequential:
+            steps, width = _resizing(levels, i, guidance[i].stride)
+            return nn.Sequential(*steps, conv(width, guidance[i].width, kernel_size, bias=bias))
+
+        decoder = source.decoder[: len(guidance)]
+        self.encoder_paths = nn.ModuleList(path(source.encoder, i) for i in range(len(guidance)))
+        self.decoder_paths = nn.ModuleList(path(source.decoder, i) for i in range(len(decoder)))
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the guidance for the next stage."""
+        fused = [path(x) for path, x in zip(self.encoder_paths, encoded, strict=False)]
+        for i, path in enumerate(self.decoder_paths):
+            fused[i] = add(fused[i], path(decoded[i]))
+        return tuple(fused)
+
+
+@register_connector("concat", role="fuse")
+class ConcatFusion(nn.Module):
+    """Feature fusion by concatenation: encoder and decoder features of a level, then one convolution over both.
+
+    As :class:`CrossStageFeatureFusion`, but the two halves meet before a larger kernel instead of after two small ones.
+
+    Args:
+        source: spec of the stage that the features come from.
+        guidance: levels that the next stage wants.
+        kernel_size: side of the kernels.
+        bias: whether the convolutions have biases.
+
+    Raises:
+        WiringError: as for :class:`CrossStageFeatureFusion`.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 3, bias: bool = True) -> None:
+        super().__init__()
+        _check_levels(source, guidance)
+        self.encoder_paths, self.decoder_paths, self.convs = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for i, wanted in enumerate(guidance):
+            steps, width = _resizing(source.encoder, i, wanted.stride)
+            self.encoder_paths.append(nn.Sequential(*steps))
+            if i < len(source.decoder):
+                steps, decoder_width = _resizing(source.decoder, i, wanted.stride)
+                self.decoder_paths.append(nn.Sequential(*steps))
+                width += decoder_width
+            self.convs.append(conv(width, wanted.width, kernel_size, bias=bias))
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the guidance for the next stage."""
+        halves = [[path(x)] for path, x in zip(self.encoder_paths, encoded, strict=False)]
+        for i, path in enumerate(self.decoder_paths):
+            halves[i].append(path(decoded[i]))
+        return tuple(convolve(torch.cat(both, dim=1)) for convolve, both in zip(self.convs, halves, strict=True))
+
+
+@register_connector("sum", role="fuse")
+class SumFusion(nn.Module):
+    """Feature fusion without parameters: encoder and decoder features of a level, added, for the next stage to gate with.
+
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.4.
+
+    Args:
+        source: spec of the stage that the features come from.
+        guidance: levels that the next stage wants, the first of those that the source has in both halves.
+
+    Raises:
+        WiringError: if the source's halves do not have these levels.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
+        super().__init__()
+        for half, levels in (("encoder", source.encoder), ("decoder", source.decoder)):
+            if tuple(levels[: len(guidance)]) != tuple(guidance):
+                raise WiringError(
+                    f"guidance {describe_levels(guidance)} is wanted, and the source's {half} gives {describe_levels(levels)}; to "
+                    "be added, they must be the same; give both stages the same widths, or choose the fusion 'csff'"
+                )
+        self.num_levels = len(guidance)
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the guidance for the next stage."""
+        return tuple(encoded[i] + decoded[i] for i in range(self.num_levels))
+
+
+@register_connector("none", role="fuse")
+class NoFusion(nn.Module):
+    """Stands where a stage wants no guidance.
+
+    Args:
+        source: spec of the stage before.
+        guidance: must be empty.
+
+    Raises:
+        WiringError: if the next stage wants guidance.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
+        super().__init__()
+        if guidance:
+            raise WiringError(
+                f"the next stage wants guidance {describe_levels(guidance)}, and the fusion 'none' gives none; build that stage "
+                "with guided=False, or choose another fusion, such as 'csff'"
+            )
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return no guidance."""
+        return ()
+
+
+def _check_levels(source: StageSpec, guidance: Sequence[Level]) -> None:
+    if len(source.encoder) < len(guidance):
+        raise WiringError(
+            f"{len(guidance)} levels of guidance are wanted {describe_levels(guidance)}, the source's encoder has "
+            f"{len(source.encoder)} {describe_levels(source.encoder)}; give the source more levels, or the next stage fewer"
+        )
+
+
+def _resizing(levels: Sequence[Level], i: int, stride: int) -> tuple[list[nn.Module], int]:
+    """Return what brings level ``i`` to a stride, and the width that it has then: that of levels on the way, if any."""
+    width, at = levels[i]
+    widths = {level.stride: level.width for level in reversed(levels)}
+    steps: list[nn.Module] = []
+    ratio = max(at, stride) / min(at, stride)
+    if ratio != 2 ** (int(ratio).bit_length() - 1):
+        raise WiringError(
+            f"guidance of stride {stride} is wanted, and the source offers {describe_levels(levels)}; stride {at} cannot be "
+            f"brought to {stride} by doubling or halving; choose levels whose strides differ by powers of two"
+        )
+    while at != stride:
+        resize, at = (Upsample, at // 2) if at > stride else (Downsample, at * 2)
+        steps.append(resize(width, widths.get(at, width)))
+        width = widths.get(at, width)
+    return steps, width

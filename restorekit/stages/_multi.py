@@ -1,0 +1,297 @@
+"""Stages in a row: the one module that knows images and patches."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from restorekit.blocks import NoSupervision, multiple_of
+from restorekit.errors import WiringError
+from restorekit.network import Padding, RestorationNetwork
+from restorekit.ops import WHOLE, Grid, Pyramid, ScaleMode, downscale, least_multiple, regrid, regrid_pyramid, split
+from restorekit.parts import FuseLike, HeadLike, JoinLike, Part, StemLike, SuperviseLike, factories, factory, remember_arguments
+from restorekit.stages._base import Stage, StageSpec, describe_levels, level_modules
+from restorekit.stages._config import network_config
+from restorekit.stages._fusion import NoFusion
+
+
+class MultiStage(RestorationNetwork):
+    """Runs stages in a row, each on its own grid of patches, and builds what lies between them.
+
+    A stage encodes on its own grid. All that follows (decode, supervised attention, feature fusion) runs on the grid of the
+    stage it feeds, and on the whole image after the last. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.
+    A stage that declares inputs at several strides gets the image at as many scales, and the stage before it is supervised at each
+    of them, as in Tu et al., CVPR 2022, arXiv:2201.02973.
+
+    Every part in between is given as a factory, by its registered name, or as a mapping of name and arguments.
+
+    Args:
+        stages: the stages, first first.
+        grids: (rows, columns) of patches that each stage encodes on; by default all work on the whole image.
+        image_channels: channels of the images.
+        stem: makes the module that turns an image into features, from (image channels, width).
+        join: makes the module that turns stem features and attended features into an input of a stage, from
+            (width of either, width of the input); or a list of such, one for each scale, finest first.
+        supervise: makes the module between two stages that restores an image and selects features, from (width, image channels).
+        fuse: makes the module that turns encoded and decoded features of a stage into guidance for the next, from
+            (spec of the stage, levels of guidance).
+        head: makes the module that restores the final image, from (width, image channels).
+        scale_mode: how an image becomes smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
+        padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
+        original_names: module names of the authors' checkpoints -> module names here.
+
+    Attributes:
+        description: the arguments that the network was made with, as data.
+
+    Raises:
+        WiringError: if the stages do not fit together.
+
+    Example:
+        >>> import torch
+        >>> from restorekit.stages._orsnet import ORSNetStage
+        >>> from restorekit.stages._unet import UNetStage
+        >>> model = MultiStage([UNetStage((8, 12)), ORSNetStage(16, num_orbs=2, num_blocks=1, guided=True)], grids=[(2, 2), (1, 1)])
+        >>> model.size_multiple
+        4
+        >>> [restored.shape for restored in model.forward_stages(torch.zeros(1, 3, 8, 12))]
+        [torch.Size([1, 3, 8, 12]), torch.Size([1, 3, 8, 12])]
+    """
+
+    description: dict[str, Any]
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        *,
+        grids: Sequence[Sequence[int]] | None = None,
+        image_channels: int = 3,
+        stem: StemLike = "conv",
+        join: JoinLike | Sequence[JoinLike] = "concat",
+        supervise: SuperviseLike = "sam",
+        fuse: FuseLike = "csff",
+        head: HeadLike = "residual_head",
+        scale_mode: ScaleMode = "area",
+        padding: Padding = "corner",
+        original_names: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        _check_stages(stages)
+        self.grids = _checked_grids(stages, grids)
+        _check_specs(stages)
+        if image_channels < 1:
+            raise WiringError(f"image_channels must be at least 1; got {image_channels}")
+        self.image_channels = image_channels
+        self.scale_mode = scale_mode
+        self.padding = padding
+        self.original_names = dict(original_names or {})
+        specs = [stage.spec for stage in stages]
+        make_stem, make_head = _connector("stem", stem), _connector("head", head)
+        num_joins = max((len(spec.inputs) for spec in specs[1:]), default=0)
+        make_joins = [_connector("join", make) for make in factories("join", join, num_joins)]
+        make_supervisor, make_fusion = _connector("supervise", supervise), _connector("fuse", fuse)
+        self.stages = nn.ModuleList(stages)
+        # The scales at which images go into the first stage and out of each, and the decoder levels that they come out of.
+        self.strides = [[level.stride for level in spec.inputs] for spec in (*specs, specs[-1])]
+        self.supervised = [_supervised_levels(stages, i) for i in range(len(stages))]
+        self.stems = nn.ModuleList([nn.ModuleList(make_stem(image_channels, level.width) for level in specs[0].inputs)])
+        self.supervisors, self.joins, self.fusions = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for i, following in enumerate(specs[1:]):
+            attended = [specs[i].decoder[k].width for k in self.supervised[i]]
+            inputs = [level.width for level in following.inputs]
+            self.supervisors.append(nn.ModuleList(make_supervisor(width, image_channels) for width in attended))
+            self.stems.append(nn.ModuleList(make_stem(image_channels, width) for width in attended))
+            joins = zip(make_joins, attended, inputs, strict=False)
+            self.joins.append(nn.ModuleList(make_join(*widths) for make_join, *widths in joins))
+            try:
+                fusion = make_fusion if following.guidance else NoFusion
+                self.fusions.append(fusion(specs[i], following.guidance))
+            except WiringError as error:
+                raise WiringError(f"between {_name(stages, i)} and {_name(stages, i + 1)}: {error}") from error
+        unsupervised = sum(isinstance(next(level_modules(modules)), NoSupervision) for modules in self.supervisors)
+        self.num_supervised = len(stages) - unsupervised
+        self.heads = nn.ModuleList(make_head(specs[-1].decoder[k].width, image_channels) for k in self.supervised[-1])
+        self.optional = {f"heads.{k}": f"the last stage's image at 1/{stride}" for k, stride in enumerate(self.strides[-1]) if k}
+        self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the network is made of, as plain data; :func:`restorekit.compose` builds the same network from it.
+
+        Raises:
+            ConfigError: if a part is not registered; the message names it.
+        """
+        return network_config(self.description)
+
+    def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
+        """Return the restored image of every supervised stage, first stage first, the result last; not clamped.
+
+        A stage that is supervised at several scales gives its images from coarse to fine.
+
+        Args:
+            image: degraded image in [0, 1].
+            stages: how many supervised stages to run; by default all.
+            coarse: whether the last stage gives its images at coarser scales too, which the result does not need.
+
+        Raises:
+            ValueError: if the image is of a wrong shape, dtype, size or range, there are fewer supervised stages, or the weights
+                that were loaded lack what is asked for.
+        """
+        self.check_image(image)
+        self.check_stages(stages)
+        if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
+            height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
+            image = image[..., :height, :width]
+        patches = self._patches(image, self.grids[0], self.strides[0])
+        inputs = tuple(stem(patch) for stem, patch in zip(level_modules(self.stems[0]), patches, strict=True))
+        guidance: Pyramid = ()
+        restored: list[Tensor] = []
+        missing = self.num_supervised if stages is None else stages
+        for i in range(len(self.stages)):
+            images, inputs, guidance = self._run_stage(i, image, inputs, guidance, coarse=coarse, last=missing == 1)
+            restored += images
+            missing -= bool(images)
+            if missing == 0:
+                break
+        return restored
+
+    def _run_stage(
+        self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool
+    ) -> tuple[list[Tensor], Pyramid, Pyramid]:
+        """Run a stage and what follows it, up to an image if that is the ``last`` that is wanted.
+
+        All other features are let go of on return, so that the next stage has their memory.
+
+        Returns:
+            Restored images from coarse to fine, none if the stage is not supervised; inputs and guidance of the next stage.
+        """
+        stage, own, following = cast(Stage, self.stages[i]), self.grids[i], self.grids[i + 1]
+        encoded = regrid_pyramid(stage.encode(inputs, guidance), own, following)
+        decoded = stage.decode(encoded)
+        features = [decoded[k] for k in self.supervised[i]]
+        patches = self._patches(image, following, self.strides[i + 1])
+        if i == len(self.stages) - 1:
+            heads = [*self.heads] if coarse else [self.heads[0]]
+            images = [head(x, patch) for head, x, patch in zip(heads, features, patches, strict=False)]
+            return images[::-1], (), ()
+        pairs = [
+            supervise(x, patch) for supervise, x, patch in zip(level_modules(self.supervisors[i]), features, patches, strict=True)
+        ]
+        images = [regrid(supervised, following, WHOLE) for _, supervised in pairs if supervised is not None]
+        if images and last:
+            return images[::-1], (), ()
+        entries = zip(level_modules(self.joins[i]), level_modules(self.stems[i + 1]), patches, pairs, strict=True)
+        joined = tuple(join(stem(patch), attended) for join, stem, patch, (attended, _) in entries)
+        return images[::-1], joined, self.fusions[i](encoded, decoded)
+
+    def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
+        """Return grids that stages work on, and what they say sides of patches must be multiples of."""
+        stages = cast(Iterable[Stage], self.stages)
+        for spec, own, following in zip((stage.spec for stage in stages), self.grids[:-1], self.grids[1:], strict=True):
+            for grid, levels in ((own, spec.inputs + spec.encoder), (following, spec.encoder + spec.decoder)):
+                yield grid, math.lcm(spec.multiple, *(level.stride for level in levels))
+
+    def _sizes_between(self) -> Iterator[tuple[Grid, int]]:
+        """Return the same for what lies between the stages."""
+        before = [self.stems[0], *self.supervisors, self.heads]
+        for i, modules in enumerate(before):
+            after = (self.stems[i], self.joins[i - 1]) if 0 < i < len(self.stages) else ()
+            for parts in (modules, *after):
+                for part, stride in zip(level_modules(parts), self.strides[i], strict=True):
+                    yield self.grids[i], stride * multiple_of(part)
+
+    def _patches(self, image: Tensor, grid: Grid, strides: Sequence[int]) -> list[Tensor]:
+        """Return the patches of the image at each scale."""
+        return [split(downscale(image, stride, self.scale_mode), grid) for stride in strides]
+
+
+remember_arguments(MultiStage)
+
+
+def _connector(role: str, part: Part) -> Callable[..., nn.Module]:
+    """Return the factory of a connector, whose errors name its role."""
+    make = factory(role, part)
+
+    def named(*arguments: Any) -> nn.Module:
+        try:
+            return make(*arguments)
+        except ValueError as error:
+            raise WiringError(f"{role}: {error}") from error
+
+    return named
+
+
+def _name(stages: Sequence[Stage], i: int) -> str:
+    return f"stage {i + 1} ({type(stages[i]).__name__})"
+
+
+def _check_stages(stages: Sequence[Stage]) -> None:
+    """Raise unless there are stages, each a different one that says what it takes and gives."""
+    example = "such as [UNetStage((48, 72, 96))]"
+    if isinstance(stages, nn.Module | str | Mapping):
+        raise WiringError(f"stages must be a list of stages, {example}; got a {type(stages).__name__}")
+    if not stages:
+        raise WiringError(f"there are no stages; a network needs at least one, {example}")
+    for i, stage in enumerate(stages):
+        if not isinstance(stage, Stage):
+            found = stage if isinstance(stage, type | str) else f"a {type(stage).__name__}"
+            raise WiringError(f"stage {i + 1} is {found}; it must be an object of a class of stages, {example}")
+        if not isinstance(getattr(stage, "spec", None), StageSpec):
+            raise WiringError(f"{_name(stages, i)} does not declare what it takes and gives; set self.spec = StageSpec(...) in it")
+        if stage in stages[:i]:
+            raise WiringError(f"{_name(stages, i)} is the same object as an earlier stage; build one for each place")
+
+
+def _checked_grids(stages: Sequence[Stage], grids: Sequence[Sequence[int]] | None) -> tuple[Grid, ...]:
+    """Return one grid a stage, and the whole image after the last."""
+    if grids is None:
+        grids = [WHOLE] * len(stages)
+    if len(grids) != len(stages):
+        raise WiringError(
+            f"grids must be a list of {len(stages)} (rows, columns), one for each stage; got {len(grids)}: {list(grids)}"
+        )
+    for i, grid in enumerate(grids):
+        if not isinstance(grid, Sequence) or len(grid) != 2 or min(grid) < 1:
+            raise WiringError(f"grid of {_name(stages, i)} must be (rows, columns), both at least 1; got {grid}")
+    return (*(Grid(*grid) for grid in grids), WHOLE)
+
+
+def _check_specs(stages: Sequence[Stage]) -> None:
+    """Raise unless every stage can stand where it does."""
+    for i, stage in enumerate(stages):
+        spec, name = stage.spec, _name(stages, i)
+        strides = [level.stride for level in spec.inputs]
+        if not strides or strides[0] != 1 or strides != sorted(set(strides)):
+            raise WiringError(
+                f"{name} declares inputs {describe_levels(spec.inputs)}; it must start from levels of different strides, "
+                "finest first, the finest at stride 1"
+            )
+        if not spec.encoder:
+            raise WiringError(f"{name} declares an empty encoder pyramid; encode must return at least one level")
+        if not spec.decoder or spec.decoder[0].stride != 1:
+            raise WiringError(
+                f"{name} declares decoder {describe_levels(spec.decoder)}; its finest level must have stride 1, to restore an "
+                "image from it"
+            )
+        if i == 0 and spec.guidance:
+            raise WiringError(
+                f"{name} declares guidance {describe_levels(spec.guidance)}, and there is no stage before it; build it with "
+                "guided=False"
+            )
+
+
+def _supervised_levels(stages: Sequence[Stage], i: int) -> tuple[int, ...]:
+    """Return which decoder levels of a stage are supervised: those at the strides of the next inputs, of its own after the last."""
+    following = min(i + 1, len(stages) - 1)
+    offered = [level.stride for level in stages[i].spec.decoder]
+    wanted = stages[following].spec.inputs
+    missing = [level for level in wanted if level.stride not in offered]
+    if missing:
+        raise WiringError(
+            f"{_name(stages, following)} declares inputs {describe_levels(wanted)}, and the decoder of {_name(stages, i)} gives "
+            f"{describe_levels(stages[i].spec.decoder)}: there is nothing to restore at stride {missing[0].stride}; give "
+            f"{_name(stages, i)} a decoder level of that stride, or {_name(stages, following)} fewer inputs"
+        )
+    return tuple(offered.index(level.stride) for level in wanted)

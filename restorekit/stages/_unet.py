@@ -1,0 +1,105 @@
+"""The encoder-decoder stage."""
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from restorekit.ops import Pyramid, add
+from restorekit.parts import BlockLike, DownsampleLike, GuideLike, UpsampleLike, factories, factory, register_stage
+from restorekit.stages._base import Level, Stage, StageSpec, least_side
+
+
+@register_stage("unet")
+class UNetStage(Stage):
+    """U-Net: blocks at every level on the way down and up, one block on every skip connection.
+
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. Skips are added, not concatenated. With ``guided``, features
+    of the stage before are added after the encoder blocks of each level. With plain skips, its own resizing and other numbers of
+    blocks it is that of NAFNet (Chen et al., ECCV 2022, arXiv:2204.04676).
+
+    Args:
+        widths: channels of each level, finest first; level i has stride 2^i.
+        block: makes one block of the width it is given; or a list of such, one for each level, finest first.
+        guided: whether the stage takes guidance from the stage before.
+        guide: makes the module that takes guidance into the features of a level, from their width.
+        num_blocks: blocks a level, on either side.
+        encoder_blocks: blocks of each level of the encoder, finest first; by default ``num_blocks`` at all.
+        decoder_blocks: blocks of each level of the decoder, finest first; by default ``num_blocks`` at all. The coarsest level is
+            often left to the encoder: 0.
+        skip: makes what stands on a skip connection; by default one ``block`` of its level. ``"identity"`` makes plain connections.
+        downsample: makes what leads down a level, from (width, width of the coarser level).
+        upsample: makes what leads up a level, from (width, width of the finer level).
+
+    Raises:
+        ValueError: if there is no level, blocks are not one for each level, or numbers of blocks are not or negative.
+
+    Example:
+        >>> stage = UNetStage((16, 24, 32), guided=True)
+        >>> stage.spec.guidance
+        (Level(width=16, stride=1), Level(width=24, stride=2), Level(width=32, stride=4))
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        block: BlockLike | Sequence[BlockLike] = "cab",
+        *,
+        guided: bool = False,
+        guide: GuideLike = "add",
+        num_blocks: int = 2,
+        encoder_blocks: Sequence[int] | None = None,
+        decoder_blocks: Sequence[int] | None = None,
+        skip: BlockLike | None = None,
+        downsample: DownsampleLike = "bilinear",
+        upsample: UpsampleLike = "bilinear",
+    ) -> None:
+        super().__init__()
+        if not widths:
+            raise ValueError("widths is empty; a U-Net needs at least one level, such as widths=(48, 72, 96)")
+        make_blocks, make_guide = factories("block", block, len(widths)), factory("guide", guide)
+        make_skips = make_blocks if skip is None else [factory("block", skip)] * len(widths)
+        make_down, make_up = factory("downsample", downsample), factory("upsample", upsample)
+        everywhere = [num_blocks] * len(widths)
+        finer = list(zip(widths[:-1], widths[1:], strict=True))
+        self.encoders = _blocks("encoder_blocks", widths, make_blocks, everywhere if encoder_blocks is None else encoder_blocks)
+        self.downs = nn.ModuleList(make_down(fine, coarse) for fine, coarse in finer)
+        self.skips = nn.ModuleList(make_skip(fine) for make_skip, (fine, _) in zip(make_skips, finer, strict=False))
+        self.ups = nn.ModuleList(make_up(coarse, fine) for fine, coarse in finer)
+        self.guides = nn.ModuleList(make_guide(width) for width in widths if guided)
+        self.decoders = _blocks("decoder_blocks", widths, make_blocks, everywhere if decoder_blocks is None else decoder_blocks)
+
+        levels = tuple(Level(width, 2**i) for i, width in enumerate(widths))
+        multiple = least_side(levels, self.encoders, self.skips, self.guides, self.decoders)
+        self.spec = StageSpec(levels[:1], encoder=levels, decoder=levels, guidance=levels if guided else (), multiple=multiple)
+
+    def encode(self, inputs: Pyramid, guidance: Pyramid) -> Pyramid:
+        """Return the encoder's features of every level."""
+        (x,) = inputs
+        encoded = []
+        for i, encoder in enumerate(self.encoders):
+            x = encoder(x if i == 0 else self.downs[i - 1](x))
+            if guidance:
+                x = self.guides[i](x, guidance[i])
+            encoded.append(x)
+        return tuple(encoded)
+
+    def decode(self, encoded: Pyramid) -> Pyramid:
+        """Return the decoder's features of every level."""
+        x = self.decoders[-1](encoded[-1])
+        decoded = [x]
+        for i in reversed(range(len(encoded) - 1)):
+            x = self.decoders[i](add(self.skips[i](encoded[i]), self.ups[i](x)))
+            decoded.append(x)
+        return tuple(reversed(decoded))
+
+
+def _blocks(
+    argument: str, widths: Sequence[int], blocks: Sequence[Callable[[int], nn.Module]], counts: Sequence[int]
+) -> nn.ModuleList:
+    """Return the blocks of each level of one side."""
+    if len(counts) != len(widths) or min(counts) < 0:
+        raise ValueError(
+            f"{argument} must be {len(widths)} numbers, one for each level, none of them negative; got {tuple(counts)}"
+        )
+    levels = zip(blocks, widths, counts, strict=True)
+    return nn.ModuleList(nn.Sequential(*(block(width) for _ in range(count))) for block, width, count in levels)

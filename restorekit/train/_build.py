@@ -1,0 +1,137 @@
+"""From a recipe to a network, an optimiser and a scheduler."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from restorekit import losses
+from restorekit.checkpoints import load_weights
+from restorekit.composition import compose
+from restorekit.errors import ConfigError
+from restorekit.models import architectures, create_model
+from restorekit.network import RestorationNetwork
+from restorekit.ops import downscale
+from restorekit.parts import did_you_mean
+from restorekit.stages import MultiStage
+from restorekit.train._recipe import LossRecipe, ModelRecipe, Recipe
+
+LOSSES = {
+    "charbonnier": losses.charbonnier,
+    "edge": losses.edge,
+    "l1": losses.l1,
+    "psnr": losses.psnr,
+    "ssim": losses.ssim,
+    "fft": losses.fft,
+}
+
+
+class AllStages(nn.Module):
+    """A network whose ``forward`` returns the outputs of all stages, as training over several processes and compiling need it.
+
+    Args:
+        model: the network.
+    """
+
+    def __init__(self, model: RestorationNetwork) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the output of every supervised stage."""
+        return self.model.forward_stages(image)
+
+
+def build_model(recipe: ModelRecipe) -> RestorationNetwork:
+    """Return the network of a recipe, in training mode.
+
+    Raises:
+        ConfigError: if it cannot be built.
+        CheckpointError: if the weights to start from cannot be had or do not fit.
+    """
+    if recipe.composition:
+        model: RestorationNetwork = compose(recipe.composition)
+    else:
+        try:
+            model = create_model(recipe.name, **recipe.arguments)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"model: {error}") from error
+    if recipe.init:
+        registered = recipe.init.partition(".")[0] in architectures and not Path(recipe.init).exists()
+        load_weights(model, create_model(recipe.init, pretrained=True).state_dict() if registered else recipe.init)
+    return model.train()
+
+
+def metadata_of(recipe: ModelRecipe, model: RestorationNetwork) -> dict[str, str]:
+    """Return what a file of weights must say of its network, so that it can be built again."""
+    if isinstance(model, MultiStage) and recipe.composition:
+        return {"composition": json.dumps(model.config)}
+    return {"architecture": recipe.name, "arguments": json.dumps(dict(recipe.arguments))}
+
+
+def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
+    """Return the optimiser of a recipe.
+
+    Raises:
+        ConfigError: if timm has none of this name, or it does not take an argument.
+    """
+    from timm.optim import create_optimizer_v2, list_optimizers
+
+    section = recipe.optimizer
+    known = [str(name) for name in list_optimizers()]
+    if section.name.lower() not in known:
+        raise ConfigError(f"optimizer.name: unknown optimiser {section.name!r}{did_you_mean(section.name, known)}")
+    try:
+        return create_optimizer_v2(model, section.name, lr=section.lr, weight_decay=section.weight_decay, **section.arguments)
+    except (TypeError, ValueError, AssertionError, ImportError) as error:
+        raise ConfigError(f"optimizer.arguments: {error}") from error
+
+
+def build_schedule(recipe: Recipe, optimizer: Optimizer) -> Any:
+    """Return the scheduler of a recipe; its ``step_update(step)`` sets the learning rate, which depends on the step alone.
+
+    Raises:
+        ConfigError: if it does not take an argument.
+    """
+    from timm.scheduler import create_scheduler_v2
+
+    section = recipe.schedule
+    try:
+        scheduler, _ = create_scheduler_v2(
+            optimizer,
+            sched=section.name,
+            num_epochs=(section.length or recipe.run.steps) - section.warmup,
+            warmup_epochs=section.warmup,
+            warmup_lr=recipe.optimizer.lr / max(1, section.warmup),  # so that the first step does something
+            warmup_prefix=True,
+            min_lr=section.min_lr,
+            step_on_epochs=False,
+            updates_per_epoch=1,
+            **section.arguments,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"schedule.arguments: {error}") from error
+    return scheduler
+
+
+def stage_losses(outputs: Sequence[Tensor], target: Tensor, recipe: LossRecipe, model: RestorationNetwork) -> Tensor:
+    """Return the weighted loss of every output; coarser ones are compared with the target at their scale.
+
+    Raises:
+        ConfigError: if there is another number of weights than of outputs.
+    """
+    weights = recipe.stages or (1.0,) * len(outputs)
+    if len(weights) != len(outputs):
+        raise ConfigError(f"loss.stages has {len(weights)} weights, and the network {len(outputs)} outputs; give one each")
+    mode = model.scale_mode if isinstance(model, MultiStage) else "area"
+    values = []
+    for output, weight in zip(outputs, weights, strict=True):
+        restored = output.float().clamp(0, 1) if recipe.clamp else output.float()
+        truth = downscale(target, target.shape[-1] // restored.shape[-1], mode)
+        terms = [factor * LOSSES[name](restored, truth) for name, factor in recipe.weights().items()]
+        values.append(weight * torch.stack(terms).sum())
+    return torch.stack(values)

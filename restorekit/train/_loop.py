@@ -1,0 +1,241 @@
+"""The training loop: a page of plain PyTorch on Hugging Face Accelerate."""
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from restorekit.data import Sample, listed
+from restorekit.errors import ConfigError, ImageError
+from restorekit.inference import has_bfloat16
+from restorekit.network import RestorationNetwork
+from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, metadata_of, stage_losses
+from restorekit.train._guard import Guard
+from restorekit.train._journal import Journal
+from restorekit.train._recipe import Recipe
+from restorekit.train._run import Run, size_of
+from restorekit.train._sources import Example, mixed, open_data, shares, validation_examples, without_traceback
+from restorekit.train._validate import measure
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "auto",
+    allow_changes: bool = False,
+    on_progress: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_notice: Callable[[str], None] = warnings.warn,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Path | None:
+    """Train a network as a recipe says, or go on with a run that was interrupted.
+
+    Everything that is drawn depends on the seed and the step alone, so a run that goes on from its last checkpoint is the run
+    that it would have been. Under ``accelerate launch`` it runs in several processes, which share every batch.
+
+    Args:
+        recipe: what to do.
+        folder: of the run: recipe, log, checkpoint, pictures, weights.
+        device: ``"auto"`` or ``"cpu"``.
+        allow_changes: whether to go on with a run of another recipe.
+        on_progress: called after each step with its row of the log, in the first process.
+        on_notice: called, in the first process, with what is to be known of the data before the work.
+        stopping: asked after each step whether to save and stop.
+
+    Returns:
+        Path of the weights (the moving average), or None if the run was stopped.
+
+    Raises:
+        ConfigError: if the recipe does not hold, or the folder holds a run of another.
+        ImageError: if an image cannot be used; a checkpoint is written first.
+        ValueError: if the data or the weights to start from cannot be used.
+        OSError: if the disk is nearly full, after a last checkpoint, or cannot be written to; the last checkpoint is still whole.
+        FloatingPointError: if too many steps in a row would have ruined the weights.
+    """
+    accelerator = _accelerator(recipe, device)
+    main, run = accelerator.is_main_process, Run(folder)
+    learner = _learner(recipe, accelerator)
+    data, examples = open_data(recipe), validation_examples(recipe)
+    journal = Journal(run, recipe, metadata_of(recipe.model, learner.model), examples)
+    parts = {
+        "model": learner.model,
+        "average": learner.average.module,
+        "optimizer": learner.optimizer,
+        "guard": learner.guard,
+        "journal": journal,
+    }
+    size = 6 * size_of(learner.model.state_dict())  # of a checkpoint and what is written beside it: average, two moments, exports
+    with accelerator.main_process_first():
+        if main:
+            run.check(recipe, allow_changes=allow_changes)
+            run.check_space(size)
+        first = run.resume(**parts)
+    if main:
+        if data.small:
+            on_notice(
+                f"{len(data.small)} images in {recipe.data.path} are smaller than a crop, {data.crop} x {data.crop}, and reflected "
+                f"at the right and the bottom: {listed(data.small)}; a smaller data.crop avoids that"
+            )
+        run.begin(recipe, accelerator.num_processes)
+        journal.open(first)
+    batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
+
+    with contextlib.closing(journal):
+        for step in range(first, recipe.run.steps):
+            try:
+                row, stop = _step(recipe, step, batches, accelerator, learner, stopping)
+            except ImageError as error:
+                if main and step > first:
+                    run.save(step, **parts)
+                raise without_traceback(error) from error
+            done, last = step + 1, step + 1 == recipe.run.steps
+            if examples and (last or done % recipe.validation.every == 0):
+                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe.run.precision, accelerator)
+            if main:
+                run.check_space(size, spare=0)
+                journal.record(row, learner.average.module)
+                shortage = run.shortage(size)
+                if stop or last or shortage or done % recipe.run.save_every == 0:
+                    run.save(done, **parts)
+                on_progress(row)
+                if shortage:
+                    raise OSError(shortage)
+            learner.guard.check(row["loss"], row["gradient_norm"])
+            if stop and not last:
+                return None
+    if main:
+        journal.finish(learner.average.module)
+    accelerator.wait_for_everyone()
+    return run.weights
+
+
+def part_company() -> None:
+    """End what connects this process with the others of ``accelerate launch``; without it, one may crash when another ends first.
+
+    To be called when there is no more to train.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What learns: the network, and all that changes it."""
+
+    model: RestorationNetwork
+    network: nn.Module  # the same, as it runs: all stages, over all processes
+    average: Any
+    optimizer: Any
+    schedule: Any
+    guard: Guard
+
+
+def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
+    """Return what learns, new, with the weights that the recipe says to start from."""
+    from timm.utils import ModelEmaV3
+
+    torch.manual_seed(recipe.run.seed)
+    model = build_model(recipe.model)
+    if recipe.data.crop % model.size_multiple:
+        raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
+    model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
+    # With buffers, it would go through the names, and average a parameter that is shared once for each of them.
+    average = ModelEmaV3(model, decay=recipe.run.ema, use_warmup=True, exclude_buffers=True)
+    optimizer = build_optimizer(recipe, model)
+    schedule, network = build_schedule(recipe, optimizer), AllStages(model)
+    if recipe.run.compile:
+        network.compile()
+    network, optimizer = accelerator.prepare(network, optimizer)
+    return Learner(model, network, average, optimizer, schedule, Guard(recipe.run.explode, recipe.run.max_skipped))
+
+
+def _step(
+    recipe: Recipe,
+    step: int,
+    batches: Iterator[Sample],
+    accelerator: "Accelerator",
+    learner: Learner,
+    stopping: Callable[[], bool],
+) -> tuple[dict[str, Any], bool]:
+    """Do a step, and return its row of the log, and whether the run is to stop."""
+    started = time.perf_counter()
+    torch.manual_seed(_seed(recipe.run.seed, step, accelerator.process_index))  # for networks that draw, such as dropout
+    learner.schedule.step_update(step)
+    learner.optimizer.zero_grad()
+    losses = _gradients(recipe, step, batches, accelerator, learner)
+    norm = float(accelerator.clip_grad_norm_(learner.network.parameters(), recipe.run.clip))
+    # What all processes must agree on: the mean loss, and whether one of them is to stop.
+    told = torch.cat((losses, torch.tensor([float(stopping())], device=accelerator.device)))
+    *stages, stop = accelerator.reduce(told, "mean").tolist()
+    lr = learner.optimizer.param_groups[0]["lr"]
+    row = {"step": step + 1, "loss": sum(stages), "stages": stages, "gradient_norm": norm, "lr": lr}
+    if learner.guard.accepts(row["loss"], norm):
+        learner.optimizer.step()
+        learner.average.update(learner.model, step=step)
+    else:
+        row["samples"] = [step * recipe.run.batch, (step + 1) * recipe.run.batch - 1]
+    return row | {"skipped": learner.guard.refused, "seconds": time.perf_counter() - started}, stop > 0
+
+
+def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator: "Accelerator", learner: Learner) -> Tensor:
+    """Compute the gradient of a step, part by part, and return the loss of every output."""
+    dtype, memory_format = _autocast(recipe, accelerator.device), _memory_format(recipe)
+    parts = []
+    for _ in range(recipe.run.accumulate):
+        batch = next(batches)
+        if recipe.data.mixup and step >= recipe.data.mixup_from:
+            batch = mixed(batch, recipe.data.mixup, recipe.run.seed)
+        image, target = (
+            images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
+        )
+        with accelerator.accumulate(learner.network):
+            with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
+                outputs = learner.network(image)
+            losses = stage_losses(outputs, target, recipe.loss, learner.model)
+            accelerator.backward(losses.sum())
+        parts.append(losses.detach())
+    return torch.stack(parts).mean(dim=0)
+
+
+def _validated(
+    model: RestorationNetwork, examples: list[Example], precision: str, accelerator: "Accelerator"
+) -> tuple[float, float]:
+    """Return mean PSNR and SSIM; every process measures some of the examples."""
+    mine = examples[accelerator.process_index :: accelerator.num_processes]
+    sums = accelerator.reduce(torch.tensor(measure(model, mine, precision), device=accelerator.device), "sum")
+    psnr, ssim = (sums / len(examples)).tolist()
+    return psnr, ssim
+
+
+def _accelerator(recipe: Recipe, device: str) -> "Accelerator":
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device must be auto or cpu; got {device!r}. CUDA_VISIBLE_DEVICES chooses among several GPUs")
+    return Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")
+
+
+def _memory_format(recipe: Recipe) -> torch.memory_format:
+    return torch.channels_last if recipe.run.channels_last else torch.contiguous_format
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> torch.dtype | None:
+    """Return the dtype to compute in, or None for that of the weights."""
+    wanted = recipe.run.precision == "bfloat16" or (recipe.run.precision == "auto" and has_bfloat16(device))
+    return torch.bfloat16 if wanted else None
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

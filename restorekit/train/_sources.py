@@ -1,0 +1,177 @@
+"""From a recipe to what is trained on and measured on."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from restorekit.data import (
+    LAYOUTS,
+    Combination,
+    Degradation,
+    DegradedCrops,
+    PairedCrops,
+    PairPaths,
+    Sample,
+    central_crop,
+    degradations,
+    degrade,
+    folders,
+    gopro,
+    read_pair,
+    read_rgb,
+)
+from restorekit.errors import ConfigError, DataError, ImageError
+from restorekit.images import Pixels, find_images
+from restorekit.parts import did_you_mean, in_words, matches, signature_of
+from restorekit.train._recipe import DataRecipe, Recipe
+
+VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
+    "folders": folders,
+    "gopro": partial(gopro, split="test"),
+}
+MIXUP = 2  # keeps the source of what MixUp draws apart from those of the samples
+Example = tuple[Pixels, Pixels]
+
+
+def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
+    """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
+
+    Raises:
+        ConfigError: if no folder is given, or a degradation is not as it should be.
+        DataError: if the folder is not as the layout says.
+        ImageError: if an image cannot be used; damage after the header of a pair is found out when the pair is needed.
+    """
+    data, run = recipe.data, recipe.run
+    if not data.path:
+        raise ConfigError("data.path is empty; give the folder of the data set: data.path=FOLDER")
+    samples = run.steps * run.batch
+    if data.layout == "photos":
+        degradation = degradation_of(data.degradations, "data.degradations", data)
+        return DegradedCrops(
+            _photos(Path(data.path), "data.layout"),
+            degradation,
+            data.crop,
+            seed=run.seed,
+            samples=samples,
+            augment=data.augment,
+            half_size=data.half_size,
+        )
+    pairs = LAYOUTS[data.layout](Path(data.path))
+    return PairedCrops(pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation)
+
+
+def shares(recipe: Recipe, data: Dataset[Sample], first: int, rank: int, processes: int) -> Iterator[Sample]:
+    """Return this process's share of every part of every batch, from step ``first`` on.
+
+    The shares of all processes are the batch that one process would have, in its order.
+
+    Raises:
+        ConfigError: if a batch cannot be shared equally.
+    """
+    run = recipe.run
+    part = run.batch // run.accumulate
+    share = part // processes
+    if share * processes != part or (recipe.data.mixup and share % 2):
+        raise ConfigError(
+            f"run.batch = {run.batch} in {run.accumulate} parts cannot be shared by {processes} processes; choose a multiple of "
+            f"{run.accumulate * processes * (2 if recipe.data.mixup else 1)}"
+        )
+    starts = range(first * run.batch + rank * share, run.steps * run.batch, part)
+    loader = DataLoader(
+        data,
+        batch_sampler=cast(Any, (range(start, start + share) for start in starts)),
+        num_workers=recipe.data.workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
+    """Return a batch whose samples are mixed two by two: l x + (1 - l) y, with l ~ Beta(alpha, alpha) drawn for each.
+
+    Neighbours are mixed, as samples are in random order anyway; so the result depends on the seed and the samples alone.
+    Source: Zhang et al., mixup: beyond empirical risk minimization, ICLR 2018, arXiv:1710.09412.
+    """
+    drawn = [np.random.default_rng([seed, int(number), MIXUP]).beta(alpha, alpha) for number in cast(Iterable[int], batch.number)]
+    factors = torch.tensor(drawn, dtype=batch.input.dtype, device=batch.input.device).view(-1, 1, 1, 1)
+
+    def mix(images: torch.Tensor) -> torch.Tensor:
+        partners = images.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+        return factors * images + (1 - factors) * partners
+
+    return batch._replace(input=mix(batch.input), target=mix(batch.target))
+
+
+def validation_examples(recipe: Recipe) -> list[Example]:
+    """Return the degraded and clean central crops that a recipe is validated on.
+
+    Raises:
+        ConfigError, DataError, ImageError: as :func:`open_data`.
+    """
+    section = recipe.validation
+    if not section.path:
+        return []
+    if section.layout != "photos":
+        pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
+        return [cast(Example, tuple(central_crop(image, section.crop) for image in read_pair(pair))) for pair in pairs]
+    key = "validation" if section.degradations else "data"
+    degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
+    paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
+    clean = [central_crop(read_rgb(path), section.crop) for path in paths]
+    return [(degrade(image, degradation, seed=0, index=i), image) for i, image in enumerate(clean)]
+
+
+def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:
+    """Return the degradation that entries of a recipe describe: one, or several after each other.
+
+    Raises:
+        ConfigError: if a name or an argument is unknown, or a value is of a wrong type or out of its range.
+    """
+    parts = [_degradation(entry, f"{path}[{i}]") for i, entry in enumerate(entries)]
+    if data is None or (len(parts) == 1 and data.probability == 1):
+        return parts[0] if len(parts) == 1 else Combination(parts, random_order=False)
+    return Combination(parts, random_order=data.random_order, probability=data.probability)
+
+
+def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
+    name = entry.get("name")
+    if not isinstance(name, str) or name not in degradations:
+        raise ConfigError(f"{path}: unknown degradation {name!r}{did_you_mean(str(name), degradations)}")
+    make, arguments = degradations.get(name), {key: value for key, value in entry.items() if key != "name"}
+    known = {argument.name: argument.hint for argument in signature_of(make)}
+    for key, value in arguments.items():
+        if key not in known:
+            raise ConfigError(f"{path}.{key}: unknown argument of degradation {name!r}{did_you_mean(key, known)}")
+        if not matches(value, known[key]):
+            raise ConfigError(f"{path}.{key} must be {in_words(known[key])}; got {value!r}")
+    try:
+        return make(**arguments)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _photos(root: Path, key: str) -> list[Path]:
+    """Return the photographs of a folder, which must not be one of pairs."""
+    if all((root / name).is_dir() for name in ("input", "target")):
+        raise DataError(
+            f"{root} holds pairs, input/ and target/, not clean photographs; set {key}=folders, or give {root / 'target'}"
+        )
+    return find_images(root)
+
+
+def _spread(things: Sequence[Any], number: int) -> list[Any]:
+    """Return so many of the things, evenly spread, in their order."""
+    if len(things) <= number:
+        return list(things)
+    return [things[i * len(things) // number] for i in range(number)]
+
+
+def without_traceback(error: ImageError) -> ImageError:
+    """Return an error of a data set as it was before a worker process wrapped it into a traceback."""
+    lines = str(error).strip().splitlines()
+    return ImageError(lines[-1].partition("ImageError: ")[2]) if len(lines) > 1 else error

@@ -1,0 +1,99 @@
+"""The gallery of variants in docs/ablations: each is a short declaration that does all that a network of this library does."""
+
+import json
+import runpy
+import tomllib
+
+import hypothesis
+import pytest
+import torch
+from torch.export import Dim, export
+
+import restorekit
+from _helpers import DOCS
+from restorekit.checkpoints import load_weights, save_weights
+from restorekit.testing import check_model
+
+VARIANTS = sorted((DOCS / "ablations").glob("*.toml"))
+NIGHTLY = hypothesis.settings().max_examples > 100
+TRACED = {"01", "25", "29", "32", "36"}  # by default; tracing takes seconds, and more with the many operations of MAXIM
+every_variant = pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in VARIANTS])
+
+
+LEVELS = 2
+
+
+def small(path):
+    """Return a variant that is like the one in a file, with a twelfth of the channels, and few levels and blocks."""
+    config = tomllib.loads(path.read_text())
+    for stage in config["stages"]:
+        for key in {"widths", "encoder_blocks", "decoder_blocks"} & stage.keys():
+            stage[key] = stage[key][:LEVELS]
+        if "widths" in stage:
+            stage["widths"] = [max(width // 12, 4) for width in stage["widths"]]  # of which channel attention leaves a fourth
+        if stage["name"] == "orsnet":
+            stage |= {"width": stage["width"] // 12, "num_orbs": LEVELS}
+        if stage["name"] == "hinet":
+            stage["norm_levels"] = [0, 0]
+        elif stage["name"] == "maxim":
+            stage |= {"num_groups": 1, "num_bottleneck_blocks": 1, "block_size": 2, "grid_size": 2, "coarse_block_size": 2}
+        else:
+            stage["num_blocks"] = 1
+        if stage["name"] == "timm_unet":
+            stage |= {"backbone": "test_resnet", "num_levels": LEVELS - 1}  # below one at full resolution
+    if config.get("join") == "cross_gating":
+        config["join"] = {"name": "cross_gating", "block_size": 2, "grid_size": 2}
+    return config
+
+
+def test_there_are_all_rows_of_the_paper_and_more():
+    paper = [path for path in VARIANTS if "Published:" in path.read_text()]
+    assert len(paper) == 9
+    assert len(VARIANTS) >= len(paper) + 20
+    assert max(len(path.read_text().splitlines()) for path in VARIANTS) <= 20
+
+
+def test_the_last_row_of_the_paper_is_mprnet():
+    with torch.device("meta"):
+        row, mprnet = restorekit.compose(VARIANTS[8]), restorekit.create_model("mprnet_deblur")
+    assert {key: x.shape for key, x in row.state_dict().items()} == {key: x.shape for key, x in mprnet.state_dict().items()}
+    assert row.grids == mprnet.grids
+
+
+@every_variant
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_variant(path, tmp_path):
+    """It runs forwards and backwards, and comes back from its files."""
+    torch.manual_seed(0)
+    model = restorekit.compose(small(path)).eval()
+    check_model(model)
+
+    (tmp_path / "network.json").write_text(json.dumps(model.config))
+    save_weights(model, tmp_path / "network.safetensors")
+    other = load_weights(restorekit.compose(tmp_path / "network.json"), tmp_path / "network.safetensors").eval()
+    image = torch.rand(1, model.image_channels, 2 * model.size_multiple, model.size_multiple)
+    assert torch.equal(other(image), model(image))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in VARIANTS if NIGHTLY or path.stem[:2] in TRACED])
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_variant_exports_with_dynamic_sizes(path):
+    """The exported program, traced at one size and batch, agrees with the network at another."""
+    torch.manual_seed(0)
+    model = restorekit.compose(small(path)).eval()
+    multiple = model.size_multiple
+    n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
+    dynamic = {"image": {0: n, 2: multiple * height, 3: multiple * width}}
+    traced = torch.rand(2, model.image_channels, 2 * multiple, 3 * multiple)
+    program = export(model, (traced,), dynamic_shapes=dynamic).module()
+    other = torch.rand(3, model.image_channels, 4 * multiple, 2 * multiple)
+    torch.testing.assert_close(program(other), model(other), rtol=1e-5, atol=1e-5)
+
+
+def test_the_page_is_current():
+    script, page = runpy.run_path(str(DOCS / "ablations.py")), (DOCS / "ablations.md").read_text()
+    rows = script["rows"]()
+    todo = "run: python docs/ablations.py"
+    assert all(row.section() in page for row in rows), todo
+    assert page.count("\n###") == page.count("\n| [") == len(rows), todo
+    assert all(row.cost() in page for row in (rows if NIGHTLY else rows[::9])), todo  # counting takes a second each

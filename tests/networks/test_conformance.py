@@ -1,0 +1,302 @@
+"""Every registered part and model does what all of its kind must do; descriptors.py says how to make and feed it."""
+
+import json
+
+import hypothesis
+import pytest
+import torch
+from torch._subclasses import FakeTensorMode
+from torch.export import Dim, export
+
+from _helpers.descriptors import BLOCKS, DESCRIBED, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
+from restorekit.checkpoints import load_weights, save_weights
+from restorekit.models import architectures, create_model
+from restorekit.parts import connectors, registry_of
+from restorekit.stages import Stage
+from restorekit.testing import check_block, check_model, check_stage
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.1}  # some hundred roundings of each dtype
+
+every_part = pytest.mark.parametrize("name", PARTS)
+every_model = pytest.mark.parametrize("name", MODELS)
+every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
+# Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py exports a shallower one.
+NIGHTLY = hypothesis.settings().max_examples > 100
+every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if NIGHTLY or name != "stage:maxim"])
+every_exported_builder = pytest.mark.parametrize(
+    "name", [name for name, model in MODELS.items() if model.variant_of is None and (NIGHTLY or name != "maxim")]
+)
+every_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def _image(model, height, width, *, n=2, **like):
+    """Return images in [0, 1]; ``height`` and ``width`` count multiples of the model's ``size_multiple``."""
+    shape = (n, model.image_channels, height * model.size_multiple, width * model.size_multiple)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(**like)
+
+
+# ---- descriptors
+
+
+@pytest.mark.parametrize("kind", ["block", "stage", *connectors])
+def test_every_registered_part_has_a_descriptor(kind):
+    wanted = list(registry_of(kind))
+    assert sorted(DESCRIBED[kind]) == wanted, (
+        f"tests/_helpers/descriptors.py must describe every registered {kind}, and nothing else"
+    )
+
+
+def test_every_registered_model_has_a_descriptor():
+    assert sorted(MODELS) == list(architectures), (
+        "tests/_helpers/descriptors.py must describe every registered model, and nothing else"
+    )
+
+
+@pytest.mark.parametrize("kind", DESCRIBED)
+def test_descriptors_make_what_is_registered(kind):
+    for name, descriptor in DESCRIBED[kind].items():
+        made, registered = descriptor.make(), registry_of(kind).get(name)
+        assert not isinstance(registered, type) or isinstance(made, registered)
+
+
+# ---- the public checks
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_block_passes_check_block(name, device):
+    check_block(BLOCKS[name].make().to(device), width=BLOCKS[name].takes[0].width)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_is_what_its_spec_declares(name, device):
+    stage = STAGES[name].make().to(device)
+    assert isinstance(stage, Stage)
+    check_stage(stage)
+
+
+@every_model
+def test_model_passes_check_model(name, device):
+    check_model(MODELS[name].make(name).to(device))
+
+
+@every_builder
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_model_passes_check_model_in_other_dtypes(name, device, dtype):
+    check_model(MODELS[name].make(name).to(device, dtype))
+
+
+# ---- shapes and dtypes
+
+
+@every_part
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 2)], ids=str)
+def test_shapes(name, device, size):
+    descriptor = PARTS[name]
+    outputs = descriptor.run(descriptor.make().to(device), descriptor.feed(*size, n=3, device=device))
+    assert [tuple(x.shape) for x in outputs] == descriptor.shapes(*size, n=3)
+
+
+@every_part
+@every_dtype
+def test_dtypes(name, device, dtype):
+    """A part computes in the dtype of its parameters, and about the same as in float64."""
+    descriptor = PARTS[name]
+    part = descriptor.make().to(device, torch.float64)
+    inputs = [x.to(device, torch.float64) for x in descriptor.feed(2, 3)]
+    exact = descriptor.run(part, tuple(inputs))
+    rounded = descriptor.run(part.to(dtype), tuple(x.to(dtype) for x in inputs))
+    for x, wanted in zip(rounded, exact, strict=True):
+        assert x.dtype == dtype
+        torch.testing.assert_close(x.double(), wanted, rtol=0, atol=TOLERANCE[dtype] * max(1.0, wanted.abs().max().item()))
+
+
+@every_builder
+@every_dtype
+def test_model_dtypes(name, device, dtype):
+    model = MODELS[name].make(name).to(device, torch.float64)
+    image = _image(model, 1, 2, device=device, dtype=torch.float64)
+    exact = model(image)
+    rounded = model.to(dtype)(image.to(dtype))
+    assert rounded.dtype == dtype
+    torch.testing.assert_close(rounded.double(), exact, rtol=0, atol=TOLERANCE[dtype] * max(1.0, exact.abs().max().item()))
+
+
+# ---- samples, gradients, side effects
+
+
+@every_part
+def test_samples_do_not_affect_each_other(name, device):
+    descriptor = PARTS[name]
+    part = descriptor.make().to(device)
+    inputs = tuple(x.to(device) for x in descriptor.feed(2, 3, n=3))
+    together = descriptor.run(part, inputs)
+    for i in range(3):
+        alone = descriptor.run(part, tuple(x[i : i + 1] for x in inputs))
+        for x, wanted in zip(together, alone, strict=True):
+            torch.testing.assert_close(x[i : i + 1], wanted, rtol=1e-5, atol=1e-5)
+
+
+@every_part
+def test_gradient_reaches_every_parameter_and_input(name, device):
+    descriptor = PARTS[name]
+    part = descriptor.make().to(device)
+    inputs = tuple(x.to(device).requires_grad_() for x in descriptor.feed(2, 3))
+    sum(x.square().sum() for x in descriptor.run(part, inputs)).backward()
+    for key, tensor in [*part.named_parameters(), *enumerate(inputs)]:
+        assert tensor.grad is not None, f"no gradient reaches {key}"
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.any(), f"the gradient of {key} is zero"
+
+
+@every_part
+def test_gradients_agree_with_differences(name):
+    descriptor = PARTS[name]
+    part = Flat(descriptor, descriptor.make().double())
+    names, parameters = list(dict(part.named_parameters())), list(part.parameters())
+    inputs = [x.requires_grad_() for x in descriptor.feed(1, 2, dtype=torch.float64)]
+
+    def run(*tensors):
+        return torch.func.functional_call(part, dict(zip(names, tensors, strict=False)), tensors[len(names) :])
+
+    assert torch.autograd.gradcheck(run, (*(p.detach().requires_grad_() for p in parameters), *inputs), fast_mode=True)
+
+
+@every_builder
+def test_model_gradients_agree_with_differences(name):
+    model = MODELS[name].make(name).double()
+    image = _image(model, 1, 1, n=1, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(model, image, fast_mode=True)
+
+
+@every_part
+def test_inputs_are_not_modified(name, device):
+    descriptor = PARTS[name]
+    inputs = tuple(x.to(device) for x in descriptor.feed(2, 3))
+    before = [x.clone() for x in inputs]
+    with torch.no_grad():
+        descriptor.run(descriptor.make().to(device), inputs)
+    assert all(torch.equal(x, y) for x, y in zip(inputs, before, strict=True))
+
+
+# ---- tracing
+
+
+@every_part
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_part_compiles_in_one_graph(name, device):
+    descriptor = PARTS[name]
+    part = Flat(descriptor, descriptor.make().to(device))
+    inputs = tuple(x.to(device) for x in descriptor.feed(2, 3))
+    torch._dynamo.reset()
+    compiled = torch.compile(part, backend="aot_eager", fullgraph=True)
+    for x, wanted in zip(compiled(*inputs), part(*inputs), strict=True):
+        torch.testing.assert_close(x, wanted, rtol=1e-5, atol=1e-5)
+
+
+@every_builder
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_model_compiles_in_one_graph(name, device):
+    model = MODELS[name].make(name).to(device)
+    image = _image(model, 1, 2, device=device)
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(image), model(image), rtol=1e-5, atol=1e-5)
+
+
+@every_exported_part
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_part_exports_with_dynamic_sizes(name, device):
+    """The exported program, traced at one size and batch, agrees with the part at another."""
+    descriptor = PARTS[name]
+    part = Flat(descriptor, descriptor.make().to(device))
+    n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
+    dynamic = tuple(
+        {0: n, 2: descriptor.stride // level.stride * height, 3: descriptor.stride // level.stride * width}
+        for level in descriptor.takes
+    )
+    traced = tuple(x.to(device) for x in descriptor.feed(3, 5))
+    program = export(part, traced, dynamic_shapes={"inputs": dynamic}).module()
+    other = tuple(x.to(device) for x in descriptor.feed(6, 4, n=3))
+    for x, wanted in zip(program(*other), part(*other), strict=True):
+        torch.testing.assert_close(x, wanted, rtol=1e-5, atol=1e-5)
+
+
+@every_exported_builder
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_model_exports_with_dynamic_sizes(name, device):
+    """As above; height and width may be any multiples of ``size_multiple`` from the second on."""
+    model = MODELS[name].make(name).to(device)
+    n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
+    dynamic = {"image": {0: n, 2: model.size_multiple * height, 3: model.size_multiple * width}}
+    program = export(model, (_image(model, 2, 3, device=device),), dynamic_shapes=dynamic).module()
+    other = _image(model, 4, 2, n=3, device=device)
+    torch.testing.assert_close(program(other), model(other), rtol=1e-5, atol=1e-5)
+
+
+@every_part
+def test_part_stays_on_the_device_of_its_inputs(name):
+    """A part that makes tensors on the CPU fails here even where there is no GPU: fake tensors only know their device."""
+    descriptor = PARTS[name]
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            part = descriptor.make()
+        outputs = descriptor.run(part, descriptor.feed(2, 3, device="cuda"))
+    assert {x.device.type for x in outputs} == {"cuda"}
+
+
+@every_model
+def test_model_stays_on_the_device_of_its_inputs(name):
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            model = MODELS[name].make(name)
+        outputs = model.forward_stages(torch.rand(1, model.image_channels, *[2 * model.size_multiple] * 2, device="cuda"))
+    assert {x.device.type for x in outputs} == {"cuda"}
+
+
+# ---- names and files
+
+
+@every_part
+def test_state_dict_round_trip(name, device):
+    descriptor = PARTS[name]
+    part, other = descriptor.make().to(device), descriptor.make().to(device)
+    other.load_state_dict(part.state_dict())
+    inputs = tuple(x.to(device) for x in descriptor.feed(1, 2))
+    for x, wanted in zip(descriptor.run(other, inputs), descriptor.run(part, inputs), strict=True):
+        assert torch.equal(x, wanted)
+
+
+@every_model
+def test_weights_round_trip(name, device, tmp_path):
+    model = MODELS[name].make(name).to(device)
+    save_weights(model, tmp_path / "model.safetensors")
+    other = load_weights(MODELS[name].make(name).to(device), tmp_path / "model.safetensors")
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(other.state_dict()[key], tensor), key
+    image = _image(model, 1, 2, device=device)
+    assert torch.equal(other(image), model(image))
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of])
+def test_variant_only_fills_in_numbers(name):
+    """A variant is the model it is one of, with other numbers; its arguments override them."""
+    model = MODELS[name]
+    base = create_model(model.variant_of, **model.arguments)
+    found = {key: tensor.shape for key, tensor in model.make(name).state_dict().items()}
+    assert found == {key: tensor.shape for key, tensor in base.state_dict().items()}
+
+
+def test_parameter_names_are_pinned():
+    """Those of every model, and of every part as soon as the manifest has it, which a release sees to."""
+    pinned, found = json.loads(MANIFEST.read_text()), parameter_names()
+    pinned |= {name: pinned.get(name, []) for name, model in MODELS.items() if model.pinned is not None}
+    changed = {name: sorted({*names} ^ {*found.get(name, [])}) for name, names in pinned.items() if names != found.get(name)}
+    assert not changed, (
+        f"names of parameters changed: {changed}. Checkpoints hold these names. If the change is meant, keep old checkpoints "
+        "readable (original_names of the models concerned), and write the manifest again: python tests/_helpers/descriptors.py"
+    )

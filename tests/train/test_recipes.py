@@ -1,0 +1,177 @@
+"""Recipes: typed, validated, merged, written and read back."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from _helpers import DOCS
+from restorekit.errors import ConfigError
+from restorekit.stages import MultiStage
+from restorekit.train import (
+    build_model,
+    build_optimizer,
+    build_schedule,
+    degradation_of,
+    differences,
+    list_recipes,
+    load_recipe,
+    recipe_from,
+    to_toml,
+)
+
+DENOISE = "mprnet_tiny.denoise"
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_recipes_of_the_package_build_and_are_read_back(name, tmp_path):
+    recipe = load_recipe(name)
+    model = build_model(recipe.model)
+    assert isinstance(model, MultiStage)
+    assert recipe.data.crop % model.size_multiple == 0
+    build_schedule(recipe, build_optimizer(recipe, model))
+    if recipe.data.layout == "photos":
+        degradation_of(recipe.data.degradations, "data.degradations", recipe.data)
+    (tmp_path / "merged.toml").write_text(to_toml(recipe))
+    assert load_recipe(str(tmp_path / "merged.toml")) == recipe
+
+
+def test_published_recipes_are_as_published():
+    """Section, value: Zamir et al., CVPR 2021, and the settings that the authors give beside it."""
+    deblur, derain, denoise = (
+        load_recipe(name) for name in ("mprnet_deblur.gopro", "mprnet_derain.rain13k", "mprnet_denoise.sidd")
+    )
+    assert [recipe.run.steps for recipe in (deblur, derain, denoise)] == [396_000, 214_250, 480_000]
+    assert [recipe.data.crop for recipe in (deblur, derain, denoise)] == [256, 256, 128]
+    assert [recipe.loss.weights() for recipe in (deblur, derain)] == [{"charbonnier": 1.0, "edge": 0.05}] * 2
+    assert denoise.loss.weights() == {"charbonnier": 1.0}
+    assert denoise.loss.clamp
+    assert (denoise.data.mixup, denoise.data.mixup_from, denoise.optimizer.weight_decay) == (0.6, 5 * 6000, 1e-8)
+    assert (deblur.data.saturation, derain.data.saturation) == (0.2, 0.0)
+    for recipe in (deblur, derain, denoise):
+        assert (recipe.run.batch, recipe.optimizer.name, recipe.optimizer.lr, recipe.schedule.min_lr) == (16, "adam", 2e-4, 1e-6)
+
+
+def test_overrides_are_read_as_toml_or_as_text():
+    overrides = ["data.path=2024", "optimizer.lr=1e-4", "run.compile=true", "run.clip=inf", "loss.stages=[1, 0.5, 2]"]
+    recipe = load_recipe(DENOISE, [*overrides, "optimizer.arguments.momentum=0.9", "model.init=a b.pth", 'task="x"'])
+    assert recipe.data.path == "2024"
+    assert recipe.optimizer.lr == 1e-4
+    assert recipe.run.compile
+    assert recipe.run.clip == float("inf")
+    assert recipe.loss.stages == (1.0, 0.5, 2.0)
+    assert recipe.optimizer.arguments == {"momentum": 0.9}
+    assert (recipe.model.init, recipe.task) == ("a b.pth", "x")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["optimizer.lrr=1"], r"optimizer.lrr: unknown key; did you mean 'lr'\?"),
+        (["run.warmup=3"], r"run.warmup: unknown key; did you mean 'schedule.warmup'\?"),
+        (["optimiser.lr=1"], r"optimiser: unknown key; did you mean 'optimizer'\?"),
+        (["run.steps=many"], "run.steps must be an integer; got 'many'"),
+        (["run.steps=1.5"], "run.steps must be an integer; got 1.5"),
+        (["run.compile=1"], "run.compile must be true or false; got 1"),
+        (["data.degradations=[3]"], r"data.degradations must be a list of mappings; got \[3\]"),
+        (["data.layout=gorpo"], "data.layout must be 'photos', 'folders', 'gopro', 'rain13k' or 'sidd'; got 'gorpo'"),
+        (["run=3"], "run must be a section with keys; got 3"),
+        (["run.steps.more=3"], "'run.steps.more=3': run.steps is no mapping"),
+        (["steps"], "'steps': expected section.key=value, such as optimizer.lr=1e-4"),
+        (["run.steps=0"], "run.steps must be at least 1; got 0"),
+        (["run.batch=6", "run.accumulate=4"], "run.batch must be a multiple of run.accumulate; got 6 and 4"),
+        (["run.ema=1"], "run.ema must be from 0 to 0.999999; got 1"),
+        (["schedule.warmup=4000"], "schedule.warmup must be less than the 4000 steps"),
+        (["loss.charbonnier=0"], "loss has no weight above 0"),
+        (["model.name="], "model needs a name or a composition, and not both"),
+        (["model.composition=a.toml"], "model needs a name or a composition, and not both"),
+        (["model.name=mprnet_tiny.denoise"], "to start from its weights, use model.init"),
+        (["data.saturation=0.2"], "data.saturation has no effect with data.layout = 'photos'"),
+        (["data.layout=gopro"], "data.degradations has no effect with data.layout = 'gopro'"),
+        (["data.degradations=[]"], "data.degradations is empty"),
+        (["data.mixup=0.6", "run.batch=3"], "data.mixup mixes samples two by two"),
+    ],
+)
+def test_what_is_wrong_is_named(overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        load_recipe(DENOISE, overrides)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("mprnet_tiny.denoize", "unknown recipe 'mprnet_tiny.denoize'; did you mean 'mprnet_tiny.denoise'"),
+        ("missing.toml", "missing.toml cannot be read: No such file"),
+        ("bad.toml", "bad.toml is not valid TOML"),
+        ("photos", "photos is a folder, not a recipe; give a recipe first: mprnet_tiny.denoise data.path=photos"),
+    ],
+)
+def test_what_is_no_recipe_is_explained(source, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("bad.toml").write_text("task = \n")
+    Path("photos").mkdir()
+    with pytest.raises(ConfigError, match=words):
+        load_recipe(source)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["model.name=mprnet_tyni"], "model: unknown model 'mprnet_tyni'; did you mean 'mprnet_tiny'"),
+        (["model.arguments.widht=8"], "model: .*unexpected keyword argument 'widht'"),
+        (["optimizer.name=adan2"], r"optimizer.name: unknown optimiser 'adan2'; did you mean"),
+        (["optimizer.arguments.betta=1"], "optimizer.arguments: .*betta"),
+        (["schedule.arguments.cycles=1"], "schedule.arguments: .*cycles"),
+    ],
+)
+def test_what_cannot_be_built_is_named(overrides, words):
+    recipe = load_recipe(DENOISE, ["model.name=mprnet", *overrides] if "arguments.widht" in overrides[0] else overrides)
+    with pytest.raises(ConfigError, match=words):
+        build_schedule(recipe, build_optimizer(recipe, build_model(recipe.model)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"name": "rian"}, r"data.degradations\[0\]: unknown degradation 'rian'; did you mean 'rain'"),
+        ({"sigma": 3}, r"data.degradations\[0\]: unknown degradation None"),
+        ({"name": "gaussian", "sgima": 3}, r"data.degradations\[0\].sgima: unknown argument .* did you mean 'sigma'"),
+        ({"name": "gaussian", "sigma": "3"}, r"data.degradations\[0\].sigma must be a number or a list of numbers; got '3'"),
+        ({"name": "gaussian", "sigma": -3}, r"data.degradations\[0\]: sigma must be at least 0"),
+    ],
+)
+def test_degradations_are_checked(entry, words):
+    with pytest.raises(ConfigError, match=words):
+        degradation_of([entry], "data.degradations")
+
+
+def test_the_file_of_a_composition_is_read_at_once(tmp_path):
+    path = tmp_path / "network.json"
+    path.write_text('{"stages": [{"name": "unet", "widths": [4, 6]}]}')
+    recipe = load_recipe(DENOISE, ["model.name=", f"model.composition={path}"])
+    assert recipe.model.composition == {"stages": [{"name": "unet", "widths": [4, 6]}]}
+    with pytest.raises(ConfigError, match=r"none.json cannot be read"):
+        load_recipe(DENOISE, ["model.name=", "model.composition=none.json"])
+
+
+def test_the_recipe_in_the_tutorial_holds():
+    page = (DOCS / "finetuning.md").read_text()
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert recipe_from(tomllib.loads(text)).data.layout == "folders"
+
+
+def test_differences_name_what_changes_the_weights():
+    before = load_recipe(DENOISE)
+    now = load_recipe(DENOISE, ["optimizer.lr=1e-3", "run.save_every=7", "data.workers=3", "validation.every=9", "task=other"])
+    assert differences(before, now) == ['task (was "denoise", now "other")', "optimizer.lr (was 0.002, now 0.001)"]
+
+
+def test_any_value_is_written_and_read_back():
+    values = {"text": 'a "quoted" \\ text\n', "list": [1, 2.5, [True]], "odd key": {"none": []}, "small": 1e-8, "inf": float("inf")}
+    recipe = dataclasses.replace(load_recipe(DENOISE), task="größer")
+    recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, arguments=values))
+    assert recipe_from(tomllib.loads(to_toml(recipe))) == recipe
+    with pytest.raises(ConfigError, match="None cannot be written as TOML"):
+        to_toml(dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, arguments={"grids": None})))
