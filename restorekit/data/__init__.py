@@ -1,5 +1,6 @@
 """Training data: pairs, published layouts, data sets, degradations."""
 
+from restorekit.data._camera import CameraNoise
 from restorekit.data._datasets import (
     DegradedCrops,
     PairedCrops,
@@ -12,17 +13,20 @@ from restorekit.data._datasets import (
 )
 from restorekit.data._degradations import (
     JPEG,
+    Choice,
     Combination,
     DefocusBlur,
     Degradation,
     GaussianNoise,
     MotionBlur,
     Number,
+    PairDegradation,
     PoissonGaussianNoise,
     Rain,
     create_degradation,
     degradations,
     degrade,
+    degrade_pair,
     sample_rng,
     to_pixels,
 )
@@ -34,6 +38,8 @@ from restorekit.data._prepare import prepare_sidd
 __all__ = [
     "JPEG",
     "LAYOUTS",
+    "CameraNoise",
+    "Choice",
     "Combination",
     "DefocusBlur",
     "Degradation",
@@ -41,6 +47,7 @@ __all__ = [
     "GaussianNoise",
     "MotionBlur",
     "Number",
+    "PairDegradation",
     "PairPaths",
     "PairedCrops",
     "PoissonGaussianNoise",
@@ -51,6 +58,7 @@ __all__ = [
     "create_degradation",
     "degradations",
     "degrade",
+    "degrade_pair",
     "drawn_place",
     "find_pairs",
     "folders",

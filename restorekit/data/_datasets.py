@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from restorekit.data._degradations import Degradation, Number, degrade, sample_rng
+from restorekit.data._degradations import Degradation, Number, degrade_pair, sample_rng
 from restorekit.data._pairs import PairPaths, pair_size, read_pair, read_rgb
 from restorekit.images import Pixels
 
@@ -158,8 +158,8 @@ class DegradedCrops(Dataset[Sample]):
         rng = sample_rng(self.seed, _checked(index, self.samples))
         place = drawn_place(self.seed, index, len(self.photos))
         sizes = self.photos[place]
-        (target,) = random_crop((sizes[rng.integers(len(sizes))],), self.crop, rng, augment=self.augment)
-        degraded = degrade(target, self.degradation, seed=int(rng.integers(2**32)), index=index)
+        (clean,) = random_crop((sizes[rng.integers(len(sizes))],), self.crop, rng, augment=self.augment)
+        degraded, target = degrade_pair(clean, self.degradation, seed=int(rng.integers(2**32)), index=index)
         return Sample(to_tensor(degraded), to_tensor(target), self.names[place], index)
 
 

@@ -6,6 +6,7 @@ H x W x C in [0, 1]. All that is random comes from ``rng``, so what :func:`degra
 
 import io
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,36 @@ Range = Number | Sequence[Number]
 degradations: Registry[Callable[..., Degradation]] = Registry("degradation")
 
 
+class PairDegradation(ABC):
+    """A degradation that changes the target as well: what follows the fault in a camera is done to both pictures.
+
+    Called as any other degradation, it returns the degraded image alone.
+    """
+
+    @abstractmethod
+    def pair(self, image: FloatImage, target: FloatImage, rng: np.random.Generator) -> tuple[FloatImage, FloatImage]:
+        """Return the degraded image and its target.
+
+        Args:
+            image: what to degrade; the same object as the target if nothing was done to it before.
+            target: what it should be restored to.
+            rng: source of all that is random.
+        """
+
+    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
+        """Return the degraded image."""
+        return self.pair(image, image, rng)[0]
+
+
+def apply_pair(
+    degradation: Degradation, image: FloatImage, target: FloatImage, rng: np.random.Generator
+) -> tuple[FloatImage, FloatImage]:
+    """Return what a degradation makes of an image, and the target that belongs to it."""
+    if isinstance(degradation, PairDegradation):
+        return degradation.pair(image, target, rng)
+    return degradation(image, rng), target
+
+
 def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -> Pixels:
     """Return an 8-bit image degraded, as a file would hold it; the result depends on the image, the seed and the index alone.
 
@@ -41,7 +72,21 @@ def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -
         >>> bool((first == again).all())
         True
     """
-    return to_pixels(degradation(image.astype(np.float32) / np.float32(255), sample_rng(seed, index)))
+    return degrade_pair(image, degradation, seed=seed, index=index)[0]
+
+
+def degrade_pair(image: Pixels, degradation: Degradation, *, seed: int, index: int) -> tuple[Pixels, Pixels]:
+    """Return an 8-bit image degraded, and its target: the image itself, unless the degradation changes that, too.
+
+    Args:
+        image: clean image, H x W x C.
+        degradation: what to do.
+        seed: of the data set.
+        index: of the sample.
+    """
+    clean = image.astype(np.float32) / np.float32(255)
+    degraded, target = apply_pair(degradation, clean, clean, sample_rng(seed, index))
+    return to_pixels(degraded), image if target is clean else to_pixels(target)
 
 
 def sample_rng(seed: int, index: int) -> np.random.Generator:
@@ -84,11 +129,11 @@ class GaussianNoise:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("sigma", self.sigma, 0)
+        check_range("sigma", self.sigma, 0)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the noisy image."""
-        return _clipped(image + _draw(rng, self.sigma) / 255 * rng.standard_normal(image.shape, dtype=np.float32))
+        return clipped(image + draw(rng, self.sigma) / 255 * rng.standard_normal(image.shape, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -108,14 +153,14 @@ class PoissonGaussianNoise:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("gain", self.gain, 1e-6, 1)
-        _check("read", self.read, 0)
+        check_range("gain", self.gain, 1e-6, 1)
+        check_range("read", self.read, 0)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the noisy image."""
-        gain, read = _draw(rng, self.gain), _draw(rng, self.read) / 255
+        gain, read = draw(rng, self.gain), draw(rng, self.read) / 255
         photons = rng.poisson(np.clip(image, 0, 1) / gain)
-        return _clipped(gain * photons + read * rng.standard_normal(image.shape, dtype=np.float32))
+        return clipped(gain * photons + read * rng.standard_normal(image.shape, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -137,12 +182,12 @@ class MotionBlur:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("length", self.length, 0, 1000)
-        _check("shake", self.shake, 0, 1)
+        check_range("length", self.length, 0, 1000)
+        check_range("shake", self.shake, 0, 1)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the blurred image."""
-        return _convolve(image, motion_kernel(_draw(rng, self.length), _draw(rng, self.shake), rng))
+        return _convolve(image, motion_kernel(draw(rng, self.length), draw(rng, self.shake), rng))
 
 
 @dataclass(frozen=True)
@@ -157,11 +202,11 @@ class DefocusBlur:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("radius", self.radius, 0, 200)
+        check_range("radius", self.radius, 0, 200)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the blurred image."""
-        radius = _draw(rng, self.radius)
+        radius = draw(rng, self.radius)
         reach = math.ceil(radius + 0.5)
         row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
         disk = np.clip(radius + 0.5 - np.hypot(row, column), 0, 1)
@@ -194,17 +239,17 @@ class Rain:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("length", self.length, 1, 1000)
-        _check("angle", self.angle, -90, 90)
-        _check("density", self.density, 0, 1000)
-        _check("intensity", self.intensity, 0)
-        _check("width", self.width, 0.5, 50)
-        _check("layers", self.layers, 1, 20)
+        check_range("length", self.length, 1, 1000)
+        check_range("angle", self.angle, -90, 90)
+        check_range("density", self.density, 0, 1000)
+        check_range("intensity", self.intensity, 0)
+        check_range("width", self.width, 0.5, 50)
+        check_range("layers", self.layers, 1, 20)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the image in the rain."""
-        length, angle, density = (_draw(rng, drawn) for drawn in (self.length, self.angle, self.density))
-        intensity, width = _draw(rng, self.intensity), _draw(rng, self.width)
+        length, angle, density = (draw(rng, drawn) for drawn in (self.length, self.angle, self.density))
+        intensity, width = draw(rng, self.intensity), draw(rng, self.width)
         low, high = _bounds(self.layers)
         rainy = image.copy()
         for layer in range(int(rng.integers(round(low), round(high) + 1))):
@@ -214,7 +259,7 @@ class Rain:
             brightness = drops * rng.uniform(0.3, 1, image.shape[:2])
             streaks = _convolve(brightness[..., None].astype(np.float32), kernel)
             rainy += np.float32(intensity * near) * np.clip(streaks, 0, 1)
-        return _clipped(rainy)
+        return clipped(rainy)
 
 
 @dataclass(frozen=True)
@@ -229,7 +274,7 @@ class JPEG:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check("quality", self.quality, 1, 100)
+        check_range("quality", self.quality, 1, 100)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the image with the artefacts of compression."""
@@ -239,13 +284,13 @@ class JPEG:
         grey = pixels.shape[2] == 1
         file = io.BytesIO()
         picture = Image.fromarray(pixels[..., 0] if grey else pixels)
-        picture.save(file, "JPEG", quality=round(_draw(rng, self.quality)), **({} if grey else {"subsampling": "4:2:0"}))
+        picture.save(file, "JPEG", quality=round(draw(rng, self.quality)), **({} if grey else {"subsampling": "4:2:0"}))
         with Image.open(file) as compressed:
             return np.asarray(compressed, dtype=np.float32).reshape(image.shape) / np.float32(255)
 
 
 @dataclass(frozen=True)
-class Combination:
+class Combination(PairDegradation):
     """Several degradations after each other.
 
     A random order, anew for every image, is the idea of Zhang et al., Designing a practical degradation model for deep blind image
@@ -265,15 +310,42 @@ class Combination:
         """Check the numbers."""
         if not self.parts:
             raise ValueError("a combination needs at least one degradation")
-        _check("probability", self.probability, 0, 1)
+        check_range("probability", self.probability, 0, 1)
 
-    def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
-        """Return the degraded image."""
+    def pair(self, image: FloatImage, target: FloatImage, rng: np.random.Generator) -> tuple[FloatImage, FloatImage]:
+        """Return the degraded image and its target."""
         order = rng.permutation(len(self.parts)) if self.random_order else np.arange(len(self.parts))
         for i in order:
             if rng.random() < self.probability:
-                image = self.parts[i](image, rng)
-        return image
+                image, target = apply_pair(self.parts[i], image, target, rng)
+        return image, target
+
+
+@dataclass(frozen=True)
+class Choice(PairDegradation):
+    """One of several degradations, drawn for every image.
+
+    Attributes:
+        parts: the degradations.
+        weights: how often each is drawn, relative to the others; all the same if empty.
+    """
+
+    parts: Sequence[Degradation]
+    weights: Sequence[Number] = ()
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not self.parts:
+            raise ValueError("a choice needs at least one degradation")
+        if self.weights and len(self.weights) != len(self.parts):
+            raise ValueError(f"weights must be {len(self.parts)} numbers, one for each degradation; got {list(self.weights)}")
+        if self.weights and (min(self.weights) < 0 or sum(self.weights) <= 0):
+            raise ValueError(f"weights must not be negative, and one must be above 0; got {list(self.weights)}")
+
+    def pair(self, image: FloatImage, target: FloatImage, rng: np.random.Generator) -> tuple[FloatImage, FloatImage]:
+        """Return the degraded image and its target."""
+        weights = np.array(self.weights or [1] * len(self.parts), float)
+        return apply_pair(self.parts[int(rng.choice(len(self.parts), p=weights / weights.sum()))], image, target, rng)
 
 
 degradations.add("gaussian", GaussianNoise)
@@ -327,13 +399,19 @@ def _convolve(image: FloatImage, kernel: Kernel) -> FloatImage:
     return full[2 * down :, 2 * across :].astype(np.float32)
 
 
-def _clipped(image: npt.NDArray[Any]) -> FloatImage:
+def clipped(image: npt.NDArray[Any]) -> FloatImage:
+    """Return an image clipped to [0, 1], as float32."""
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def _draw(rng: np.random.Generator, value: Range) -> float:
-    """Return a number from a range; a number is drawn even where it is fixed, so that the rest stays the same."""
+def draw(rng: np.random.Generator, value: Range, *, log: bool = False) -> float:
+    """Return a number from a range, uniform in it or in its logarithm.
+
+    A number is drawn even where it is fixed, so that the rest stays the same.
+    """
     low, high = _bounds(value)
+    if log:
+        return math.exp(math.log(low) + (math.log(high) - math.log(low)) * rng.random())
     return low + (high - low) * rng.random()
 
 
@@ -342,7 +420,8 @@ def _bounds(value: Range) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _check(name: str, value: Range, least: Number, largest: Number = math.inf) -> None:
+def check_range(name: str, value: Range, least: Number, largest: Number = math.inf) -> None:
+    """Raise a ``ValueError`` unless a number, or both ends of a range, are within bounds."""
     if isinstance(value, Sequence) and len(value) != 2:
         raise ValueError(f"{name} must be a number or a range of two, the least and the largest; got {value}")
     low, high = _bounds(value)

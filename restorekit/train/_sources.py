@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from restorekit.data import (
     LAYOUTS,
+    Choice,
     Combination,
     Degradation,
     DegradedCrops,
@@ -19,7 +20,7 @@ from restorekit.data import (
     Sample,
     central_crop,
     degradations,
-    degrade,
+    degrade_pair,
     folders,
     gopro,
     read_pair,
@@ -34,6 +35,7 @@ VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
     "folders": folders,
     "gopro": partial(gopro, split="test"),
 }
+CHOICE = "choice"
 MIXUP = 2  # keeps the source of what MixUp draws apart from those of the samples
 Example = tuple[Pixels, Pixels]
 
@@ -123,7 +125,7 @@ def validation_examples(recipe: Recipe) -> list[Example]:
     degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
     clean = [central_crop(read_rgb(path), section.crop) for path in paths]
-    return [(degrade(image, degradation, seed=0, index=i), image) for i, image in enumerate(clean)]
+    return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
 
 
 def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:
@@ -140,8 +142,10 @@ def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRe
 
 def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
     name = entry.get("name")
+    if name == CHOICE:
+        return _choice(entry, path)
     if not isinstance(name, str) or name not in degradations:
-        raise ConfigError(f"{path}: unknown degradation {name!r}{did_you_mean(str(name), degradations)}")
+        raise ConfigError(f"{path}: unknown degradation {name!r}{did_you_mean(str(name), [*degradations, CHOICE])}")
     make, arguments = degradations.get(name), {key: value for key, value in entry.items() if key != "name"}
     known = {argument.name: argument.hint for argument in signature_of(make)}
     for key, value in arguments.items():
@@ -151,6 +155,21 @@ def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
             raise ConfigError(f"{path}.{key} must be {in_words(known[key])}; got {value!r}")
     try:
         return make(**arguments)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _choice(entry: Mapping[str, Any], path: str) -> Choice:
+    """Return one degradation out of several lists of them, as ``{name = "choice", parts = [[...], [...]], weights = [2, 1]}``."""
+    if unknown := set(entry) - {"name", "parts", "weights"}:
+        raise ConfigError(f"{path}: a choice has parts and weights, and no {', '.join(sorted(unknown))}")
+    parts, weights = entry.get("parts"), entry.get("weights", ())
+    if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Sequence) and part for part in parts):
+        raise ConfigError(f"{path}.parts must be lists of degradations, such as [[{{name = 'gaussian'}}], [{{name = 'jpeg'}}]]")
+    if not matches(weights, Sequence[int | float]):
+        raise ConfigError(f"{path}.weights must be {in_words(Sequence[int | float])}; got {weights!r}")
+    try:
+        return Choice([degradation_of(part, f"{path}.parts[{i}]") for i, part in enumerate(parts)], weights)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 

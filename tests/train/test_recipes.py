@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from _helpers import DOCS
+from restorekit.data import Choice
 from restorekit.errors import ConfigError
 from restorekit.stages import MultiStage
 from restorekit.train import (
@@ -175,3 +176,26 @@ def test_any_value_is_written_and_read_back():
     assert recipe_from(tomllib.loads(to_toml(recipe))) == recipe
     with pytest.raises(ConfigError, match="None cannot be written as TOML"):
         to_toml(dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, arguments={"grids": None})))
+
+
+def test_choice_of_degradations():
+    parts = [[{"name": "camera"}], [{"name": "gaussian", "sigma": 5}, {"name": "jpeg"}]]
+    choice = degradation_of([{"name": "choice", "parts": parts, "weights": [2, 1]}], "data.degradations")
+    assert isinstance(choice, Choice)
+    assert [type(part).__name__ for part in choice.parts] == ["CameraNoise", "Combination"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"parts": []}, r"data\[0\].parts must be lists"),
+        ({"parts": [{"name": "jpeg"}]}, r"data\[0\].parts must be lists"),
+        ({"parts": [[{"name": "jpg"}]]}, r"data\[0\].parts\[0\]\[0\]: unknown degradation 'jpg'"),
+        ({"parts": [[{"name": "jpeg"}]], "weights": [1, 2]}, "1 numbers"),
+        ({"parts": [[{"name": "jpeg"}]], "weights": "2"}, r"data\[0\].weights must be"),
+        ({"parts": [[{"name": "jpeg"}]], "of": 3}, "no of"),
+    ],
+)
+def test_choice_says_what_is_wrong(entry, message):
+    with pytest.raises(ConfigError, match=message):
+        degradation_of([{"name": "choice"} | entry], "data")
