@@ -30,8 +30,8 @@ class Tiling:
 
     @property
     def least(self) -> int:
-        """The least side of a tile where there are several."""
-        return math.ceil(max(1, 3 * self.overlap) / self.multiple) * self.multiple
+        """The least side of a tile where there are several: more than neighbours share."""
+        return math.ceil(max(self._shared + 1, 3 * self.overlap) / self.multiple) * self.multiple
 
     @property
     def can_shrink(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -36,7 +36,17 @@ def tilings(draw: st.DrawFn) -> Tiling:
     return Tiling((length, length), (tile, tile), multiple, overlap)
 
 
+@pytest.mark.parametrize(("multiple", "overlap"), [(1, 0), (8, 0), (8, 2), (8, 3), (4, 12)])
+def test_the_least_tile_is_larger_than_what_neighbours_share(multiple: int, overlap: int) -> None:
+    least = Tiling((160, 160), (160, 160), multiple, overlap).least
+    starts, _ = Tiling((160, 160), (least, least), multiple, overlap).starts
+    assert starts == sorted(starts)
+    assert starts[-1] + least == 160
+
+
 @given(tilings())
+@example(Tiling((4, 4), (2, 2), 1, 0))
+@example(Tiling((64, 64), (16, 16), 8, 2))
 def test_tiles_cover_the_image_and_weights_add_up_to_one(tiling: Tiling) -> None:
     (starts, _), (length, tile) = tiling.starts, (tiling.size[0], tiling.tile[0])
     assert starts[0] == 0
