@@ -186,7 +186,7 @@ def save_original_weights(model: RestorationModel, path: str | os.PathLike[str],
         if temporary.suffix == ".safetensors":
             _save_safetensors(state, temporary)
         else:
-            torch.save({"state_dict": state}, temporary)
+            _save_torch({"state_dict": state}, temporary)
 
 
 def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:
@@ -207,6 +207,14 @@ def _save_safetensors(state: State, path: Path, metadata: Mapping[str, str] | No
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
+def _save_torch(content: Any, path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch has errors of its own for a full disk
+        raise OSError(f"{path} could not be written: {_first_line(error)}") from error
 
 
 @contextmanager
