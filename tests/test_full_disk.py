@@ -163,6 +163,18 @@ def test_a_report_page_that_does_not_fit_is_an_error_and_no_page(tmp_path, monke
     assert not [name for name in names(tmp_path) if "restorekit-part" in name]
 
 
+def test_a_report_that_does_not_fit_is_said_and_the_files_are_restored(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        whole(tmp_path / "in" / name, NOISE[:8, :8])
+    result = restorekit("restore", "in", "-o", "out", "--report", "report.jsonl", cwd=tmp_path, size=800)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("report.jsonl cannot be written: ") == 1, result.stderr
+    assert names(tmp_path / "out") == ["a.png", "b.png", "c.png"]
+    assert (tmp_path / "report.jsonl").read_bytes().endswith(b"}\n")
+
+
 def test_an_ffmpeg_that_does_not_mind_a_full_disk_is_not_believed():
     complaint = f"Error closing file b.mkv: {os.strerror(errno.ENOSPC)}"
     with (
