@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from full_disk import restorekit
+from full_disk import largest_file, restorekit
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -142,6 +142,30 @@ def test_a_report_without_permission_is_refused(here):
     (here / "report.jsonl").write_bytes(WHOLE)
     (here / "report.jsonl").chmod(0o400)
     assert "no permission to write it" in restore("-o", "out.png", "--report", "report.jsonl").stderr
+
+
+def test_a_photograph_with_the_name_of_a_comparison_stays(here):
+    mine = Image.fromarray(np.full((8, 8, 3), 7, np.uint8))
+    for name in ("out.compare.png", "photo.restored.compare.png"):
+        mine.save(name)
+    before = state(here)
+    for arguments in (("-o", "out.png"), ()):
+        result = restore("--compare", *arguments)
+        assert result.exit_code == 1
+        assert (
+            "compare.png exists and is not a comparison that --compare wrote; move it, choose another output, or" in result.stderr
+        )
+        assert state(here) == before
+    assert restore("-o", "out.png", "--compare", "--overwrite").exit_code == 0
+    (here / "out.png").unlink()  # as when a process was killed between the two
+    assert restore("-o", "out.png", "--compare").exit_code == 0
+
+
+def test_a_new_report_that_does_not_fit_leaves_none(here):
+    with largest_file(100):
+        result = restore("--report", "report.jsonl")
+    assert result.exit_code == 1
+    assert not (here / "report.jsonl").exists()
 
 
 def test_as_a_user_runs_it(tmp_path):

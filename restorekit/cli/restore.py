@@ -161,7 +161,7 @@ def restore_command(
             alpha=alpha,
         )
         name = _model_name(task, model, weights)
-        jobs, problems = plan_jobs(images, output, overwrite=overwrite)
+        jobs, problems = plan_jobs(images, output, overwrite=overwrite, compare=compare)
         lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
         jobs = part_of(jobs, *_shard(shard)) if shard else jobs
     except ValueError as error:

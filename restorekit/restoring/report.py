@@ -138,6 +138,7 @@ def _drop_cut_line(path: Path) -> None:
 
 def _append(path: Path, line: bytes) -> None:
     """Add a line to a file, all of it or nothing."""
+    new = not path.exists()
     with path.open("ab", buffering=0) as file:
         before, written = file.seek(0, os.SEEK_END), 0
         try:
@@ -146,4 +147,6 @@ def _append(path: Path, line: bytes) -> None:
         except OSError:
             if file.seek(0, os.SEEK_END) == before + written:  # and no other process has added a line
                 file.truncate(before)
+                if new:
+                    path.unlink()
             raise
