@@ -1,5 +1,6 @@
 """Reading, checking, renaming and writing weights."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -23,8 +24,9 @@ Model = TypeVar("Model", bound=RestorationModel)
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
 PREFIX = "module."
-PART = ".part"  # in the name of a file that is being written
-LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?(\.rows)?")
+PART = ".restorekit-part"  # in the name of a file that is being written; no other program's temporary files are named so
+LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.[^.]*)?(\.rows)?", re.DOTALL)
+LONGEST_STEM = 200  # bytes, of which file systems allow 255 for the whole name
 
 
 class CheckpointError(ValueError):
@@ -184,7 +186,7 @@ def save_original_weights(model: RestorationModel, path: str | os.PathLike[str],
         if temporary.suffix == ".safetensors":
             _save_safetensors(state, temporary)
         else:
-            torch.save({"state_dict": state}, temporary)
+            _save_torch({"state_dict": state}, temporary)
 
 
 def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:
@@ -207,6 +209,14 @@ def _save_safetensors(state: State, path: Path, metadata: Mapping[str, str] | No
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
+def _save_torch(content: Any, path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch has errors of its own for a full disk
+        raise OSError(f"{path} could not be written: {_first_line(error)}") from error
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path``, which takes its place when the block ends without an error.
@@ -219,7 +229,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=PART + path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_short_stem(path)}.", suffix=PART + path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -233,13 +243,25 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what processes that were killed while writing these files have left beside them."""
-    wanted = set(paths)
+    """Remove what processes that were killed while writing these files have left beside them.
+
+    Only names that :func:`atomic_path` gives are removed; hidden files of the user and of other programs stay.
+    """
+    wanted = {path.parent / f"{_short_stem(path)}{path.suffix}" for path in paths}
     for folder in {path.parent for path in wanted}:
         for file in folder.glob(f".*{PART}*") if folder.is_dir() else ():
             found = LEFTOVER.fullmatch(file.name)
-            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted:
+            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted and file.is_file():
                 file.unlink(missing_ok=True)
+
+
+def _short_stem(path: Path) -> str:
+    """Return the stem of a name; of one so long that a temporary name would not fit, its start and a checksum."""
+    stem = os.fsencode(path.stem)
+    if len(stem) <= LONGEST_STEM:
+        return path.stem
+    checksum = hashlib.sha256(stem).hexdigest()[:16]
+    return f"{stem[: LONGEST_STEM - 20].decode(errors='ignore')}.{checksum}"
 
 
 def make_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 import stat
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from restorekit.checkpoint import (
     atomic_path,
     read_checkpoint,
     read_metadata,
+    remove_leftovers,
     save_original_weights,
     save_weights,
     unwrap,
@@ -355,6 +357,24 @@ def test_an_error_leaves_no_partial_file(before, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write()
     assert [file.read_text() for file in tmp_path.iterdir()] == ([before] if before else [])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a", "a.b.png", "ü" * 125 + ".png"])
+def test_leftovers_are_only_what_this_library_wrote(tmp_path, name):
+    mine = [f".{Path(name).stem}.abcdefgh.part.png", ".a.png", ".a.abcdefgh.png", ".a.restorekit-part.png", ".notes.md"]
+    for other in (*mine, ".b.abcdefgh.restorekit-part.png"):  # the last is of another file, which may be being written
+        if len(os.fsencode(other)) < 256:
+            (tmp_path / other).write_text("mine")
+    (tmp_path / ".a.abcdefgh.restorekit-part.png").mkdir()
+    before = sorted(tmp_path.iterdir())
+    killed = atomic_path(tmp_path / name)
+    assert killed.__enter__().parent == tmp_path
+    assert len(list(tmp_path.iterdir())) == len(before) + 1
+    remove_leftovers([tmp_path / name])
+    assert sorted(tmp_path.iterdir()) == before
+    with atomic_path(tmp_path / name) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / name).read_text() == "new"
 
 
 def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.checkpoint import remove_leftovers
-from restorekit.data.images import ImageError, Picture, look_at, read_picture, write_picture
+from restorekit.data.images import ImageError, Picture, look_at, picture_written, read_picture, write_picture
 from restorekit.data.rows import has_libvips
 from restorekit.inference.planning import Plan
 from restorekit.restoring.compare import comparison, comparison_path
@@ -271,8 +271,9 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
     """Write a restored picture, last of all, since its presence says that the job is done."""
     started = time.perf_counter()
     after = Picture(restored, piece.picture.info)
-    if compare:
-        write_picture(comparison(piece.picture, after), comparison_path(piece.job.target))
-    write_picture(after, piece.job.target, quality=quality)
+    sheet = comparison(piece.picture, after) if compare else None
+    with picture_written(after, piece.job.target, quality=quality):
+        if sheet is not None:
+            write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
     return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
