@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PART = ".part"  # in the name of a file that is being written
-LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.\w+)?(\.rows)?")
+PART = ".restorekit-part"  # in the name of a file that is being written; no other program's temporary files are named so
+LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.[^.]*)?(\.rows)?", re.DOTALL)
+LONGEST_STEM = 200  # bytes, of which file systems allow 255 for the whole name
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=PART + path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_short_stem(path)}.", suffix=PART + path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -46,13 +47,25 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what processes that were killed while writing these files have left beside them."""
-    wanted = set(paths)
+    """Remove what processes that were killed while writing these files have left beside them.
+
+    Only names that :func:`atomic_path` gives are removed; hidden files of the user and of other programs stay.
+    """
+    wanted = {path.parent / f"{_short_stem(path)}{path.suffix}" for path in paths}
     for folder in {path.parent for path in wanted}:
         for file in folder.glob(f".*{PART}*") if folder.is_dir() else ():
             found = LEFTOVER.fullmatch(file.name)
-            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted:
+            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted and file.is_file():
                 file.unlink(missing_ok=True)
+
+
+def _short_stem(path: Path) -> str:
+    """Return the stem of a name; of one so long that a temporary name would not fit, its start and a checksum."""
+    stem = os.fsencode(path.stem)
+    if len(stem) <= LONGEST_STEM:
+        return path.stem
+    checksum = hashlib.sha256(stem).hexdigest()[:16]
+    return f"{stem[: LONGEST_STEM - 20].decode(errors='ignore')}.{checksum}"
 
 
 def make_folder(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from restorekit.batch._jobs import Job, Problem, plan_jobs, shard
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._pipeline import Outcome, restore_files
-from restorekit.batch._report import ReportFile
+from restorekit.batch._report import ReportFile, check_apart
 from restorekit.batch._restorer import Restorer, Settings
 from restorekit.batch._video import FfmpegError, probe, restore_video
 
@@ -17,6 +17,7 @@ __all__ = [
     "Restorer",
     "Settings",
     "can_go_by_rows",
+    "check_apart",
     "plan_jobs",
     "probe",
     "restore_by_rows",

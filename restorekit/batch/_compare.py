@@ -5,14 +5,30 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from restorekit.images import Picture, Pixels, from_array, side_by_side
+from restorekit.errors import ImageError
+from restorekit.images import Picture, Pixels, from_array, metadata_of, opened, side_by_side
+
+CREATOR = b"restorekit restore --compare"
+MARK = (  # by which a comparison is told from a file of the user that has its name
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+    b'rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="' + CREATOR + b'"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 def comparison(before: Picture, after: Picture) -> Picture:
     """Return one picture of two beside each other, upright, at 8 bits, on white where they are transparent."""
     sheet = side_by_side([(_shown(before), "before"), (_shown(after), "after")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
-    return Picture(np.asarray(sheet), {"icc_profile": profile} if profile else {})
+    return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
+
+
+def is_comparison(path: Path) -> bool:
+    """Return whether a file is a comparison that this library wrote."""
+    try:
+        with opened(path) as image:
+            return CREATOR in metadata_of(image).get("xmp", b"")
+    except ImageError:
+        return False
 
 
 def comparison_path(target: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from restorekit._files import make_folder
-from restorekit.batch._compare import comparison_path
+from restorekit.batch._compare import comparison_path, is_comparison
 from restorekit.batch._video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
 from restorekit.images import FORMATS, check_can_hold, find_images, is_image
@@ -40,7 +40,7 @@ Problem = tuple[Path, str]  # an input, and why it cannot be restored
 
 
 def plan_jobs(
-    inputs: Sequence[str | os.PathLike[str]], output: Path | None, *, overwrite: bool = False
+    inputs: Sequence[str | os.PathLike[str]], output: Path | None, *, overwrite: bool = False, compare: bool = False
 ) -> tuple[list[Job], list[Problem]]:
     """Return which file becomes which, and what cannot be.
 
@@ -52,6 +52,7 @@ def plan_jobs(
         output: a file for one input, whose suffix is the format, or a folder. By default results are beside their inputs:
             ``photo.restored.jpg``, and ``photos.restored/`` for a folder.
         overwrite: whether outputs that exist are replaced.
+        compare: whether comparisons are written beside outputs; a file of such a name must be one, unless ``overwrite``.
     """
     paths = [Path(given) for given in inputs]
     problems: list[Problem] = []
@@ -64,6 +65,9 @@ def plan_jobs(
     else:
         pairs = _pairs(paths, output, problems)
     jobs, refused = _checked(_without_results(pairs), overwrite, single)
+    if compare and not overwrite:
+        refused += [(job.source, _in_the_way(job)) for job in jobs if _in_the_way(job)]
+        jobs = [job for job in jobs if not _in_the_way(job)]
     return jobs, problems + refused
 
 
@@ -157,6 +161,14 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
         else:
             jobs.append(Job(source, target, exists))
     return jobs, problems
+
+
+def _in_the_way(job: Job) -> str:
+    """Return why a comparison cannot be written, if a file of its name is something else."""
+    path = comparison_path(job.target)
+    if job.done or job.is_video or not os.path.lexists(path) or is_comparison(path):
+        return ""
+    return f"{path} exists and is not a comparison that --compare wrote; move it, choose another output, or pass --overwrite"
 
 
 def _beside(path: Path) -> Path:

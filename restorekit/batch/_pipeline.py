@@ -19,7 +19,7 @@ from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._restorer import Restorer
 from restorekit.errors import ImageError
-from restorekit.images import Picture, has_libvips, look_at, read_picture, write_picture
+from restorekit.images import Picture, has_libvips, look_at, picture_written, read_picture, write_picture
 from restorekit.inference import Plan
 
 Array = npt.NDArray[Any]
@@ -271,8 +271,9 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
     """Write a restored picture, last of all, since its presence says that the job is done."""
     started = time.perf_counter()
     after = Picture(restored, piece.picture.info)
-    if compare:
-        write_picture(comparison(piece.picture, after), comparison_path(piece.job.target))
-    write_picture(after, piece.job.target, quality=quality)
+    sheet = comparison(piece.picture, after) if compare else None
+    with picture_written(after, piece.job.target, quality=quality):
+        if sheet is not None:
+            write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
     return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)

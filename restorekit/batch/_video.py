@@ -1,6 +1,8 @@
 """Restoring videos: frames through pipes from and to ffmpeg."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -27,6 +29,7 @@ ENCODERS = {".webm": ("libvpx-vp9", "-crf", "18", "-b:v", "0", "-row-mt", "1")}
 ENCODER = ("libx264", "-crf", "14", "-preset", "medium")  # what is lost by it cannot be seen
 SCALER = "flags=bicubic+accurate_rnd+full_chroma_int"  # by default, conversion to RGB and back darkens
 AHEAD = 2  # batches that are read before they are needed
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 COLOURS = {
     "color_space": "-colorspace",
     "color_primaries": "-color_primaries",
@@ -172,7 +175,7 @@ class _Process:
             if kind is not None:
                 self.process.kill()
             _, _ = self.process.communicate()
-            if kind is None and self.process.returncode:
+            if kind is None and (self.process.returncode or self._disk_error()):
                 raise FfmpegError(f"ffmpeg failed: {self._error()}")
 
     @property
@@ -194,9 +197,16 @@ class _Process:
             self.process.wait()
             raise FfmpegError(f"ffmpeg failed: {self._error()}") from error
 
+    def _disk_error(self) -> str:
+        """Return why the disk did not take all of the output, if so; some versions of ffmpeg end then as if it had."""
+        return next((reason for reason in map(os.strerror, DISK_ERRORS) if reason in self._errors()), "")
+
     def _error(self) -> str:
+        return self._disk_error() or _last_line(self._errors()) or f"it ended with status {self.process.returncode}"
+
+    def _errors(self) -> str:
         self.errors.seek(0)
-        return _last_line(self.errors.read().decode(errors="replace"))
+        return self.errors.read().decode(errors="replace")
 
 
 def _decoding(source: Path, video: Video) -> list[str]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from restorekit._files import atomic_path
 from restorekit.checkpoints._names import State, to_original_names
-from restorekit.checkpoints.formats import save_safetensors
+from restorekit.checkpoints.formats import save_safetensors, save_torch
 from restorekit.network import RestorationNetwork
 
 
@@ -53,7 +53,7 @@ def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str
         if temporary.suffix == ".safetensors":
             save_safetensors(state, temporary)
         else:
-            torch.save({"state_dict": state}, temporary)
+            save_torch({"state_dict": state}, temporary)
 
 
 def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:

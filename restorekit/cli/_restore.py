@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorekit.cli._common import bundled_model, console, fail, report_failure, say, say_aside, tile_of
+from restorekit.cli._common import bundled_model, complain, console, fail, report_failure, say, say_aside, tile_of
 
 if TYPE_CHECKING:
-    from restorekit.batch import Job, Outcome, Restorer
+    from restorekit.batch import Job, Outcome, ReportFile, Restorer
     from restorekit.inference import Plan
     from restorekit.network import RestorationNetwork
 
@@ -159,7 +159,8 @@ def restore_command(
             alpha=alpha,
         )
         name = _model_name(task, model, weights)
-        jobs, problems = plan_jobs(images, output, overwrite=overwrite)
+        jobs, problems = plan_jobs(images, output, overwrite=overwrite, compare=compare)
+        lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
         jobs = part_of(jobs, *_shard(shard)) if shard else jobs
     except ValueError as error:
         fail(f"--{error}" if str(error).split(" ")[0] in Settings.__annotations__ else error, 2)
@@ -174,12 +175,12 @@ def restore_command(
         except ValueError as error:
             fail(error, 2)
         options = {"workers": workers, "batch": batch, "quality": quality, "compare": compare}
-        run.restore(restorer, jobs, _report_file(report, jobs, str(weights or name)), options)
+        run.restore(restorer, jobs, lines, options)
     else:
         run.skipped = len(jobs)
     total = len(jobs) + len(problems)
     say(_summary(run, name if weights is None else str(weights), total, output, time.perf_counter() - started))
-    if run.failed or problems:
+    if run.failed or problems or run.report_error:
         raise typer.Exit(1)
 
 
@@ -225,13 +226,14 @@ class _Run:
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.total, self.restored, self.skipped, self.failed = total, 0, 0, 0
         self.last: Outcome | None = None
+        self.report_error = ""
 
     @property
     def ended(self) -> int:
         """How many jobs have ended, in whatever way."""
         return self.restored + self.skipped + self.failed
 
-    def restore(self, restorer: "Restorer", jobs: "list[Job]", report: Any, options: dict[str, Any]) -> None:
+    def restore(self, restorer: "Restorer", jobs: "list[Job]", report: "ReportFile | None", options: dict[str, Any]) -> None:
         """Restore all files; an interruption leaves with a message."""
         from restorekit.batch import LARGE, Outcome, can_go_by_rows, restore_files, restore_video
         from restorekit.images import has_libvips
@@ -241,8 +243,8 @@ class _Run:
                 report_failure(outcome.job.source, outcome.error)
             setattr(self, outcome.status, getattr(self, outcome.status) + 1)
             self.last = outcome
-            if report is not None:
-                report.add(outcome)
+            if report is not None and not self.report_error:
+                self._add_to(report, outcome)
             self.progress.update(bar, completed=self.ended, description=outcome.job.source.name)
 
         def tile_done(job: "Job", plan: "Plan", done: int) -> None:
@@ -275,6 +277,14 @@ class _Run:
             console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
             raise typer.Exit(130) from None
 
+    def _add_to(self, report: "ReportFile", outcome: "Outcome") -> None:
+        """Write the line of a job; if that cannot be done, say so, and go on without a report."""
+        try:
+            report.add(outcome)
+        except (OSError, ValueError) as error:
+            self.report_error = str(getattr(error, "strerror", None) or error)
+            complain(f"{report.path} cannot be written: {self.report_error}; the files are restored without a report")
+
     @staticmethod
     def _say_plan(job: "Job", plan: "Plan") -> None:
         """Say what a picture takes that is not done at once, before the work."""
@@ -284,12 +294,14 @@ class _Run:
             say_aside(f"{job.source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
 
 
-def _report_file(path: Path | None, jobs: "list[Job]", model: str) -> Any:
+def _report_file(path: Path | None, jobs: "list[Job]", inputs: list[Path], model: str) -> "ReportFile | None":
+    """Return the report that is asked for, of which nothing is written yet, or leave with a clear error."""
     if path is None:
         return None
-    from restorekit.batch import ReportFile
+    from restorekit.batch import ReportFile, check_apart
 
     try:
+        check_apart(path, jobs, others=inputs)
         return ReportFile(path, {"model": model})
     except (OSError, ValueError) as error:
         fail(f"--report {path} cannot be used: {error}", 2)

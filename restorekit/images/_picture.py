@@ -1,6 +1,7 @@
 """Image files: reading without silent loss, writing without partial files."""
 
 import importlib.util
+import io
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -173,19 +174,35 @@ def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: in
     Raises:
         ImageError: if the format cannot hold the picture, or the file cannot be written.
     """
+    with picture_written(picture, path, quality=quality):
+        pass
+
+
+@contextmanager
+def picture_written(picture: Picture, path: str | os.PathLike[str], *, quality: int | None = None) -> Iterator[None]:
+    """Write an image file as :func:`write_picture` does, which appears when the block ends without an error.
+
+    All of it is on the disk before the block begins, so that what the block writes appears first, or neither does.
+
+    Raises:
+        ImageError: if the format cannot hold the picture, or the file cannot be written.
+    """
     path = Path(path)
     check_can_hold(path, picture.mode, picture.info)
     file_format = FORMATS[path.suffix.lower()]
     options = save_options(file_format, picture.info)
-    with written(path) as temporary:
+    with explained(path), atomic_path(path) as temporary:
         if file_format == "TIFF" or picture.mode in DEEP_COLOUR:
             pixels = np.atleast_3d(picture.pixels)
             write = TiffWriter if file_format == "TIFF" else PngWriter
             with closing(write(temporary, pixels.shape, 8 * pixels.itemsize, options)) as writer:
                 writer.write(pixels)
                 writer.finish()
-        else:
-            Image.fromarray(picture.pixels).save(temporary, format=file_format, **write_options(file_format, quality), **options)
+        else:  # by way of memory: Pillow's encoders do not notice that a disk took only a part of what they write to a file
+            encoded = io.BytesIO()
+            Image.fromarray(picture.pixels).save(encoded, format=file_format, **write_options(file_format, quality), **options)
+            temporary.write_bytes(encoded.getbuffer())
+        yield
 
 
 def write_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
@@ -281,17 +298,12 @@ def opened(path: str | os.PathLike[str]) -> Iterator[ImageFile]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Give a temporary path that becomes ``path``; whatever goes wrong is an :class:`ImageError`."""
-    with explained(path), atomic_path(path) as temporary:
-        yield temporary
-
-
-@contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what goes wrong with writing a file into an :class:`ImageError`."""
     try:
         yield
+    except ImageError:  # which says what it is of
+        raise
     except (OSError, ValueError) as error:  # a ValueError is of metadata that is too long for the format
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be written: {reason}") from error

@@ -1,5 +1,6 @@
 """Image files that are read and written row by row, for images too large to hold; with libvips, which the extra ``io`` brings."""
 
+import contextlib
 import importlib.util
 import io
 import re
@@ -7,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -200,17 +202,32 @@ class _JpegWriter:
         header = io.BytesIO()
         Image.new("L" if channels == 1 else "RGB", (1, 1)).save(header, "JPEG", **self.options)
         with tempfile.TemporaryFile(dir=self.path.parent) as body, self.path.open("wb") as file:
-            target = pyvips.TargetCustom()
-            target.on_write(body.write)
-            image.jpegsave_target(target, Q=self.options["quality"], subsample_mode="off" if full else "on", keep="none")
+            target, errors = pyvips.TargetCustom(), list[OSError]()
+            target.on_write(partial(_write_or_note, body, errors))
+            try:
+                image.jpegsave_target(target, Q=self.options["quality"], subsample_mode="off" if full else "on", keep="none")
+            except pyvips.Error as error:
+                raise (errors or [OSError(" ".join(str(error).split()))])[0] from error
+            if errors:
+                raise errors[0]
             file.write(START + _segments(header))
             _segments(body)  # its own, which are left out
             shutil.copyfileobj(body, file)
 
     def close(self) -> None:
         """Drop the temporary file."""
-        self._rows.close()
+        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+            self._rows.close()
         Path(self._rows.name).unlink()
+
+
+def _write_or_note(file: Any, errors: list[OSError], content: Any) -> int:
+    """Write, and return how many bytes; keep an error, which cannot pass through libvips."""
+    try:
+        return file.write(content)
+    except OSError as error:
+        errors.append(error)
+        return -1
 
 
 def _segments(file: Any) -> bytes:

@@ -1,10 +1,13 @@
 """Drawings of boxes, lines and labels, and how they become SVG or PNG."""
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from restorekit._files import atomic_path
 
 CHARACTER = 0.56  # mean width of a character, in sizes of its font
 ARROW = 9.0
@@ -80,10 +83,9 @@ def check_drawable(path: str | os.PathLike[str]) -> None:
 def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:
     """Write a drawing into an ``.svg`` or a ``.png`` file."""
     check_drawable(path)
-    if Path(path).suffix == ".svg":
-        Path(path).write_text(to_svg(sheet), encoding="utf-8")
-    else:
-        _save_png(sheet, Path(path))
+    content = to_svg(sheet).encode() if Path(path).suffix == ".svg" else _png(sheet)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def text_width(text: str, size: int) -> float:
@@ -149,8 +151,8 @@ def _arrow_head(points: Sequence[Point]) -> list[Point]:
     return [points[-1], (x - 0.5 * ARROW * dy, y + 0.5 * ARROW * dx), (x + 0.5 * ARROW * dy, y - 0.5 * ARROW * dx)]
 
 
-def _save_png(sheet: Sheet, path: Path) -> None:
-    """Write a drawing as PNG, black on white."""
+def _png(sheet: Sheet) -> bytes:
+    """Return a drawing as PNG, black on white."""
     from PIL import Image, ImageColor, ImageDraw, ImageFont
 
     scale = PNG_SCALE * SMOOTH
@@ -175,4 +177,6 @@ def _save_png(sheet: Sheet, path: Path) -> None:
             pen.line([(scale * x, scale * y) for x, y in shape.shaft], colour, round(1.5 * scale), joint="curve")
             if shape.arrow:
                 pen.polygon([(scale * x, scale * y) for x, y in _arrow_head(shape.points)], ink)
-    picture.resize(size, Image.Resampling.LANCZOS).save(path)
+    file = io.BytesIO()
+    picture.resize(size, Image.Resampling.LANCZOS).save(file, "PNG")
+    return file.getvalue()

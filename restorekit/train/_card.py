@@ -1,32 +1,28 @@
 """The model card that is written beside the weights of a run."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from restorekit._files import atomic_path
 from restorekit.train._recipe import Recipe
 from restorekit.train._recipe_files import to_toml
 from restorekit.train._run import Run
 
 
-def write_card(run: Run, recipe: Recipe, model: nn.Module, images: int) -> Path:
-    """Write ``README.md`` into the folder of a run that is done, and return its path.
+def write_card(run: Run, recipe: Recipe, model: nn.Module, images: int) -> bool:
+    """Write ``README.md`` into the folder of a run that is done; one that somebody else wrote or changed is kept.
 
     Args:
         run: the run.
         recipe: its recipe.
         model: its network.
         images: how many images it was validated on.
+
+    Returns:
+        Whether it was written.
     """
-    rows = run.rows()
-    path = run.folder / "README.md"
-    with atomic_path(path) as temporary:
-        temporary.write_text(_text(run, recipe, model, rows, images), encoding="utf-8")
-    return path
+    return run.write_card(_text(run, recipe, model, run.rows(), images))
 
 
 def _text(run: Run, recipe: Recipe, model: nn.Module, rows: Sequence[Mapping[str, Any]], images: int) -> str:
@@ -35,7 +31,7 @@ def _text(run: Run, recipe: Recipe, model: nn.Module, rows: Sequence[Mapping[str
     skipped = sum(row["skipped"] > 0 for row in rows)
     side = recipe.data.crop
     hours = sum(row["seconds"] for row in rows) / 3600
-    commit = json.loads(run.about_file.read_text())[-1]["commit"] or "unknown, as the package was not run from a clone"
+    commit = run.starts()[-1]["commit"] or "unknown, as the package was not run from a clone"
     return f"""# {name}{f", {recipe.task}" if recipe.task else ""}
 
 {parameters:,} parameters. Weights: `{run.weights.name}` (a moving average, without optimiser state).

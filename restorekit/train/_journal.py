@@ -78,10 +78,10 @@ class Journal:
         if self.board is not None:
             self.board.close()
 
-    def finish(self, model: nn.Module) -> None:
-        """Write the final weights and the model card."""
+    def finish(self, model: nn.Module) -> bool:
+        """Write the final weights and the model card; return whether the card was written, and not one of somebody else kept."""
         self.run.export(model, self.metadata, "weights")
-        write_card(self.run, self.recipe, model, len(self.examples))
+        return write_card(self.run, self.recipe, model, len(self.examples))
 
     def _show(self, model: RestorationNetwork, step: int) -> None:
         picture = picture_grid(model, self.examples[: self.recipe.validation.pictures])

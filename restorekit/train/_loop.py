@@ -56,14 +56,15 @@ def train(
         Path of the weights (the moving average), or None if the run was stopped.
 
     Raises:
-        ConfigError: if the recipe does not hold, or the folder holds a run of another.
+        ConfigError: if the recipe does not hold, or the folder holds a run of another, or files that no run has written.
         ImageError: if an image cannot be used; a checkpoint is written first.
         ValueError: if the data or the weights to start from cannot be used.
         OSError: if the disk is nearly full, after a last checkpoint, or cannot be written to; the last checkpoint is still whole.
         FloatingPointError: if too many steps in a row would have ruined the weights.
     """
     accelerator = _accelerator(recipe, device)
-    main, run = accelerator.is_main_process, Run(folder)
+    main = accelerator.is_main_process
+    run = _run(folder, recipe, allow_changes=allow_changes, checked=main)
     learner = _learner(recipe, accelerator)
     data, examples = open_data(recipe), validation_examples(recipe)
     journal = Journal(run, recipe, metadata_of(recipe.model, learner.model), examples)
@@ -77,7 +78,7 @@ def train(
     size = 6 * size_of(learner.model.state_dict())  # of a checkpoint and what is written beside it: average, two moments, exports
     with accelerator.main_process_first():
         if main:
-            run.check(recipe, allow_changes=allow_changes)
+            run.make()
             run.check_space(size)
         first = run.resume(**parts)
     if main:
@@ -113,8 +114,8 @@ def train(
             learner.guard.check(row["loss"], row["gradient_norm"])
             if stop and not last:
                 return None
-    if main:
-        journal.finish(learner.average.module)
+    if main and not journal.finish(learner.average.module):
+        on_notice(f"{run.card} is not as the run wrote it, and is kept; move it, and the same command writes a new one")
     accelerator.wait_for_everyone()
     return run.weights
 
@@ -138,6 +139,14 @@ class Learner:
     optimizer: Any
     schedule: Any
     guard: Guard
+
+
+def _run(folder: Path, recipe: Recipe, *, allow_changes: bool, checked: bool) -> Run:
+    """Return the run in a folder, of which one process checks that it may be written to."""
+    run = Run(folder)
+    if checked:
+        run.check(recipe, allow_changes=allow_changes)
+    return run
 
 
 def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:

@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime
+import hashlib
 import json
 import math
+import os
 import pickle
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from restorekit._files import atomic_path, write_json
+from restorekit._files import atomic_path, remove_leftovers, write_json
 from restorekit._versions import versions_of
 from restorekit.checkpoints import save_weights
 from restorekit.errors import CheckpointError, ConfigError
@@ -25,6 +27,8 @@ from restorekit.train._recipe import Recipe
 from restorekit.train._recipe_files import differences, load_recipe, to_toml
 
 RECORDED = ("restorekit", "torch", "timm", "accelerate", "numpy", "pillow")
+START = {"date", "command", "processes", "commit", "versions"}  # what is written down of a start
+ROW = {"step", "loss"}  # what each row of the log has, and more
 SPARE = 16 * 2**20  # bytes that must stay free, for logs and pictures
 
 
@@ -42,17 +46,24 @@ class Run:
         self.log_file = folder / "log.jsonl"
         self.checkpoint = folder / "checkpoint.pth"
         self.weights = folder / "weights.safetensors"
+        self.card = folder / "README.md"
+        self.pictures = folder / "pictures"
 
     def check(self, recipe: Recipe, *, allow_changes: bool) -> None:
-        """Make the folder, or check that it holds a run of this recipe.
+        """Check that the folder is new, or holds a run of this recipe, or else nothing that the run would write over.
+
+        Nothing is written.
 
         Raises:
-            ConfigError: if it is a file, or holds a run of another recipe and changes are not allowed.
-            OSError: if it cannot be made.
+            ConfigError: if it is a file, or holds files of others, or a run of another recipe and changes are not allowed.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"{self.folder} is a file; a run needs a folder: choose another with --output")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if foreign := self._foreign(recipe):
+            raise ConfigError(
+                f"{self.folder} holds {', '.join(foreign)}, which no run of restorekit has written, and which this one would write "
+                "over; choose another folder with --output"
+            )
         if self.recipe_file.exists() and not allow_changes:
             changed = differences(load_recipe(str(self.recipe_file)), recipe)
             if changed:
@@ -61,17 +72,78 @@ class Run:
                     "before, or go on with the new ones: --allow-changes"
                 )
 
+    def make(self) -> None:
+        """Make the folder, if it does not exist.
+
+        Raises:
+            OSError: if it cannot be made.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+
     def begin(self, recipe: Recipe, processes: int) -> None:
-        """Write down recipe, command, processes, versions, commit; remove what a process left that was killed while it wrote."""
-        for left in self.folder.glob(".*"):
-            if left.suffix in (".pth", ".safetensors", ".jsonl", ".json", ".toml", ".png", ".md"):
-                left.unlink()
-        with atomic_path(self.recipe_file) as temporary:
-            temporary.write_text(to_toml(recipe), encoding="utf-8")
-        starts = json.loads(self.about_file.read_text()) if self.about_file.exists() else []
+        """Write down command, processes, versions, commit and recipe; remove what a process left that was killed while it wrote."""
+        remove_leftovers(self._outputs(recipe))
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
-        write_json(self.about_file, [*starts, start | {"versions": versions_of(RECORDED)}])
+        # First, as it says that the other files are those of a run.
+        write_json(self.about_file, [*self.starts(), start | {"versions": versions_of(RECORDED)}])
+        if not self.recipe_file.exists() or load_recipe(str(self.recipe_file)) != recipe:  # otherwise, notes in it are kept
+            with atomic_path(self.recipe_file) as temporary:
+                temporary.write_text(to_toml(recipe), encoding="utf-8")
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Return what was written down at every start of the run; nothing if there is none in the folder."""
+        try:
+            starts = json.loads(self.about_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        known = isinstance(starts, list) and all(isinstance(start, dict) and start.keys() >= START for start in starts)
+        return starts if known else []
+
+    def write_card(self, text: str) -> bool:
+        """Write the model card, unless there is one that the run did not write or that was changed since; return whether it was."""
+        starts = self.starts()
+        if os.path.lexists(self.card):
+            known = [start.get("card") for start in starts]
+            if not self.card.is_file() or hashlib.sha256(self.card.read_bytes()).hexdigest() not in known:
+                return False
+        starts[-1]["card"] = hashlib.sha256(text.encode()).hexdigest()
+        write_json(self.about_file, starts)  # first, so that a card is known whenever the process is killed
+        with atomic_path(self.card) as temporary:
+            temporary.write_bytes(text.encode())
+        return True
+
+    def _outputs(self, recipe: Recipe) -> list[Path]:
+        """Return all files that the run writes in place of what is there."""
+        steps, checked = recipe.run.steps, recipe.validation
+        kept = range(recipe.run.keep_every, steps + 1, recipe.run.keep_every) if recipe.run.keep_every else ()
+        shown = {*range(checked.every, steps + 1, checked.every), steps} if checked.pictures else set()
+        return [
+            *(self.about_file, self.recipe_file, self.log_file, self.checkpoint, self.weights, self._exported("best"), self.card),
+            *(self._exported(f"step-{step:07}") for step in kept),
+            *(self._picture(step) for step in sorted(shown)),
+        ]
+
+    def _exported(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+    def _picture(self, step: int) -> Path:
+        return self.pictures / f"step-{step:07}.png"
+
+    def _foreign(self, recipe: Recipe) -> list[str]:
+        """Return the names of what stands where the run writes, and is not of a run."""
+        if self.starts():
+            found = [] if self._has_own_log() else [self.log_file]
+        else:
+            found = [path for path in self._outputs(recipe) if os.path.lexists(path)]
+        found += [path for path in (self.pictures, self.folder / "tensorboard") if os.path.lexists(path) and not path.is_dir()]
+        return [path.relative_to(self.folder).as_posix() for path in found]
+
+    def _has_own_log(self) -> bool:
+        try:
+            return all(row.keys() >= ROW for row in self.rows())
+        except (ValueError, AttributeError):
+            return False
 
     def resume(self, **parts: Any) -> int:
         """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step.
@@ -87,6 +159,8 @@ class Run:
             raise CheckpointError(
                 f"{self.checkpoint} is damaged; start from other weights, with model.init, in another folder"
             ) from error
+        if not isinstance(state, Mapping) or "step" not in state:
+            raise CheckpointError(f"{self.checkpoint} is not a checkpoint of a run; choose another folder with --output")
         for name, part in parts.items():
             try:
                 part.load_state_dict(state[name])
@@ -154,8 +228,8 @@ class Run:
 
     def show(self, picture: Image.Image, step: int) -> None:
         """Write a picture of what the network does after a step."""
-        (self.folder / "pictures").mkdir(exist_ok=True)
-        write_image(picture, self.folder / "pictures" / f"step-{step:07}.png")
+        self.pictures.mkdir(exist_ok=True)
+        write_image(picture, self._picture(step))
 
     def export(self, model: nn.Module, metadata: Mapping[str, str], name: str) -> Path:
         """Write weights, without optimiser state, and return their path.
@@ -164,7 +238,7 @@ class Run:
             OSError: if they cannot be written.
         """
         self.check_space(size_of(model.state_dict()))
-        path = self.folder / f"{name}.safetensors"
+        path = self._exported(name)
         save_weights(model, path, metadata)
         return path
 

@@ -5,6 +5,7 @@ import os
 import pickle
 import stat
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 import restorekit
 from restorekit import CheckpointError, create_model, load_weights
-from restorekit._files import atomic_path, write_json
-from restorekit.checkpoints import read_checkpoint, read_metadata, save_original_weights, save_weights, unwrap
+from restorekit._files import atomic_path, remove_leftovers, write_json
+from restorekit.checkpoints import read_checkpoint, save_original_weights, save_weights, unwrap
+from restorekit.checkpoints.formats import read_metadata
 from restorekit.models import model_from_checkpoint
 
 ARGUMENTS = {"width": 4, "unet_step": 2, "ors_step": 2, "num_blocks": 1}
@@ -348,6 +350,24 @@ def test_an_error_leaves_no_partial_file(before, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write()
     assert [file.read_text() for file in tmp_path.iterdir()] == ([before] if before else [])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a", "a.b.png", "ü" * 125 + ".png"])
+def test_leftovers_are_only_what_this_library_wrote(tmp_path, name):
+    mine = [f".{Path(name).stem}.abcdefgh.part.png", ".a.png", ".a.abcdefgh.png", ".a.restorekit-part.png", ".notes.md"]
+    for other in (*mine, ".b.abcdefgh.restorekit-part.png"):  # the last is of another file, which may be being written
+        if len(os.fsencode(other)) < 256:
+            (tmp_path / other).write_text("mine")
+    (tmp_path / ".a.abcdefgh.restorekit-part.png").mkdir()
+    before = sorted(tmp_path.iterdir())
+    killed = atomic_path(tmp_path / name)
+    assert killed.__enter__().parent == tmp_path
+    assert len(list(tmp_path.iterdir())) == len(before) + 1
+    remove_leftovers([tmp_path / name])
+    assert sorted(tmp_path.iterdir()) == before
+    with atomic_path(tmp_path / name) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / name).read_text() == "new"
 
 
 def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):

@@ -22,7 +22,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or not a safetensors file: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is truncated or not a safetensors file: {first_line(error)}") from error
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -37,7 +37,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or not a safetensors file: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is truncated or not a safetensors file: {first_line(error)}") from error
 
 
 def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -58,5 +58,6 @@ def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or else its name."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

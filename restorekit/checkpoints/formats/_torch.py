@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from restorekit.checkpoints.formats._safetensors import first_line
 from restorekit.errors import CheckpointError
 
 
@@ -25,6 +26,19 @@ def read_torch(path: Path) -> Any:
         raise CheckpointError(_refusal(path, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise CheckpointError(f"{path} is truncated or not a checkpoint; fetch it again") from error
+
+
+def save_torch(content: Any, path: Path) -> None:
+    """Write tensors and plain data to a file.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    try:
+        with path.open("wb") as file:
+            torch.save(content, file)
+    except RuntimeError as error:  # torch has errors of its own for a full disk
+        raise OSError(f"{path} could not be written: {first_line(error)}") from error
 
 
 def _refusal(path: Path, error: pickle.UnpicklingError) -> str:

@@ -1,5 +1,6 @@
 """PNG files of 8 or 16 bits a channel, written by rows; Pillow has no modes for 16 bits of colour, and writes whole images only."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -60,13 +61,15 @@ class PngWriter:
             self._above = block[-1:]
 
     def finish(self) -> None:
-        """End the file."""
+        """End the file, and close it, which shows whether all of it could be written."""
         self._chunk(b"IDAT", self._compress.flush())
         self._chunk(b"IEND", b"")
+        self._file.close()
 
     def close(self) -> None:
         """Close the file, as it is."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+            self._file.close()
 
     def _chunk(self, name: bytes, content: bytes) -> None:
         PngImagePlugin.putchunk(self._file, name, content)

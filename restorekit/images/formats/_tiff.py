@@ -1,5 +1,6 @@
 """TIFF files, written by rows; Pillow has no modes for 16 bits of colour, and cannot write EXIF data to compressed files."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -54,7 +55,8 @@ class TiffWriter:
 
     def close(self) -> None:
         """Drop what is not in the file."""
-        self._strips.close()
+        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+            self._strips.close()
 
     def _strip(self, rows: Array) -> None:
         before = np.zeros((len(rows), 1, self.shape[2]), self._dtype)
