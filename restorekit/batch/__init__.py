@@ -25,3 +25,5 @@ __all__ = [
     "restore_video",
     "shard",
 ]
+
+__dir__ = __all__.copy

@@ -19,7 +19,7 @@ from restorekit.parts import (
     signature_of,
     takes_list,
 )
-from restorekit.stages import NOT_DATA, SHARED, MultiStage
+from restorekit.stages import SHARED, MultiStage
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -81,4 +81,4 @@ def _check_arguments(given: Mapping[str, Any], known: Mapping[str, Any], path: s
 
 def network_arguments() -> list[Argument]:
     """Return the arguments of a composition beside ``stages`` and ``shared``."""
-    return [argument for argument in signature_of(MultiStage) if argument.name not in {"stages", *NOT_DATA}]
+    return [argument for argument in signature_of(MultiStage) if argument.name != "stages"]

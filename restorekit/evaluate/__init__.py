@@ -23,3 +23,5 @@ __all__ = [
     "write_report",
     "write_results",
 ]
+
+__dir__ = __all__.copy

@@ -52,3 +52,5 @@ __all__ = [
     "write_image",
     "write_picture",
 ]
+
+__dir__ = __all__.copy

@@ -1,6 +1,6 @@
 """Restoring images with a model."""
 
-from restorekit.inference._allocator import keep_freed_memory
+from restorekit._allocator import keep_freed_memory
 from restorekit.inference._bands import Options, Source, restored_bands
 from restorekit.inference._ensemble import self_ensemble
 from restorekit.inference._planning import Plan, parse_bytes, plan
@@ -29,3 +29,5 @@ __all__ = [
     "restored_bands",
     "self_ensemble",
 ]
+
+__dir__ = __all__.copy

@@ -12,3 +12,5 @@ from restorekit.losses._psnr import PSNR, psnr
 from restorekit.losses._ssim import SSIM, ssim
 
 __all__ = ["FFT", "L1", "PSNR", "SSIM", "Charbonnier", "Edge", "charbonnier", "edge", "fft", "l1", "psnr", "ssim"]
+
+__dir__ = __all__.copy

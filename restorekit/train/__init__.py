@@ -32,3 +32,5 @@ __all__ = [
     "to_toml",
     "train",
 ]
+
+__dir__ = __all__.copy

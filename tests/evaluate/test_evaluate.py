@@ -48,7 +48,6 @@ class Darken(RestorationNetwork):
     image_channels = 3
     size_multiple = 4
     num_supervised = 1
-    original_names: dict = {}  # noqa: RUF012
 
     def __init__(self):
         super().__init__()

@@ -19,7 +19,6 @@ from restorekit.blocks import ChannelAttentionBlock, ConcatJoin, NAFBlock, Origi
 from restorekit.composition import argument_docs, check_config, json_schema, read_config
 from restorekit.parts import _registry as registry
 from restorekit.stages import HINetStage, MultiStage, ORSNetStage, Stage, StageSpec, UNetStage
-from restorekit.stages._config import NOT_DATA
 
 UNET = {"name": "unet", "widths": [8, 12]}
 EXAMPLES = [*sorted((DOCS / "ablations").glob("*.toml")), DOCS / "assets" / "five_stages.toml"]
@@ -143,7 +142,6 @@ INVALID = {
         r"image_chanels: unknown argument of a composition; did you mean 'image_cha",
     ),
     "misspelt stages": ({"stagess": [UNET]}, r"stagess: unknown argument of a composition; did you mean 'stages'"),
-    "names of files of others": (unet_with() | {"original_names": {}}, r"original_names: unknown argument of a composition"),
     "stage of a wrong type": (
         {"stages": [UNET, 3]},
         r"stages\[1\] must be the name of a stage, or a mapping with a 'name'.* got 3",
@@ -373,7 +371,7 @@ def test_the_schema_rejects_what_is_wrong(validator, fault):
 def test_the_schema_describes_every_argument():
     """What an editor shows comes from the docstrings; an argument that is missing there has nothing to show."""
     schema = json.loads(json.dumps(json_schema()))
-    assert set(schema["properties"]) == {"shared", *argument_docs(MultiStage)} - NOT_DATA
+    assert set(schema["properties"]) == {"shared", *argument_docs(MultiStage)}
     described = [option for kind in schema["$defs"].values() for option in kind["anyOf"] if option.get("type") == "object"]
     missing = [
         f"{option['properties']['name']['const']}.{name}"

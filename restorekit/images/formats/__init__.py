@@ -5,3 +5,5 @@ from restorekit.images.formats._png import PngWriter, png_metadata
 from restorekit.images.formats._tiff import TiffWriter
 
 __all__ = ["PngWriter", "TiffWriter", "is_deep", "png_metadata", "raw_mode", "read_deep", "with_transparency"]
+
+__dir__ = __all__.copy
