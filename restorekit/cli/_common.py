@@ -6,6 +6,10 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from restorekit.models import list_models, pretrained_config
+from restorekit.parts import did_you_mean
 
 TASKS = ("denoise", "deblur", "derain")
 
@@ -45,9 +49,6 @@ def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
     Raises:
         ValueError: if there is none.
     """
-    from restorekit.models import list_models, pretrained_config
-    from restorekit.parts import did_you_mean
-
     if task not in tasks:
         raise ValueError(f"unknown task {task!r}{did_you_mean(task, tasks)}")
     bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
@@ -68,6 +69,4 @@ def tile_of(text: str) -> str | int | None:
 
 
 def _escaped(message: object) -> str:
-    from rich.markup import escape
-
     return escape(str(message))

@@ -3,15 +3,28 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from restorekit._files import write_json
 from restorekit.cli._common import console, fail, say, tile_of
-
-if TYPE_CHECKING:
-    from restorekit.evaluate import Evaluation
-    from restorekit.network import RestorationNetwork
+from restorekit.evaluate import (
+    DND,
+    Evaluation,
+    describe,
+    evaluate,
+    find_protocol,
+    published_text,
+    write_csv,
+    write_dnd_submission,
+    write_report,
+    write_results,
+)
+from restorekit.models import create_model, fetch_weights, model_from_checkpoint
+from restorekit.network import RestorationNetwork
 
 EXAMPLES = """
 Examples:
@@ -61,8 +74,6 @@ def evaluate_command(
     The folder of the output holds results.json (everything, image by image), results.csv (a row for each set and for their mean)
     and, if asked for, report.html.
     """
-    from restorekit.evaluate import DND, evaluate, find_protocol, write_csv, write_report, write_results
-
     options: dict[str, Any] = {"precision": precision, "pooling": pooling, "ensemble": ensemble, "tile": tile_of(tile)}
     options |= {"train_size": train_size} if pooling == "local" else {}
     try:
@@ -106,12 +117,9 @@ def evaluate_command(
 
 
 def submit(
-    network: "RestorationNetwork", data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
+    network: RestorationNetwork, data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
 ) -> None:
     """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
-    from restorekit._files import write_json
-    from restorekit.evaluate import describe, write_dnd_submission
-
     with showing_progress() as show:
         boxes = write_dnd_submission(network, data, output, options=options, on_progress=show)
     about = describe(network, options, name=model, weights=weights)
@@ -122,25 +130,19 @@ def submit(
 @contextmanager
 def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
     """Show a progress bar, and give the function that moves it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("reading the data", total=None)
         yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
 
 
-def load(model: str, device: str) -> tuple["RestorationNetwork", Path | None]:
+def load(model: str, device: str) -> tuple[RestorationNetwork, Path | None]:
     """Return the model that is asked for, on a device, and the file of its weights.
 
     Raises:
         ValueError: if there is no such model, or its weights cannot be used.
         RuntimeError: if there is no such device.
     """
-    import torch
-
-    from restorekit.models import create_model, fetch_weights, model_from_checkpoint
-
     path = Path(model)
     network = model_from_checkpoint(path)[0] if path.is_file() else create_model(model, pretrained=True)
     weights = path if path.is_file() else fetch_weights(model)
@@ -150,10 +152,8 @@ def load(model: str, device: str) -> tuple["RestorationNetwork", Path | None]:
         raise RuntimeError(f"no device {device}: {error}") from error
 
 
-def table(evaluation: "Evaluation") -> list[str]:
+def table(evaluation: Evaluation) -> list[str]:
     """Return the means as lines of text: what they are, and the published figures beside them."""
-    from restorekit.evaluate import published_text
-
     lines = [evaluation.definition]
     for row in evaluation.rows():
         values = row["values"]

@@ -2,16 +2,31 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from restorekit.batch import (
+    LARGE,
+    Job,
+    Outcome,
+    ReportFile,
+    Restorer,
+    Settings,
+    can_go_by_rows,
+    check_apart,
+    plan_jobs,
+    restore_files,
+    restore_video,
+)
+from restorekit.batch import shard as part_of
 from restorekit.cli._common import bundled_model, complain, console, fail, report_failure, say, say_aside, tile_of
-
-if TYPE_CHECKING:
-    from restorekit.batch import Job, Outcome, ReportFile, Restorer
-    from restorekit.inference import Plan
-    from restorekit.network import RestorationNetwork
+from restorekit.images import has_libvips
+from restorekit.inference import Plan
+from restorekit.models import create_model, model_from_checkpoint
+from restorekit.network import RestorationNetwork
 
 EXAMPLES = """
 Examples:
@@ -141,9 +156,6 @@ def restore_command(
     skipped, so the same command goes on after an interruption. A file that cannot be restored is reported, the others go on, and
     the exit status is 1. An output file is written whole or not at all.
     """
-    from restorekit.batch import Settings, plan_jobs
-    from restorekit.batch import shard as part_of
-
     started = time.perf_counter()
     try:
         settings = Settings(
@@ -168,8 +180,6 @@ def restore_command(
         report_failure(path, problem)
     run = _Run(len(jobs))
     if any(not job.done for job in jobs):
-        from restorekit.batch import Restorer
-
         try:
             restorer = Restorer(_load(name, weights, device), settings)
         except ValueError as error:
@@ -199,12 +209,8 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part), int(parts)
 
 
-def _load(name: str, weights: Path | None, device: str) -> "RestorationNetwork":
+def _load(name: str, weights: Path | None, device: str) -> RestorationNetwork:
     """Return the model that is asked for, or leave with a clear error."""
-    import torch
-
-    from restorekit.models import create_model, model_from_checkpoint
-
     network = create_model(name, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
     try:
         return network.to(torch.device(device))
@@ -220,8 +226,6 @@ class _Run:
     """
 
     def __init__(self, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.total, self.restored, self.skipped, self.failed = total, 0, 0, 0
@@ -233,10 +237,8 @@ class _Run:
         """How many jobs have ended, in whatever way."""
         return self.restored + self.skipped + self.failed
 
-    def restore(self, restorer: "Restorer", jobs: "list[Job]", report: "ReportFile | None", options: dict[str, Any]) -> None:
+    def restore(self, restorer: Restorer, jobs: list[Job], report: ReportFile | None, options: dict[str, Any]) -> None:
         """Restore all files; an interruption leaves with a message."""
-        from restorekit.batch import LARGE, Outcome, can_go_by_rows, restore_files, restore_video
-        from restorekit.images import has_libvips
 
         def ended(outcome: Outcome) -> None:
             if outcome.error:
@@ -247,7 +249,7 @@ class _Run:
                 self._add_to(report, outcome)
             self.progress.update(bar, completed=self.ended, description=outcome.job.source.name)
 
-        def tile_done(job: "Job", plan: "Plan", done: int) -> None:
+        def tile_done(job: Job, plan: Plan, done: int) -> None:
             tiling = plan.tiling
             if not done:
                 self._say_plan(job, plan)
@@ -277,7 +279,7 @@ class _Run:
             console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
             raise typer.Exit(130) from None
 
-    def _add_to(self, report: "ReportFile", outcome: "Outcome") -> None:
+    def _add_to(self, report: ReportFile, outcome: Outcome) -> None:
         """Write the line of a job; if that cannot be done, say so, and go on without a report."""
         try:
             report.add(outcome)
@@ -286,7 +288,7 @@ class _Run:
             complain(f"{report.path} cannot be written: {self.report_error}; the files are restored without a report")
 
     @staticmethod
-    def _say_plan(job: "Job", plan: "Plan") -> None:
+    def _say_plan(job: Job, plan: Plan) -> None:
         """Say what a picture takes that is not done at once, before the work."""
         if plan.tiling.num_tiles > 1:
             memory = "" if plan.needed is None else f", about {plan.needed / 1e9:.1f} GB of memory"
@@ -294,12 +296,10 @@ class _Run:
             say_aside(f"{job.source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
 
 
-def _report_file(path: Path | None, jobs: "list[Job]", inputs: list[Path], model: str) -> "ReportFile | None":
+def _report_file(path: Path | None, jobs: list[Job], inputs: list[Path], model: str) -> ReportFile | None:
     """Return the report that is asked for, of which nothing is written yet, or leave with a clear error."""
     if path is None:
         return None
-    from restorekit.batch import ReportFile, check_apart
-
     try:
         check_apart(path, jobs, others=inputs)
         return ReportFile(path, {"model": model})
