@@ -1,6 +1,7 @@
 """The documentation is true: its code runs, its commands exist, and nothing that is public is left out."""
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -17,8 +18,9 @@ import yaml
 import restorekit
 from _helpers import DOCS, ROOT
 from restorekit import blocks, evaluate, metrics, models, ops, publish, stages, testing
-from restorekit.checkpoints import hub
+from restorekit.checkpoints import hub, originals
 from restorekit.cli import app
+from restorekit.cli._main import imported
 from restorekit.composition import json_schema, network_arguments
 from restorekit.models import architectures
 from restorekit.parts import arguments_of, registry_of
@@ -89,7 +91,7 @@ def run_page(text, name):
 def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
     monkeypatch.chdir(tmp_path)
-    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures):
+    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
@@ -118,10 +120,11 @@ def nav_files(entries):
             yield from [target] if isinstance(target, str) else nav_files(target)
 
 
+@functools.cache
 def referenced():
     """Return what the API reference documents, as dotted names."""
-    text = "\n".join(path.read_text() for path in sorted((DOCS / "api").glob("*.md")))
-    return set(re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE))
+    pages = [path.read_text() for path in sorted((DOCS / "api").glob("*.md"))]
+    return set(re.findall(r"^::: ([\w.]+)$", "\n".join([*pages, built("parts.py", "api/models.md")]), re.MULTILINE))
 
 
 def package_of(module):
@@ -166,7 +169,7 @@ def test_shell_command_exists(line):
         assert name in {option for parameter in group.params for option in parameter.opts}
         return
     assert name in group.commands
-    command = group.commands[name]
+    command = imported(name)
     if isinstance(command, typer.core.TyperGroup):
         name, *arguments = arguments
         command = command.commands[name]
@@ -197,6 +200,12 @@ def test_the_page_of_a_new_part_goes_into_the_navigation():
     assert section[:2] == ["parts/index.md", {"Block": "parts/cab.md"}]
     assert {"Residual dense block": "parts/rdb.md"} in section
     assert len(list(nav_files(section))) == len(set(nav_files(section))) == len(list((DOCS / "parts").glob("*.md")))
+
+
+def test_the_page_of_a_new_model_goes_into_the_navigation():
+    config = SimpleNamespace(nav=[{"Models": [{"MPRNet": "models/mprnet.md"}, {"Ablations": "ablations.md"}]}])
+    script("parts.py").on_config(config)
+    assert {"NAFNet": "models/nafnet.md"} in config.nav[0]["Models"]
 
 
 @pytest.mark.parametrize(
