@@ -56,13 +56,13 @@ def register_model(
         parameters: how many parameters the model has by default; without it, ``restorekit models`` builds the model to know.
 
     Raises:
-        ValueError: if the name is taken or holds a dot.
+        ValueError: if the name is taken or holds a dot, or names in checkpoints depend on what the builder does not take.
     """
     if "." in name:
         raise ValueError(f"a model's name must not hold a dot, which separates the tag of its weights; got {name!r}")
 
     def decorator(builder: BuilderT) -> BuilderT:
-        recorded = builder if checkpoints is None else _recording(name, builder)
+        recorded = builder if checkpoints is None else _recording(name, builder, checkpoints)
         architectures.add(name, ModelEntry(recorded, dict(pretrained or {}), parameters), definition=builder)
         if checkpoints is not None:
             originals.add(name, checkpoints, definition=builder)
@@ -71,9 +71,12 @@ def register_model(
     return decorator
 
 
-def _recording(name: str, builder: BuilderT) -> BuilderT:
+def _recording(name: str, builder: BuilderT, checkpoints: Originals) -> BuilderT:
     """Return a builder whose models know all the arguments that they were built from."""
     signature = inspect.signature(builder)
+    unknown = [argument for argument in inspect.signature(checkpoints.names).parameters if argument not in signature.parameters]
+    if unknown:
+        raise ValueError(f"the names of checkpoints of {name!r} depend on {', '.join(unknown)}, which its builder does not take")
 
     @functools.wraps(builder)
     def build(*args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ Other packages add theirs by an entry point of the group ``restorekit.plugins`` 
 
 import difflib
 import importlib.metadata
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -42,6 +43,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._homes = homes
         self._is_complete = not homes
+        self._lock = threading.RLock()
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T, *, definition: object = None) -> None:
@@ -80,12 +82,12 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries))
 
     def _import_homes(self) -> None:
-        if self._is_complete:
-            return
-        self._is_complete = True  # before importing: a module may look names up itself
-        for home in self._homes:
-            for _ in modules_of(home):
-                pass
+        with self._lock:  # so that other threads wait for all names
+            homes = () if self._is_complete else self._homes
+            self._is_complete = True  # before importing: a module may look names up itself
+            for home in homes:
+                for _ in modules_of(home):
+                    pass
 
 
 def _is_run_again(taken: object, entry: object) -> bool:

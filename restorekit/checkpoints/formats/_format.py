@@ -12,8 +12,6 @@ from restorekit.parts import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-NO_METADATA: Callable[[Path], dict[str, str]] = lambda path: {}  # noqa: E731
-
 
 @dataclass(frozen=True)
 class Format:
@@ -24,8 +22,8 @@ class Format:
         recognise: tells from the content whether a file or folder has the format.
         read: returns what is in it: names and tensors or arrays, bare or wrapped. A ``ValueError`` says why it cannot.
         write: writes tensors, and strings as metadata, to a file; None if nothing is written in this format.
-        metadata: returns the strings that are kept with the tensors.
-        example: returns the file of a picture that the model is shown with, if there is one.
+        metadata: returns the strings that are kept with the tensors; None if the format keeps none.
+        example: returns the file of a picture that the model is shown with, if there is one; None if the format has none.
         preference: of several files of the same weights, those of the format with the lowest number are taken.
     """
 
@@ -33,8 +31,8 @@ class Format:
     recognise: Callable[[Path], bool]
     read: Callable[[Path], Any]
     write: "Callable[[Mapping[str, Tensor], Path, Mapping[str, str]], None] | None" = None
-    metadata: Callable[[Path], dict[str, str]] = NO_METADATA
-    example: Callable[[Path], bytes | None] = lambda path: None
+    metadata: Callable[[Path], dict[str, str]] | None = None
+    example: Callable[[Path], bytes | None] | None = None
     preference: int = 10
 
 
@@ -94,9 +92,11 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises:
         CheckpointError: if the file is missing, or not of the format that it seems to be.
     """
-    return format_of(path).metadata(Path(path))
+    kind = format_of(path)
+    return {} if kind.metadata is None else kind.metadata(Path(path))
 
 
 def read_example(path: str | os.PathLike[str]) -> bytes | None:
     """Return the file of the picture that a checkpoint shows its model with, as npm packages do, or None if there is none."""
-    return format_of(path).example(Path(path)) if Path(path).exists() else None
+    kind = format_of(path) if Path(path).exists() else None
+    return None if kind is None or kind.example is None else kind.example(Path(path))
