@@ -80,9 +80,9 @@ def _recording(name: str, builder: BuilderT, checkpoints: Originals) -> BuilderT
 
     @functools.wraps(builder)
     def build(*args: Any, **kwargs: Any) -> Any:
+        model = builder(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        model = builder(*args, **kwargs)
         model.family = {"architecture": name, "arguments": bound.arguments}
         return model
 
