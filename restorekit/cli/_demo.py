@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restorekit.cli._common import bundled_model, fail, say, warn
+from restorekit.cli._inference import with_inference_options
+from restorekit.inference import InferenceOptions
 
 if TYPE_CHECKING:
     from restorekit.images import Pixels
@@ -32,6 +34,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then,
 }
 
 
+@with_inference_options(without=("alpha",))
 def demo_command(
     task: Annotated[str, typer.Option(help="denoise, deblur or derain.")] = "denoise",
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("restorekit-demo.png"),
@@ -50,6 +53,8 @@ def demo_command(
         Path | None,
         typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
     ] = None,
+    *,
+    options: InferenceOptions,
 ) -> None:
     """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
 
@@ -61,7 +66,7 @@ def demo_command(
     started = time.perf_counter()
     from restorekit.errors import ImageError
     from restorekit.images import check_can_hold, side_by_side, write_image
-    from restorekit.inference import restore
+    from restorekit.inference import Restorer
     from restorekit.metrics import psnr
     from restorekit.parts import did_you_mean
 
@@ -75,13 +80,13 @@ def demo_command(
             raise ImageError(f"{output} is a folder; give the name of a file")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            network = _network(task, model)
+            restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)
         if given is not None:
-            panels = [(given, what), (restore(network, given), "restored")]
+            panels = [(given, what), (restorer(given), "restored")]
         else:
             clean, degraded = _degraded(task, sigma, seed)
-            restored = restore(network, degraded)
+            restored = restorer(degraded)
             before, after = psnr(degraded, clean), psnr(restored, clean)
             panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
         write_image(side_by_side(panels), output)

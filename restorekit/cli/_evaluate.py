@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorekit.cli._common import console, fail, say, tile_of
+from restorekit.cli._common import console, fail, say
+from restorekit.cli._inference import with_inference_options
+from restorekit.inference import InferenceOptions
 
 if TYPE_CHECKING:
     from restorekit.evaluate import Evaluation
@@ -28,6 +30,7 @@ Examples:
 """
 
 
+@with_inference_options(without=("alpha",), precision="float32")  # so that figures can be compared with published ones
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="Name of a set of weights, or the path of a checkpoint.", show_default=False)],
     data: Annotated[Path, typer.Option(help="Folder of the data set, as published.", show_default=False)],
@@ -44,17 +47,9 @@ def evaluate_command(
     pictures: Annotated[int, typer.Option(help="How many of the worst and of the best images the report shows.", min=0)] = 6,
     metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
     download: Annotated[bool, typer.Option("--download", help="Allow further metrics to fetch their networks.")] = False,
-    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
-    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
-    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over the image turned and mirrored: eight times slower.")
-    ] = False,
-    tile: Annotated[
-        str, typer.Option(help="Side of tiles in pixels; auto: only where the memory demands it; none: never.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
+    *,
+    options: InferenceOptions,
 ) -> None:
     """Measure a model by the protocol of a published data set.
 
@@ -63,14 +58,12 @@ def evaluate_command(
     """
     from restorekit.evaluate import DND, evaluate, find_protocol, write_csv, write_report, write_results
 
-    options: dict[str, Any] = {"precision": precision, "pooling": pooling, "ensemble": ensemble, "tile": tile_of(tile)}
-    options |= {"train_size": train_size} if pooling == "local" else {}
     try:
         if protocol != DND:
             find_protocol(protocol)
         if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not overwrite):
             raise FileExistsError(f"{output} is in use; choose another folder with --output, or pass --overwrite")
-        network, weights = load(model, device)
+        network, weights = load(model)
         if protocol == DND:
             submit(network, data, output, options, model, weights)
             return
@@ -106,7 +99,7 @@ def evaluate_command(
 
 
 def submit(
-    network: "RestorationNetwork", data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
+    network: "RestorationNetwork", data: Path, output: Path, options: InferenceOptions, model: str, weights: Path | None
 ) -> None:
     """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
     from restorekit._files import write_json
@@ -130,24 +123,18 @@ def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
         yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
 
 
-def load(model: str, device: str) -> tuple["RestorationNetwork", Path | None]:
-    """Return the model that is asked for, on a device, and the file of its weights.
+def load(model: str) -> tuple["RestorationNetwork", Path | None]:
+    """Return the model that is asked for, and the file of its weights.
 
     Raises:
         ValueError: if there is no such model, or its weights cannot be used.
-        RuntimeError: if there is no such device.
     """
-    import torch
-
     from restorekit.models import create_model, fetch_weights, model_from_checkpoint
 
     path = Path(model)
-    network = model_from_checkpoint(path)[0] if path.is_file() else create_model(model, pretrained=True)
-    weights = path if path.is_file() else fetch_weights(model)
-    try:
-        return network.to(torch.device(device)), weights
-    except AssertionError as error:  # torch says so when it was built without the device
-        raise RuntimeError(f"no device {device}: {error}") from error
+    if path.is_file():
+        return model_from_checkpoint(path)[0], path
+    return create_model(model, pretrained=True), fetch_weights(model)
 
 
 def table(evaluation: "Evaluation") -> list[str]:

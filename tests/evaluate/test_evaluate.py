@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from restorekit.evaluate._protocols import PROTOCOLS
 from restorekit.evaluate._published import PUBLISHED
 from restorekit.evaluate._report import error_map
 from restorekit.images import sample_photo
-from restorekit.inference import local_pooling, restore
+from restorekit.inference import InferenceOptions, local_pooling, restore
 from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d
 from restorekit.network import RestorationNetwork
 
@@ -340,7 +341,8 @@ def test_results_hold_what_is_needed_to_repeat_them(tmp_path):
     content = result.as_json()
     assert content["model"] == "dark"
     assert content["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert content["inference"] == {"precision": "float32", "pooling": "global", "ensemble": False, "tile": "auto", "tiles": 1}
+    options = asdict(InferenceOptions(precision="float32"))
+    assert content["inference"] == {name: value for name, value in options.items() if name != "device"} | {"tiles": 1}
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert content["date"].endswith("+00:00")
     assert content["protocol"] == "pairs"
@@ -481,8 +483,8 @@ def test_command_writes_the_dnd_submission(tmp_path):
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "goprp"), "did you mean 'gopro'"),
         (("mprnet_tiny.denoise", "--data", "none", "--protocol", "gopro"), "none is not a folder"),
         (("mprnet_tyni", "--data", "data", "--protocol", "pairs"), "did you mean 'mprnet_tiny'"),
-        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "tpu9"),
-        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--precision", "float8"), "precision must be one of"),
+        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "--device tpu9 cannot be used"),
+        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--precision", "float8"), "--precision must be one of"),
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--metric", "lpisp"), "known: lpips, dists"),
     ],
 )
@@ -490,7 +492,7 @@ def test_command_explains_what_is_wrong(arguments, words, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     make_pairs(tmp_path / "data", 1)
     result = command(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if words.startswith("--") else 1)
     assert words in " ".join(result.stderr.split())
     assert isinstance(result.exception, SystemExit)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
