@@ -114,13 +114,22 @@ def submit(
 
 @contextmanager
 def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a progress bar, and give the function that moves it."""
+    """Give the function that shows a progress bar, from its first call on, and moves it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading the data", total=None)
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+    progress = Progress(*columns, console=console, transient=True)
+    task = progress.add_task("reading the data", total=None)
+
+    def show(done: int, total: int, what: str) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total, description=what)
+
+    try:
+        yield show
+    finally:
+        if progress.live.is_started:  # rich prints an empty line for a bar that was never shown
+            progress.stop()
 
 
 def load(model: str) -> tuple["RestorationNetwork", Path | None]:

@@ -68,7 +68,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
             given = rows.again(first, first + colours.shape[2])
             first += colours.shape[2]
             if options.strength != 1:
-                result = _mixed(given[:, :num_colours], result, options.strength, peak)
+                result = _mixed(given[:, :num_colours], result, float(options.strength), peak)
             result = result * peak
             # PyTorch converts float64 to uint16, and not float32.
             pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)

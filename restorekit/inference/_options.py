@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 from restorekit.errors import OptionError
 
@@ -108,7 +108,7 @@ class InferenceOptions:
             _check_device(self.device)
 
     @classmethod
-    def from_text(cls, values: Mapping[str, Any]) -> Self:
+    def from_text(cls, values: Mapping[str, Any]) -> "InferenceOptions":
         """Return the options that a user typed, as in a shell or a form: numbers are text, and ``"none"`` is None.
 
         Raises:

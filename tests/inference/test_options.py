@@ -116,7 +116,7 @@ def test_python_spells_its_own_names(typed: str) -> None:
     "wrong", [{"stages": 1.5}, {"stages": True}, {"overlap": None}, {"ensemble": "yes"}, {"strength": "1"}, {"strength": True}]
 )
 def test_every_field_is_checked_in_python(wrong: dict[str, object]) -> None:
-    with pytest.raises(OptionError, match=f"^{next(iter(wrong))} must"):
+    with pytest.raises(OptionError, match=rf"^{next(iter(wrong))} must"):
         restore(Identity(), torch.zeros(3, 8, 8), **wrong)
     with pytest.raises(TypeError, match="tiel"):
         restore(Identity(), torch.zeros(3, 8, 8), tiel=64)
@@ -165,9 +165,16 @@ def pixels_of(dtype: type, channels: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    "how", [{}, {"tile": 32, "overlap": 8}, {"ensemble": True}, {"alpha": "restore"}, {"precision": "bfloat16"}], ids=str
+    ("channels", "how"),
+    [
+        (1, {}),
+        (2, {"alpha": "restore"}),
+        (3, {"ensemble": True}),
+        (3, {"precision": "bfloat16"}),
+        (4, {"tile": 32, "overlap": 8}),
+        (4, {"alpha": "restore", "tile": 32, "overlap": 8}),
+    ],
 )
 def test_strength_goes_from_the_image_to_the_restored_one(dtype: type, channels: int, how: dict[str, object]) -> None:
     image = pixels_of(dtype, channels)
@@ -218,7 +225,7 @@ def test_strength_in_the_shell(folder: Path) -> None:
 
 
 def test_a_network_without_means_cannot_pool_locally_and_says_so() -> None:
-    with pytest.raises(OptionError, match="^pooling cannot be local: this network takes no means over the whole image"):
+    with pytest.raises(OptionError, match=r"^pooling cannot be local: this network takes no means over the whole image"):
         Restorer(MultiStage([UNetStage((4, 6), "rdb")]), InferenceOptions(pooling="local"))
-    with pytest.raises(OptionError, match="^stages must be from 1 to 3"):
+    with pytest.raises(OptionError, match=r"^stages must be from 1 to 3"):
         Restorer(create_model("mprnet_tiny"), InferenceOptions(stages=4))
