@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,27 @@ def plan_jobs(
     return jobs, problems + refused
 
 
+def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None) -> str:
+    """Return one line about the files below the folders among the inputs that are of kinds which a folder is not restored with, or "".
+
+    Args:
+        inputs: as :func:`plan_jobs` takes them.
+        output: the folder of the results, which may be among the inputs.
+    """
+    kinds: Counter[str] = Counter()
+    for folder in [Path(given) for given in inputs if Path(given).is_dir()]:
+        kinds.update(
+            path.suffix.lower() or "without a suffix"
+            for path in _outside(folder.rglob("*"), folder, output or _folder_beside(folder))
+            if path.is_file() and not is_image(path) and not path.name.startswith(".")
+        )
+    if not kinds:
+        return ""
+    total = kinds.total()
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
+    return f"{total} {'file' if total == 1 else 'files'} of other kinds {'was' if total == 1 else 'were'} left out: {listed}"
+
+
 def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
     """Raise what would be raised when the output is written, and make its folder, before the work.
 
@@ -111,9 +133,7 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
         if path.is_dir():
             found = _found(path, problems)
             folder = output or _folder_beside(path)
-            inside = _absolute(path) in _absolute(folder).parents  # then it holds results of an earlier call
-            found = [file for file in found if not (inside and _absolute(folder) in _absolute(file).parents)]
-            pairs += [(file, folder / file.relative_to(path)) for file in found]
+            pairs += [(file, folder / file.relative_to(path)) for file in _outside(found, path, folder)]
         elif _is_pattern(path):
             root = _fixed_part(path)
             matching = sorted(root.glob(str(path.relative_to(root))))
@@ -124,6 +144,12 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
         else:
             pairs.append((path, output / path.name if output else _beside(path)))
     return pairs
+
+
+def _outside(files: Iterable[Path], folder: Path, results: Path) -> list[Path]:
+    """Return the files below a folder without those in the folder of results, which may be inside, from an earlier call."""
+    inside = _absolute(folder) in _absolute(results).parents
+    return [file for file in files if not (inside and _absolute(results) in _absolute(file).parents)]
 
 
 def _without_results(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image
-from tifffile import TiffFile, TiffPage
+from PIL.TiffImagePlugin import IFDRational
 
 from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, loaded_exif
@@ -16,6 +16,9 @@ from restorekit.images.formats._record import MODE_OF, Array, Content, ImageForm
 from restorekit.images.formats._scaled import to_sixteen_bits, without_premultiplication
 from restorekit.images.formats._tiff_rows import TiffWriter
 from restorekit.images.formats._tiff_segments import SegmentReader, cannot_decode, damage, layout_of
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}  # channels that are not extra
@@ -51,6 +54,8 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by orientation
 
 
 def _open(file: BinaryIO, path: Path) -> Content:
+    from tifffile import TiffFile  # takes a while, and most pictures are of other formats
+
     tiff = TiffFile(file)
     page = tiff.pages.first
     frames = _frames(tiff)
@@ -90,7 +95,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
     return Content(width, height, mode, pixels, info, frames, by_rows, rows if by_rows else None)
 
 
-def _frames(tiff: TiffFile) -> int:
+def _frames(tiff: "TiffFile") -> int:
     """Return how many pictures there are, small ones for a preview aside."""
     if tiff.is_imagej and (stack := int((tiff.imagej_metadata or {}).get("images", 1))) > 1:
         return stack
@@ -99,7 +104,7 @@ def _frames(tiff: TiffFile) -> int:
     return sum(not page.aspage().is_reduced for page in tiff.pages)
 
 
-def _alpha(page: TiffPage, photometric: int, path: Path) -> int | None:
+def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
     """Return the kind of transparency, if there is any; raise for channels that would be lost."""
     extra = page.samplesperpixel - COLOURS[photometric]
     kinds = [int(kind) for kind in page.extrasamples]
@@ -147,11 +152,9 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
     return pixels
 
 
-def _metadata(tiff: TiffFile, page: TiffPage) -> dict[str, Any]:
+def _metadata(tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
     """Return the metadata, without the tags that say how the file is laid out; its pixels are upright already."""
-    exif = Image.Exif()
-    exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
-    exif.load_from_fp(tiff.filehandle._fh, page.offset)  # Pillow's reader, since its writer writes them
+    exif = _tags(tiff, page)
     kept = Image.Exif()
     for tag in set(exif) & DESCRIPTIVE_TAGS:
         kept[tag] = exif[tag]
@@ -167,6 +170,21 @@ def _metadata(tiff: TiffFile, page: TiffPage) -> dict[str, Any]:
     if unit and all(dots and float(dots) > 0 for dots in dpi):
         info["dpi"] = tuple(float(dots) * unit for dots in dpi)
     return info
+
+
+def _tags(tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
+    """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, which it does not read, the plain ones."""
+    exif = Image.Exif()
+    if not (tiff.is_bigtiff and tiff.byteorder == ">"):
+        exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
+        exif.load_from_fp(tiff.filehandle._fh, page.offset)
+        return exif
+    if any(page.tags.valueof(part) is not None for part in PARTS):
+        raise ValueError("it is a big-endian BigTIFF file with EXIF data, which are not read; copy it first: tiffcp -L in.tif out.tif")
+    for tag in DESCRIPTIVE_TAGS | {X_RESOLUTION, Y_RESOLUTION, UNIT}:
+        if (value := page.tags.valueof(tag)) is not None:
+            exif[tag] = IFDRational(*value) if isinstance(value, tuple) else value
+    return exif
 
 
 def _bytes(value: Any, order: str) -> bytes:

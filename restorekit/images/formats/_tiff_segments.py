@@ -10,13 +10,15 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from tifffile import TIFF, TiffPage
 
 from restorekit.images.formats._pillow import pillow_image
 from restorekit.images.formats._record import Array
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 PLAIN, LZW, DEFLATE, PACKBITS = 1, 5, (8, 32946), 32773
 DIFFERENCES, FLOAT_DIFFERENCES = 2, 3  # predictors
@@ -77,7 +79,7 @@ class Layout:
         return np.dtype(f"{self.kind}{2 if 8 < self.bits < 16 else self.bits // 8}")
 
 
-def layout_of(page: TiffPage, order: str) -> Layout:
+def layout_of(page: "TiffPage", order: str) -> Layout:
     """Return the layout of a picture that has no other compression than such of bytes."""
     tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
     return Layout(
@@ -185,6 +187,8 @@ def _read(file: BinaryIO, start: int, size: int) -> bytes:
 
 
 def _unpacks(compression: int) -> bool:
+    from tifffile import TIFF  # takes a while, and most pictures are of other formats
+
     try:
         return compression == PACKBITS or (compression not in TIFF.IMAGE_COMPRESSIONS and TIFF.DECOMPRESSORS[compression] is not None)
     except KeyError:
@@ -202,6 +206,8 @@ def _unpacked(layout: Layout, content: bytes, rows: int) -> bytes:
     elif layout.compression == LZW:
         content = _lzw(content, size)
     elif layout.compression != PLAIN:
+        from tifffile import TIFF
+
         content = bytes(TIFF.DECOMPRESSORS[layout.compression](content))
     if len(content) < size:
         raise ValueError(f"it is damaged: a strip or tile has {len(content)} bytes, and {size} are needed")
