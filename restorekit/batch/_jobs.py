@@ -73,7 +73,7 @@ def plan_jobs(
 
 
 def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None) -> str:
-    """Return one line about the files below the folders among the inputs that are of kinds which a folder is not restored with, or "".
+    """Return one line about files in folders that are of other kinds than those which are restored there, or "".
 
     Args:
         inputs: as :func:`plan_jobs` takes them.

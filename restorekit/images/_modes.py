@@ -53,7 +53,7 @@ def normal_mode(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK":
         raise ImageError("images of mode CMYK are not supported; convert it to RGB first, with its colour profile")
     mode = normal_mode_of(image)
-    return image if mode == image.mode or image.mode == "I;16" else image.convert(mode)
+    return image if image.mode in (mode, "I;16") else image.convert(mode)
 
 
 def to_array(image: Image.Image) -> Array:

@@ -30,9 +30,9 @@ class Picture:
 
     Attributes:
         pixels: H x W (grey) or H x W x C, uint8 or uint16; transparency is the last channel.
-        info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text, and of PNG
-            files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks describe), as
-            far as there are such.
+        info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text, and
+            of PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
+            describe), as far as there are such.
     """
 
     pixels: Array
@@ -162,7 +162,11 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, quality: in
 
 
 def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None) -> ImageFormat:
-    """Return the format of a file by its suffix; raise an :class:`ImageError` unless it can hold pixels of this mode, and the metadata."""
+    """Return the format of a file by its suffix.
+
+    Raises:
+        ImageError: unless it can hold pixels of this mode, and the metadata.
+    """
     record = FORMATS.get(path.suffix.lower())
     if record is None:
         raise ImageError(f"{path}: unknown image format {path.suffix!r}; use one of {_known()}")

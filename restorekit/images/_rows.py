@@ -124,7 +124,6 @@ class RowReader:
         return rows
 
 
-
 @contextmanager
 def rows_written(
     path: Path, shape: tuple[int, int, int], dtype: npt.DTypeLike, info: Mapping[str, Any], *, quality: int | None = None

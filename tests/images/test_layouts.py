@@ -1,4 +1,4 @@
-"""Files of other programs, of every layout that they can write: what is read here is what they mean, whole and by rows, or is refused."""
+"""Files of other programs, of every layout that they can write: what is read is what they mean, or is refused."""
 
 import itertools
 import re
@@ -64,12 +64,14 @@ def assert_read(path: Path, expected: np.ndarray[Any, Any]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_tifffile_writes(tmp_path: Path, kind: str) -> None:
-    """Strips and tiles, packed or planar, of both orders of bytes, with and without compression and predictor, 18 or 36 of each kind."""
+    """Strips and tiles, packed or planar, of both orders of bytes, compressed, with a predictor: 18 or 36 of each kind."""
     dtype, channels, options = KINDS[kind]
     pixels = numbers(dtype, channels)
     expected = meant(pixels, options["photometric"] == "miniswhite")
     tried = 0
-    for compression, shape, order, planar, predictor in itertools.product(COMPRESSIONS, SHAPES, ORDERS, (False, True), (False, True)):
+    for compression, shape, order, planar, predictor in itertools.product(
+        COMPRESSIONS, SHAPES, ORDERS, (False, True), (False, True)
+    ):
         if (planar and channels == 1) or (predictor and not compression):
             continue
         if predictor and dtype.startswith("f"):  # which tifffile cannot write by itself
@@ -77,7 +79,9 @@ def test_what_tifffile_writes(tmp_path: Path, kind: str) -> None:
         path = tmp_path / "a.tif"
         written = np.moveaxis(pixels, -1, 0) if planar else pixels
         layout = {**SHAPES[shape], "compression": compression, "predictor": predictor, "byteorder": order, "bigtiff": ORDERS[order]}
-        tifffile.imwrite(path, written, planarconfig="separate" if planar else "contig" if channels > 1 else None, **layout, **options)
+        tifffile.imwrite(
+            path, written, planarconfig="separate" if planar else "contig" if channels > 1 else None, **layout, **options
+        )
         assert_read(path, expected)
         tried += 1
     assert tried >= 18
@@ -125,7 +129,8 @@ def test_what_pillow_writes(tmp_path: Path, suffix: str, mode: str) -> None:
     try:
         assert_read(path, expected.astype(np.uint16) if mode.startswith("I") else expected)
     except ImageError as error:
-        assert re.search("convert it|extra channel", str(error)), error
+        if not re.search("convert it|extra channel", str(error)):
+            raise
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

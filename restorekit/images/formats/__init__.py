@@ -1,11 +1,22 @@
-"""Formats of image files, one file each. Every module of this folder is imported, and those that are formats register themselves."""
+"""Formats of image files, one file each: every module of this folder is imported, and formats register themselves."""
 
 import importlib
 import pkgutil
 
+from restorekit.images.formats._pillow import encode, open_with_pillow
 from restorekit.images.formats._record import FORMATS, MODE_OF, Content, ImageFormat, RowWriter, all_formats, register_format
 
-__all__ = ["FORMATS", "MODE_OF", "Content", "ImageFormat", "RowWriter", "all_formats", "register_format"]
+__all__ = [
+    "FORMATS",
+    "MODE_OF",
+    "Content",
+    "ImageFormat",
+    "RowWriter",
+    "all_formats",
+    "encode",
+    "open_with_pillow",
+    "register_format",
+]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

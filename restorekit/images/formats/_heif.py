@@ -50,7 +50,9 @@ FORMAT = register_format(
     ImageFormat(
         name="HEIC",
         suffixes=(".heic", ".heif"),
-        starts=lambda head: bool(brands(head) & {b"heic", b"heix", b"heim", b"heis", b"mif1"}) and not brands(head) & {b"avif", b"avis"},
+        starts=lambda head: (
+            bool(brands(head) & {b"heic", b"heix", b"heim", b"heis", b"mif1"}) and not brands(head) & {b"avif", b"avis"}
+        ),
         open=_open,
         reads="8, 10 and 12 bits, with the extra `heif`; colour, transparency",
         missing=_missing,

@@ -40,7 +40,9 @@ def _options(info: Info, quality: int | None) -> dict[str, Any]:
         resource = b"8BIM" + struct.pack(">HHI", IPTC, 0, len(iptc)) + iptc + bytes(len(iptc) % 2)
         segment = b"Photoshop 3.0\0" + resource
         if len(segment) + 2 > LONGEST:
-            raise ValueError(f"its IPTC data have {len(iptc)} bytes, and a JPEG file can have about {LONGEST}; write a .tif or .png")
+            raise ValueError(
+                f"its IPTC data have {len(iptc)} bytes, and a JPEG file can have about {LONGEST}; write a .tif or .png"
+            )
         options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
     return options
 

@@ -23,7 +23,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
     bits = {(byte & 127) + 1 for byte in head[start + SIZES + 2 : start + SIZES + 2 + 3 * count : 3]}
     if not (bits == {8} or (bits == {16} and count == 1)):
         raise ImageError(
-            f"{path} is a JPEG 2000 file with {count} channels of {', '.join(map(str, sorted(bits)))} bits, which would be cut to 8; "
+            f"{path} is a JPEG 2000 file with {count} channels of {', '.join(map(str, sorted(bits)))} bits, cut to 8 here; "
             "convert it to TIFF first: opj_decompress -i in.jp2 -o out.tif"
         )
     if count > 4:

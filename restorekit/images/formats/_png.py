@@ -37,8 +37,8 @@ def open_png(file: BinaryIO, path: Path) -> Content:
     colours = {name: content for name, content in chunks if name in COLOUR}
     if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
         raise ImageError(
-            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; convert it to "
-            "sRGB first, for example: ffmpeg -i in.png -vf zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
+            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; convert "
+            "it to sRGB first, for example: ffmpeg -i in.png -vf zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
     content = open_with_pillow(file, path, "PNG")
     described = _metadata(chunks, colours)

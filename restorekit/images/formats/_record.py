@@ -68,7 +68,7 @@ class ImageFormat:
         name: how messages and pages call it.
         suffixes: of its files, in lower case, with the dot.
         starts: whether a file that begins with these 64 bytes is of this format.
-        open: returns the content of a file. It raises :class:`~restorekit.errors.ImageError` for what would be read with a silent loss.
+        open: returns the content of a file. It raises an ``ImageError`` for what would be read with a silent loss.
         reads: what it reads, in words, for the documentation.
         modes: the modes of pixels that it can be written with; none if it is only read.
         holds: the metadata that it can be written with.

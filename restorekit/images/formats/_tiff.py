@@ -118,8 +118,8 @@ def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
     kind = kinds[0] if kinds else ALPHA  # without a word about it, programs take it for transparency
     if kind not in (PREMULTIPLIED, ALPHA):
         raise ImageError(
-            f"{path} has an extra channel of which it does not say what it is; if it is transparency: tiffset -s 338 1 2 {path.name}, "
-            "otherwise: magick in.tif -alpha off out.tif"
+            f"{path} has an extra channel of which it does not say what it is; if it is transparency: "
+            f"tiffset -s 338 1 2 {path.name}, otherwise: magick in.tif -alpha off out.tif"
         )
     return kind
 
@@ -130,15 +130,15 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"its floating point numbers go from {low:g} to {high:g}, and those of a picture must be between 0 and 1; scale them "
-                "first, as they are to be seen"
+                f"its floating point numbers go from {low:g} to {high:g}, and those of a picture must be between 0 and 1; "
+                "scale them first, as they are to be seen"
             )
         pixels = np.rint(pixels.astype(np.float64) * 65535).astype(np.uint16)
     elif bits == 32:
         if 0 < pixels.max() < SMALL:
             raise ValueError(
-                f"its numbers of 32 bits go to {pixels.max()} only, so white is not known; convert it to 16 bits first, with the range "
-                "that you want"
+                f"its numbers of 32 bits go to {pixels.max()} only, so white is not known; convert it to 16 bits first, with "
+                "the range that you want"
             )
         pixels = to_sixteen_bits(pixels, bits)
     elif 8 < bits < 16:
@@ -173,14 +173,16 @@ def _metadata(tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
 
 
 def _tags(tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
-    """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, which it does not read, the plain ones."""
+    """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, the plain ones."""
     exif = Image.Exif()
     if not (tiff.is_bigtiff and tiff.byteorder == ">"):
         exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
         exif.load_from_fp(tiff.filehandle._fh, page.offset)
         return exif
     if any(page.tags.valueof(part) is not None for part in PARTS):
-        raise ValueError("it is a big-endian BigTIFF file with EXIF data, which are not read; copy it first: tiffcp -L in.tif out.tif")
+        raise ValueError(
+            "it is a big-endian BigTIFF file with EXIF data, which are not read; copy it first: tiffcp -L in.tif out.tif"
+        )
     for tag in DESCRIPTIVE_TAGS | {X_RESOLUTION, Y_RESOLUTION, UNIT}:
         if (value := page.tags.valueof(tag)) is not None:
             exif[tag] = IFDRational(*value) if isinstance(value, tuple) else value
@@ -226,7 +228,7 @@ FORMAT = register_format(
         suffixes=(".tif", ".tiff"),
         starts=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         open=_open,
-        reads="1 to 16 and 32 bits, floating point from 0 to 1 (as 16 bits); grey, colour, palettes, transparency, CMYK with a profile",
+        reads="1 to 16 and 32 bits, floating point from 0 to 1; grey, colour, palettes, transparency, CMYK with a profile",
         modes=frozenset(MODE_OF.values()),
         holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment"}),
         write=_write,

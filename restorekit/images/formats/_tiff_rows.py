@@ -1,4 +1,4 @@
-"""TIFF files, written by rows. Pillow cannot write 16 bits of colour, and tifffile no EXIF data, which are a folder of tags in the file."""
+"""TIFF files, written by rows. Pillow cannot write 16 bits of colour, and tifffile no EXIF data, a folder of tags in the file."""
 
 import contextlib
 import shutil

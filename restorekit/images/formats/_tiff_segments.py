@@ -1,7 +1,7 @@
 """Pixels of TIFF files: strips and tiles of any layout, by the tags that tifffile reads.
 
-tifffile's own decoder needs imagecodecs, 60 MB, for LZW, for 12 bits and for predictors of float; libvips takes damaged tiles for black. So
-segments are decoded here, by the same code for the whole picture and for its rows.
+tifffile's own decoder needs imagecodecs, a package of 60 MB, for LZW, 12 bits and predictors of floating point, and libvips takes
+damaged tiles for black. So segments are decoded here, by the same code for the whole picture and for its rows.
 """
 
 import math
@@ -190,7 +190,9 @@ def _unpacks(compression: int) -> bool:
     from tifffile import TIFF  # takes a while, and most pictures are of other formats
 
     try:
-        return compression == PACKBITS or (compression not in TIFF.IMAGE_COMPRESSIONS and TIFF.DECOMPRESSORS[compression] is not None)
+        return compression == PACKBITS or (
+            compression not in TIFF.IMAGE_COMPRESSIONS and TIFF.DECOMPRESSORS[compression] is not None
+        )
     except KeyError:
         return False
 
@@ -216,8 +218,20 @@ def _unpacked(layout: Layout, content: bytes, rows: int) -> bytes:
 
 def _lzw(content: bytes, size: int) -> bytes:
     """Return decompressed bytes, through Pillow: as a picture of one row."""
-    tags = [(256, size), (257, 1), (258, 8), (259, LZW), (262, 1), (273, 8 + 2 + 9 * 12 + 4), (277, 1), (278, 1), (279, len(content))]
-    header = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    tags = [
+        (256, size),
+        (257, 1),
+        (258, 8),
+        (259, LZW),
+        (262, 1),
+        (273, 8 + 2 + 9 * 12 + 4),
+        (277, 1),
+        (278, 1),
+        (279, len(content)),
+    ]
+    header = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags
+    )
     return pillow_image(BytesIO(header + bytes(4) + content), "TIFF").tobytes()
 
 
@@ -232,7 +246,9 @@ def _decoded(layout: Layout, content: bytes, rows: int) -> Array:
         return _from_float_differences(content, shape, layout.dtype)
     pixels = np.frombuffer(content, layout.dtype.newbyteorder(layout.order)).reshape(shape)
     if layout.predictor == DIFFERENCES:
-        whole = pixels.astype(f"=u{layout.dtype.itemsize}") if layout.kind == "u" else pixels.view(f"{layout.order}u{layout.bits // 8}")
+        whole = (
+            pixels.astype(f"=u{layout.dtype.itemsize}") if layout.kind == "u" else pixels.view(f"{layout.order}u{layout.bits // 8}")
+        )
         return np.cumsum(whole, axis=1, dtype=f"u{layout.dtype.itemsize}").view(layout.dtype)
     return pixels
 
