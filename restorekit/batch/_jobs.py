@@ -60,7 +60,7 @@ def plan_jobs(
     single = len(paths) == 1 and not paths[0].is_dir() and not _is_pattern(paths[0])
     if single and output is not None and output.suffix and not output.is_dir():
         if output.suffix.lower() not in (*FORMATS, *VIDEO_SUFFIXES):
-            known = ", ".join(FORMATS)
+            known = ", ".join(suffix for suffix, record in FORMATS.items() if record.modes)
             return [], [(output, f"unknown image format {output.suffix!r}; use one of {known}, or a folder that exists")]
         pairs = [(paths[0], output)]
     else:

@@ -30,8 +30,8 @@ class Picture:
 
     Attributes:
         pixels: H x W (grey) or H x W x C, uint8 or uint16; transparency is the last channel.
-        info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text, and
-            of PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
+        info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text,
+            and of PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
             describe), as far as there are such.
     """
 

@@ -29,7 +29,8 @@ def _open(file: BinaryIO, path: Path) -> Content:
 
     base = ("LA" if transparent else "L") if opened.mode.startswith("L") else ("RGBA" if transparent else "RGB")
     mode = base if bits == 8 else {"L": "I"}.get(base, base) + ";16"
-    return Content(*opened.size, mode, pixels, lambda: _metadata(opened.info), len(opened))
+    width, height = opened.size
+    return Content(width, height, mode, pixels, lambda: _metadata(opened.info), len(opened))
 
 
 def _metadata(described: dict[str, Any]) -> dict[str, Any]:

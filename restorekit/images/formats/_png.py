@@ -37,8 +37,9 @@ def open_png(file: BinaryIO, path: Path) -> Content:
     colours = {name: content for name, content in chunks if name in COLOUR}
     if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
         raise ImageError(
-            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; convert "
-            "it to sRGB first, for example: ffmpeg -i in.png -vf zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
+            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; "
+            "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
+            "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
     content = open_with_pillow(file, path, "PNG")
     described = _metadata(chunks, colours)
@@ -163,8 +164,8 @@ def _colour_words(colours: dict[bytes, bytes]) -> str:
     """Return in words what the chunks of colour say, if that is not sRGB; the more exact one counts."""
     try:
         if b"cICP" in colours:
-            primaries, transfer = colours[b"cICP"][:2]
-            return "" if (primaries, transfer) in ((1, 13), (2, 2)) else f"the colour space {primaries}/{transfer} of a cICP chunk"
+            space, transfer = colours[b"cICP"][:2]
+            return "" if (space, transfer) in ((1, 13), (2, 2)) else f"the colour space {space}/{transfer} of a cICP chunk"
         if b"sRGB" in colours:
             return ""
         gamma = struct.unpack(">I", colours[b"gAMA"])[0] if b"gAMA" in colours else SRGB_GAMMA

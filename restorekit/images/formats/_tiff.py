@@ -65,7 +65,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
     alpha = _alpha(page, photometric, path)
 
     def info() -> dict[str, Any]:
-        return _metadata(tiff, page)
+        return _metadata(file, tiff, page)
 
     if photometric in (PALETTE, CMYK, YCBCR) or page.bitspersample < 8 or int(page.compression) in JPEG:
         content = open_with_pillow(file, path, "TIFF", by_rows=False)
@@ -152,9 +152,9 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
     return pixels
 
 
-def _metadata(tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
+def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
     """Return the metadata, without the tags that say how the file is laid out; its pixels are upright already."""
-    exif = _tags(tiff, page)
+    exif = _tags(file, tiff, page)
     kept = Image.Exif()
     for tag in set(exif) & DESCRIPTIVE_TAGS:
         kept[tag] = exif[tag]
@@ -165,19 +165,19 @@ def _metadata(tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
     for key, tag in (("icc_profile", PROFILE_TAG), ("xmp", XMP_TAG), ("iptc", IPTC_TAG)):
         if content := _bytes(page.tags.valueof(tag), tiff.byteorder):
             info[key] = content
-    dpi = [exif.get(X_RESOLUTION), exif.get(Y_RESOLUTION)]
+    dpi: list[Any] = [exif.get(X_RESOLUTION), exif.get(Y_RESOLUTION)]
     unit = PER_INCH.get(exif.get(UNIT, 2))
     if unit and all(dots and float(dots) > 0 for dots in dpi):
         info["dpi"] = tuple(float(dots) * unit for dots in dpi)
     return info
 
 
-def _tags(tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
+def _tags(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
     """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, the plain ones."""
     exif = Image.Exif()
     if not (tiff.is_bigtiff and tiff.byteorder == ">"):
         exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
-        exif.load_from_fp(tiff.filehandle._fh, page.offset)
+        exif.load_from_fp(file, page.offset)
         return exif
     if any(page.tags.valueof(part) is not None for part in PARTS):
         raise ValueError(

@@ -244,7 +244,7 @@ def _decoded(layout: Layout, content: bytes, rows: int) -> Array:
         return _single_bits(np.frombuffer(content, np.uint8).reshape(rows, -1), layout).reshape(shape)
     if layout.predictor == FLOAT_DIFFERENCES:
         return _from_float_differences(content, shape, layout.dtype)
-    pixels = np.frombuffer(content, layout.dtype.newbyteorder(layout.order)).reshape(shape)
+    pixels = np.frombuffer(content, f"{layout.order}{layout.dtype.str[1:]}").reshape(shape)
     if layout.predictor == DIFFERENCES:
         whole = (
             pixels.astype(f"=u{layout.dtype.itemsize}") if layout.kind == "u" else pixels.view(f"{layout.order}u{layout.bits // 8}")
