@@ -190,7 +190,7 @@ def _joined(path: str, *place: str | int) -> str:
 
 def summary(target: Callable[..., Any]) -> str:
     """Return the first line of the docstring of a class or function, as Markdown."""
-    return _markdown((inspect.getdoc(target) or "").partition("\n")[0])
+    return markdown((inspect.getdoc(target) or "").partition("\n")[0])
 
 
 def argument_docs(target: Callable[..., Any]) -> dict[str, str]:
@@ -198,9 +198,9 @@ def argument_docs(target: Callable[..., Any]) -> dict[str, str]:
     section = re.search(r"^(?:Args|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(target) or "", flags=re.MULTILINE | re.DOTALL)
     entries = re.split(r"^ {4}(?=\w)", section.group(1), flags=re.MULTILINE) if section else []
     pairs = (entry.split(":", 1) for entry in entries if ":" in entry)
-    return {name: _markdown(" ".join(text.split())) for name, text in pairs}
+    return {name: markdown(" ".join(text.split())) for name, text in pairs}
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Return a text of a docstring without what only Sphinx knows."""
     return re.sub(r":\w+:`([^`]+)`", r"`\1`", text).replace("``", "`")

@@ -13,8 +13,8 @@ import torch
 from restorekit._files import sha256_of
 from restorekit._versions import versions_of
 from restorekit.data import to_pixels
-from restorekit.evaluate._protocols import Example, Protocol, find_protocol
 from restorekit.evaluate._results import Evaluation, ImageResult, Picture, Values
+from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.images import Array, Pixels
 from restorekit.inference import compute_dtype, converted, local_pooling, restore
 from restorekit.metrics import dists, lpips
@@ -51,7 +51,7 @@ def evaluate(
     Args:
         model: the network.
         data: folder of the data set.
-        protocol: name of a protocol, or one of one's own.
+        protocol: name of a protocol, or a custom one.
         options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
             :func:`restorekit.inference.local_pooling`. They are recorded, with the largest number of tiles of an image. Unless
             they say otherwise, the precision is float32.
@@ -101,7 +101,7 @@ def evaluate(
         "seconds": round(time.perf_counter() - started, 3),
     }
     about["inference"]["tiles"] = tiles
-    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
+    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept, protocol.published)
 
 
 def restorer_of(model: RestorationNetwork, options: Mapping[str, Any]) -> Callable[[Array], Array]:

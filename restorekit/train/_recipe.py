@@ -23,7 +23,7 @@ class ModelRecipe(Section):
     name: str = ""
     """Registered architecture, such as ``mprnet_tiny``."""
 
-    arguments: Arguments = Field(default_factory=dict)
+    arguments: Arguments = Field({})
     """Arguments of its builder."""
 
     composition: str | Arguments = ""
@@ -192,7 +192,7 @@ class OptimizerRecipe(Section):
     weight_decay: Weight = 0.0
     """Weight decay as the optimiser defines it; not applied to biases and other vectors."""
 
-    arguments: Arguments = Field(default_factory=dict)
+    arguments: Arguments = Field({})
     """Further arguments of ``timm.optim.create_optimizer_v2``."""
 
 
@@ -211,7 +211,7 @@ class ScheduleRecipe(Section):
     length: Natural = 0
     """Step at which it ends, with the warm-up; by default (0) ``run.steps``. A run that is shorter stops on the way."""
 
-    arguments: Arguments = Field(default_factory=dict)
+    arguments: Arguments = Field({})
     """Further arguments of ``timm.scheduler.create_scheduler_v2``, which counts steps here wherever it says epochs."""
 
 
