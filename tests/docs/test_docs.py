@@ -20,7 +20,9 @@ from restorekit import blocks, evaluate, losses, metrics, models, ops, publish, 
 from restorekit.checkpoints import hub
 from restorekit.cli import app
 from restorekit.composition import json_schema, network_arguments
+from restorekit.evaluate.protocols._protocol import _protocols
 from restorekit.losses import find_loss, list_losses
+from restorekit.losses._registry import _losses
 from restorekit.models import architectures
 from restorekit.parts import arguments_of, registry_of
 from restorekit.parts import blocks as block_registry
@@ -90,7 +92,7 @@ def run_page(text, name):
 def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
     monkeypatch.chdir(tmp_path)
-    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures):
+    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, _losses, _protocols):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
