@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -57,7 +57,7 @@ def problem(kind: str, **context: Any) -> PydanticCustomError:
             is not among those ``known``.
         **context: what the kind needs.
     """
-    return PydanticCustomError(kind, kind, context)  # type: ignore[arg-type]  # wants literals
+    return PydanticCustomError(kind, kind, context)
 
 
 def arguments_model(
@@ -133,7 +133,7 @@ def _found(error: ErrorDetails, data: Any, owner: str) -> _Found:
     for step in error["loc"]:
         if (isinstance(data, Mapping) and step in data) or (isinstance(data, Sequence) and isinstance(step, int)):
             place.append(step)
-            data = data[step]
+            data = cast(Any, data)[step]
         elif isinstance(step, str) and step.endswith("'"):  # the tag of a part
             owner = step
     return _Found(tuple(place), owner, error)

@@ -22,6 +22,8 @@ from restorekit.parts import (
 )
 from restorekit.stages import NOT_DATA, SHARED, MultiStage
 
+_REFERENCE = "any_{}"
+
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise a :class:`ConfigError` that says where, if a composition has unknown keys or names, or values of wrong types."""
@@ -51,9 +53,10 @@ def composition_model() -> type[Section]:
 @functools.lru_cache(maxsize=2)
 def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -> type[Section]:
     """Return the model of compositions of some parts; it knows each kind of part by the name of the kind."""
-    kinds = {_reference(kind).__forward_arg__: _kind_model(kind, [name for of, name, _ in parts if of == kind]) for kind in GIVEN}
+    kinds = {_REFERENCE.format(kind): _kind_model(kind, [name for of, name, _ in parts if of == kind]) for kind in GIVEN}
     docs = argument_docs(MultiStage)
-    own = Annotated[
+    stage: Any = _reference("stage")
+    own: Any = Annotated[
         _reference("activation"), BeforeValidator(_own), Field(json_schema_extra={"not": {"type": "string", "pattern": "^@"}})
     ]
     model = arguments_model(
@@ -61,13 +64,13 @@ def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -
         network_arguments(),
         docs,
         data_type=_data_type,
-        stages=(Annotated[Sequence[_reference("stage")], Field(min_length=1, description=docs["stages"])], ...),  # type: ignore[misc]
+        stages=(Annotated[Sequence[stage], Field(min_length=1, description=docs["stages"])], ...),
         **{
             SHARED: (
                 Mapping[str, own],
                 Field({}, description="activations that parts share, by a name that is used with an @ in front"),
             )
-        },  # type: ignore[valid-type]
+        },
     )
     model.model_rebuild(_types_namespace=kinds)
     return model
@@ -76,7 +79,7 @@ def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -
 def _kind_model(kind: str, names: Sequence[str]) -> type[BaseModel]:
     """Return the model of the parts of a kind: the name of one that needs no arguments, or a mapping of name and arguments."""
     registry = registry_of(kind)
-    choices = {f"{kind} {name!r}": _part_model(kind, name) for name in names}
+    choices: dict[str, Any] = {f"{kind} {name!r}": _part_model(kind, name) for name in names}
     complete = [name for name in names if all(a.default is not inspect.Parameter.empty for a in arguments_of(kind, name))]
     if complete:
         choices["a name"] = Literal[tuple(complete)]
@@ -98,9 +101,9 @@ def _kind_model(kind: str, names: Sequence[str]) -> type[BaseModel]:
             return f"{kind} {value['name']!r}"
         return "a shared one" if value.startswith("@") else "a name"
 
-    tagged = tuple(Annotated[model, Tag(tag)] for tag, model in choices.items())
-    root = Annotated[Union[tagged], Discriminator(choice), BeforeValidator(known)]  # type: ignore[valid-type]  # noqa: UP007
-    return create_model(kind, __base__=RootModel[root])  # type: ignore[valid-type]
+    tagged: Any = tuple(Annotated[model, Tag(tag)] for tag, model in choices.items())
+    root = Annotated[Union[tagged], Discriminator(choice), BeforeValidator(known)]  # noqa: UP007
+    return create_model(kind, __base__=RootModel[root])
 
 
 def _part_model(kind: str, name: str) -> type[Section]:
@@ -121,10 +124,10 @@ def _data_type(hint: Any) -> Any:
     kind = part_kind(hint)
     if kind is None:
         return hint
-    part = _reference(kind)
-    choices = {"a part": part}
+    part: Any = _reference(kind)
+    choices: dict[str, Any] = {"a part": part}
     if takes_list(hint):
-        choices["a list"] = Sequence[part]  # type: ignore[valid-type]
+        choices["a list"] = Sequence[part]
     if NoneType in alternatives(hint):
         choices["none"] = None
     if len(choices) == 1:
@@ -137,9 +140,9 @@ def _data_type(hint: Any) -> Any:
     return Annotated[Union[tuple(Annotated[each, Tag(tag)] for tag, each in choices.items())], Discriminator(choice)]  # noqa: UP007
 
 
-def _reference(kind: str) -> ForwardRef:
+def _reference(kind: str) -> Any:
     """Return what stands for the model of a kind until it is made: parts take parts. No argument may have its name."""
-    return ForwardRef(f"any_{kind}")
+    return ForwardRef(_REFERENCE.format(kind))
 
 
 def _shared(value: str, info: Any) -> str:  # of pydantic, a protocol that cannot be checked while tests run
