@@ -110,7 +110,7 @@ def restore_command(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Of JPEG, WebP and AVIF. By default no loss can be seen: 95, and WebP without loss.",
+            help="Of formats that have one, such as JPEG. By default no loss can be seen.",
             min=1,
             max=100,
             show_default=False,
@@ -141,7 +141,7 @@ def restore_command(
     skipped, so the same command goes on after an interruption. A file that cannot be restored is reported, the others go on, and
     the exit status is 1. An output file is written whole or not at all.
     """
-    from restorekit.batch import Settings, plan_jobs
+    from restorekit.batch import Settings, left_out, plan_jobs
     from restorekit.batch import shard as part_of
 
     started = time.perf_counter()
@@ -166,6 +166,8 @@ def restore_command(
         fail(f"--{error}" if str(error).split(" ")[0] in Settings.__annotations__ else error, 2)
     for path, problem in problems:
         report_failure(path, problem)
+    if others := left_out(images, output):
+        say_aside(others)
     run = _Run(len(jobs))
     if any(not job.done for job in jobs):
         from restorekit.batch import Restorer

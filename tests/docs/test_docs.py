@@ -21,6 +21,7 @@ from restorekit.checkpoints import hub
 from restorekit.cli import app
 from restorekit.composition import json_schema, network_arguments
 from restorekit.evaluate.protocols._protocol import _protocols
+from restorekit.images import all_formats
 from restorekit.losses import find_loss, list_losses
 from restorekit.losses._registry import _losses
 from restorekit.models import architectures
@@ -221,6 +222,11 @@ def test_the_index_lists_every_registered_part():
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| \[`\w+`\]\(\w+\.md\) \| \S", built("parts.py", "parts/index.md"), re.MULTILINE)
     registries = (block_registry, stage_registry, *connector_registries.values())
     assert sorted(rows) == sorted((name, registry.kind) for registry in registries for name in registry)
+
+
+def test_the_table_of_formats_has_each_of_them():
+    rows = re.findall(r"^\| ([\w ]+) \| `\.", built("formats.py", "files.md"), re.MULTILINE)
+    assert rows == [record.name for record in all_formats()]
 
 
 def test_the_reference_of_compositions_has_every_part_and_argument():
