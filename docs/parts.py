@@ -10,7 +10,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
-from restorekit.composition import summary
+from restorekit._config import summary
 from restorekit.parts import blocks, connectors, stages
 
 FOLDER = Path(__file__).parent / "parts"

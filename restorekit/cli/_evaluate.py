@@ -37,8 +37,7 @@ def evaluate_command(
     protocol: Annotated[
         str,
         typer.Option(
-            help="rain, gopro, hide, realblur-r, realblur-j, sidd-val, gaussian-<sigma>, pairs, pairs-y; or dnd, which writes the "
-            "submission.",
+            help="Name of a protocol, such as gopro, sidd-val or gaussian-25; an unknown one lists all. dnd writes the submission.",
             show_default=False,
         ),
     ],

@@ -14,8 +14,8 @@ import torch
 from restorekit._files import sha256_of
 from restorekit._versions import versions_of
 from restorekit.data import to_pixels
-from restorekit.evaluate._protocols import Example, Protocol, find_protocol
 from restorekit.evaluate._results import Evaluation, ImageResult, Picture, Values
+from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.images import Array, Pixels
 from restorekit.inference import InferenceOptions, Restorer
 from restorekit.metrics import dists, lpips
@@ -48,7 +48,7 @@ def evaluate(
     Args:
         model: the network.
         data: folder of the data set.
-        protocol: name of a protocol, or one of one's own.
+        protocol: name of a protocol, or a custom one.
         options: how to restore, or those fields of :class:`~restorekit.inference.InferenceOptions` that are not by default; then
             the precision is float32 unless they say otherwise. All are recorded, with the largest number of tiles of an image.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
@@ -93,7 +93,7 @@ def evaluate(
         "seconds": round(time.perf_counter() - started, 3),
     }
     about["inference"]["tiles"] = tiles
-    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
+    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept, protocol.published)
 
 
 def options_of(options: Options) -> InferenceOptions:

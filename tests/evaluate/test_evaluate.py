@@ -25,13 +25,12 @@ from restorekit.evaluate import (
     ImageResult,
     evaluate,
     find_protocol,
+    list_protocols,
     write_csv,
     write_dnd_submission,
     write_report,
     write_results,
 )
-from restorekit.evaluate._protocols import PROTOCOLS
-from restorekit.evaluate._published import PUBLISHED
 from restorekit.evaluate._report import error_map
 from restorekit.images import sample_photo
 from restorekit.inference import InferenceOptions, local_pooling, restore
@@ -39,6 +38,7 @@ from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d
 from restorekit.network import RestorationNetwork
 
 PHOTO = sample_photo()
+EXACT = [name.replace("<sigma>", "15") for name in list_protocols()]
 FACTOR = 0.8765  # leaves no pixel half-way between two values
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -239,7 +239,7 @@ def test_pairs_in_either_colour(protocol, measured, tmp_path):
     assert values["ssim"] == pytest.approx(ssim(measured(darkened(noisy)), measured(clean)))
 
 
-@pytest.mark.parametrize("name", [*PROTOCOLS, "gaussian-15"])
+@pytest.mark.parametrize("name", EXACT)
 def test_every_protocol_says_what_it_is_and_what_is_missing(name, tmp_path):
     assert "PSNR" in find_protocol(name).definition
     with pytest.raises(ValueError, match=re.escape(str(tmp_path))):
@@ -277,7 +277,7 @@ def evaluation_of(values, counts=None, protocol="gopro", set_="GoPro"):
         "date": "d",
     }
     images = [ImageResult(set_, str(i), {"psnr": value, "ssim": 0.9}) for i, value in enumerate(values)]
-    return Evaluation(protocol, "words", counts or {}, images, about)
+    return Evaluation(protocol, "words", counts or {}, images, about, published=find_protocol(protocol).published)
 
 
 def test_only_complete_sets_are_compared_with_published_figures(tmp_path):
@@ -292,9 +292,11 @@ def test_only_complete_sets_are_compared_with_published_figures(tmp_path):
 
 
 def test_published_figures_belong_to_sets_of_their_protocols():
-    for protocol, sets in PUBLISHED.items():
-        assert set(sets) <= {*PROTOCOLS[protocol].counts, "mean"}
-        for figures in sets.values():
+    protocols = [find_protocol(name) for name in EXACT]
+    assert sum(bool(protocol.published) for protocol in protocols) >= 6
+    for protocol in protocols:
+        assert set(protocol.published) <= {*protocol.counts, "mean"}
+        for figures in protocol.published.values():
             assert all(20 < figure.psnr < 45 and figure.source for figure in figures)
 
 
