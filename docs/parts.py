@@ -11,7 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
 from restorekit import models
-from restorekit.composition import summary
+from restorekit._config import summary
 from restorekit.parts import blocks, connectors, stages
 
 DOCS = Path(__file__).parent

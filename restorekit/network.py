@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit._lazy import deferred
+from restorekit.errors import OptionError
 from restorekit.provenance import PretrainedConfig
 
 Padding = Literal["corner", "centre"]
@@ -79,9 +80,11 @@ class RestorationNetwork(nn.Module, ABC):
         return self.forward_stages(image, stages=stages, coarse=False)[-1]
 
     def check_stages(self, stages: int | None) -> None:
-        """Raise a ``ValueError`` if the network has not as many supervised stages; None stands for all."""
+        """Raise an ``OptionError`` if the network has not as many supervised stages; None stands for all."""
         if stages is not None and not 1 <= stages <= self.num_supervised:
-            raise ValueError(f"stages must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}")
+            raise OptionError(
+                "stages", f"must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}"
+            )
 
     def check_image(self, image: Tensor) -> None:
         """Raise a ``ValueError`` that says what to do if the network cannot take ``image``.

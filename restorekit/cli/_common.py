@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from restorekit.errors import OptionError
 from restorekit.models import list_models, pretrained_config
 from restorekit.parts import did_you_mean
 
@@ -17,7 +18,9 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: object, status: int = 1) -> NoReturn:
-    """Print an error and leave with a status."""
+    """Print an error and leave with a status; that of an option, spelled as in the shell, is always 2."""
+    if isinstance(message, OptionError):
+        message, status = message.in_shell, 2
     complain(message)
     raise typer.Exit(status)
 
@@ -61,11 +64,6 @@ def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
 def say(message: str) -> None:
     """Print a line of the result to standard output."""
     sys.stdout.write(message + "\n")
-
-
-def tile_of(text: str) -> str | int | None:
-    """Return what ``--tile`` says, as :func:`restorekit.restore` takes it."""
-    return int(text) if text.isdecimal() else None if text == "none" else text
 
 
 def _escaped(message: object) -> str:

@@ -12,10 +12,11 @@ from PIL import Image
 
 from restorekit.checkpoints import read_example
 from restorekit.cli._common import bundled_model, fail, say, warn
+from restorekit.cli._inference import with_inference_options
 from restorekit.data import create_degradation, degrade
 from restorekit.errors import ImageError
 from restorekit.images import Pixels, check_can_hold, read_image, sample_photo, side_by_side, write_image
-from restorekit.inference import restore
+from restorekit.inference import InferenceOptions, Restorer
 from restorekit.metrics import psnr
 from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
 from restorekit.network import RestorationNetwork
@@ -42,6 +43,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then,
 }
 
 
+@with_inference_options(without=("alpha",))
 def demo_command(
     task: Annotated[str, typer.Option(help="denoise, deblur or derain.")] = "denoise",
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("restorekit-demo.png"),
@@ -60,6 +62,8 @@ def demo_command(
         Path | None,
         typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
     ] = None,
+    *,
+    options: InferenceOptions,
 ) -> None:
     """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
 
@@ -76,13 +80,13 @@ def demo_command(
             raise ImageError(f"{output} is a folder; give the name of a file")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            network = _network(task, model)
+            restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)
         if given is not None:
-            panels = [(given, what), (restore(network, given), "restored")]
+            panels = [(given, what), (restorer(given), "restored")]
         else:
             clean, degraded = _degraded(task, sigma, seed)
-            restored = restore(network, degraded)
+            restored = restorer(degraded)
             before, after = psnr(degraded, clean), psnr(restored, clean)
             panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
         write_image(side_by_side(panels), output)

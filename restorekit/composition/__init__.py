@@ -15,10 +15,9 @@ from restorekit._lazy import lazy
 
 if TYPE_CHECKING:
     from restorekit.composition._build import compose, read_config
-    from restorekit.composition._check import check_config, network_arguments
-    from restorekit.composition._schema import argument_docs, json_schema, summary
+    from restorekit.composition._check import check_config, json_schema, network_arguments
 
-__all__ = ["argument_docs", "check_config", "compose", "json_schema", "network_arguments", "read_config", "summary"]
+__all__ = ["check_config", "compose", "json_schema", "network_arguments", "read_config"]
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = lazy(__name__, __all__)

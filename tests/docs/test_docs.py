@@ -17,11 +17,15 @@ import yaml
 
 import restorekit
 from _helpers import DOCS, ROOT
-from restorekit import blocks, evaluate, metrics, models, ops, publish, stages, testing
+from restorekit import blocks, evaluate, losses, metrics, models, ops, publish, stages, testing
 from restorekit.checkpoints import hub, originals
 from restorekit.cli import app
 from restorekit.cli._main import imported
 from restorekit.composition import json_schema, network_arguments
+from restorekit.evaluate.protocols._protocol import _protocols
+from restorekit.images import all_formats
+from restorekit.losses import find_loss, list_losses
+from restorekit.losses._registry import _losses
 from restorekit.models import architectures
 from restorekit.parts import arguments_of, registry_of
 from restorekit.parts import blocks as block_registry
@@ -91,7 +95,7 @@ def run_page(text, name):
 def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
     monkeypatch.chdir(tmp_path)
-    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals):
+    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals, _losses, _protocols):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
@@ -178,7 +182,9 @@ def test_shell_command_exists(line):
 
 def script(name):
     """Return the functions of a program in the folder of the documentation."""
-    return SimpleNamespace(**runpy.run_path(str(DOCS / name)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)  # as where it runs as a program
+        return SimpleNamespace(**runpy.run_path(str(DOCS / name)))
 
 
 def built(name, source):
@@ -225,6 +231,11 @@ def test_the_index_lists_every_registered_part():
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| \[`\w+`\]\(\w+\.md\) \| \S", built("parts.py", "parts/index.md"), re.MULTILINE)
     registries = (block_registry, stage_registry, *connector_registries.values())
     assert sorted(rows) == sorted((name, registry.kind) for registry in registries for name in registry)
+
+
+def test_the_table_of_formats_has_each_of_them():
+    rows = re.findall(r"^\| ([\w ]+) \| `\.", built("formats.py", "files.md"), re.MULTILINE)
+    assert rows == [record.name for record in all_formats()]
 
 
 def test_the_reference_of_compositions_has_every_part_and_argument():
@@ -276,6 +287,15 @@ def test_every_public_name_is_in_the_reference(module, name):
 
 def test_the_reference_of_recipes_is_current():
     assert (DOCS / "recipes.md").read_text() == script("recipes.py").page(), "run: python docs/recipes.py"
+
+
+def test_every_loss_is_in_the_reference():
+    rows = re.findall(
+        r"^\| `(\w+)` \| \S", built("losses.py", "recipes.md").partition("| loss |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    assert rows == list_losses()
+    names = re.findall(r"^::: restorekit\.losses\._\w+\.(\w+)$", built("losses.py", "api/training.md"), re.MULTILINE)
+    assert [getattr(losses, name) for name in names] == [find_loss(name) for name in list_losses()]
 
 
 @pytest.mark.parametrize("name", ["check_block", "check_stage", "check_model"])
