@@ -60,7 +60,15 @@ def test_type_checkers_see_the_public_names(face):
 
 
 def test_subpackages_are_there_after_one_import():
-    names = ["data.find_pairs", "train.losses.l1", "evaluate.PROTOCOLS", "testing.check_block", "inspection.draw", "losses.l1"]
+    names = [
+        "data.find_pairs",
+        "train.losses.l1",
+        "evaluate.find_protocol",
+        "export.export_model",
+        "testing.check_block",
+        "inspection.draw",
+        "losses.l1",
+    ]
     found = run(f"""
 import functools, json, restorekit
 print(json.dumps([bool(functools.reduce(getattr, name.split("."), restorekit)) for name in {names}]))
