@@ -7,7 +7,7 @@ from restorekit.inference._planning import Plan, parse_bytes, plan
 from restorekit.inference._precision import PRECISIONS, compute_dtype, converted, has_bfloat16, prepare
 from restorekit.inference._restore import POOLINGS, restore
 from restorekit.inference._tiling import Tiling, blended
-from restorekit.inference.passes import local_pooling
+from restorekit.inference.passes import local_pooling, seamless
 
 __all__ = [
     "POOLINGS",
@@ -27,5 +27,6 @@ __all__ = [
     "prepare",
     "restore",
     "restored_bands",
+    "seamless",
     "self_ensemble",
 ]

@@ -12,14 +12,17 @@ from restorekit.stages._maxim import MAXIMStage, mixing_sizes
 from restorekit.stages._multi import MultiStage
 from restorekit.stages._orsnet import ORSNetStage
 from restorekit.stages._timm_unet import TimmUNetStage
+from restorekit.stages._transition import Connection, Handover, Transition
 from restorekit.stages._unet import UNetStage
 
 __all__ = [
     "NOT_DATA",
     "SHARED",
     "ConcatFusion",
+    "Connection",
     "CrossStageFeatureFusion",
     "HINetStage",
+    "Handover",
     "Level",
     "MAXIMStage",
     "MultiStage",
@@ -29,6 +32,7 @@ __all__ = [
     "StageSpec",
     "SumFusion",
     "TimmUNetStage",
+    "Transition",
     "UNetStage",
     "WiringError",
     "mixing_sizes",
