@@ -146,7 +146,8 @@ class MultiStage(RestorationNetwork):
         if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
             height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
             image = image[..., :height, :width]
-        inputs, guidance = self._transition(0).begin(image), ()
+        inputs = self._transition(0).begin(image)
+        guidance: Pyramid = ()
         restored: list[Tensor] = []
         missing = self.num_supervised if stages is None else stages
         for i in range(len(self.stages)):

@@ -104,7 +104,7 @@ def test_copies_and_pickles_of_a_prepared_network_are_prepared_with_weights_of_t
     prepared = prepare(local_pooling(model, model.size_multiple), precision="float32")
     with torch.no_grad():
         wanted = prepared(image)
-        for other in (copy.deepcopy(prepared), pickle.loads(pickle.dumps(prepared))):  # noqa: S301
+        for other in (copy.deepcopy(prepared), pickle.loads(pickle.dumps(prepared))):
             assert not any(each.gains(other) for each in for_inference(torch.float32))
             torch.testing.assert_close(other(image), wanted, **EXACT)
             for parameter in other.parameters():

@@ -1,4 +1,4 @@
-"""Convolutions of half the multiplications, for inference in float32 on processors.
+"""Convolutions of half the multiplications, for inference in float32 on CPUs.
 
 Winograd's minimal filtering F(4, 3), as in Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, along
 the rows of an image: four outputs of a filter of three taps take six multiplications in place of twelve. Down the columns the
@@ -36,7 +36,7 @@ OUTPUT = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4,
 class WinogradConv2d(nn.Conv2d):
     """A 3 x 3 convolution without bias that keeps height and width.
 
-    Where a gradient is wanted, and for anything but float32 on the processor, it is the plain convolution.
+    Where a gradient is wanted, and for anything but float32 on a CPU, it is the plain convolution.
 
     Args:
         conv: the plain convolution, whose weights it shares. They must not change afterwards.
