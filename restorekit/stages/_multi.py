@@ -17,7 +17,7 @@ from restorekit.parts import FuseLike, HeadLike, JoinLike, Part, StemLike, Super
 from restorekit.stages._base import Level, Stage, StageSpec, describe_levels, level_modules
 from restorekit.stages._config import network_config
 from restorekit.stages._fusion import NoFusion
-from restorekit.stages._transition import Connection, Handover, Transition, connectors
+from restorekit.stages._transition import Connection, Handover, Transition, begin, connectors, finish, hand_over
 
 
 class MultiStage(RestorationNetwork):
@@ -146,7 +146,7 @@ class MultiStage(RestorationNetwork):
         if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
             height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
             image = image[..., :height, :width]
-        inputs = self._transition(0).begin(image)
+        inputs = begin(self._transition(0), image)
         guidance: Pyramid = ()
         restored: list[Tensor] = []
         missing = self.num_supervised if stages is None else stages
@@ -166,8 +166,8 @@ class MultiStage(RestorationNetwork):
         after = self._transition(i + 1)
         encoded, decoded = self.stages[i](inputs, guidance, partial(regrid_pyramid, old=self.grids[i], new=after.grid))
         if i == len(self.stages) - 1:
-            return Handover(after.finish(image, decoded, coarse=coarse), (), ())
-        return after.hand_over(image, encoded, decoded, last=last)
+            return finish(after, image, decoded, coarse=coarse)
+        return hand_over(after, image, encoded, decoded, last=last)
 
     @property
     def transitions(self) -> tuple[Transition, ...]:

@@ -2,13 +2,12 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from restorekit.ops import Grid, Pyramid, ScaleMode, downscale, join, split
-from restorekit.stages._base import Level
+from restorekit.stages._base import Level, level_modules
 
 
 class Handover(NamedTuple):
@@ -25,8 +24,7 @@ class Handover(NamedTuple):
     guidance: Pyramid
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(NamedTuple):
     """Connectors of one role: one for each scale of the image, or the one fusion.
 
     Attributes:
@@ -51,12 +49,11 @@ class Connection:
         return results
 
 
-@dataclass(frozen=True)
-class Transition:
-    """One gap of a network, and all that happens in it, on the grid of the stage that it feeds.
+class Transition(NamedTuple):
+    """One gap of a network, and all that stands in it, on the grid of the stage that it feeds.
 
-    supervise, then stem, join and fuse; before the first stage, there are stems only, and after the last, heads.
-    A transition owns no parameters. Its modules are those in the lists of the network, whose names are the names in checkpoints.
+    Supervision comes first, then stems, joins and the fusion. Before the first stage there are only stems, after the last only
+    heads. A transition owns no parameters. Its modules are those in the lists of the network, whose names are those in checkpoints.
 
     Attributes:
         grid: patches that all of it runs on; that of the next stage, and the whole image after the last.
@@ -72,53 +69,61 @@ class Transition:
     supervised: tuple[int, ...]
     connections: tuple[Connection, ...]
 
-    def modules(self, role: str) -> tuple[nn.Module, ...]:
-        """Return the connectors of a role; none if the gap has none."""
-        return next((connection.modules for connection in self.connections if connection.role == role), ())
 
-    def patches(self, image: Tensor) -> list[Tensor]:
-        """Return the patches of the image at each scale."""
-        return [split(downscale(image, level.stride, self.scale_mode), self.grid) for level in self.scales]
+def begin(gap: Transition, image: Tensor) -> Pyramid:
+    """Return the inputs of the first stage."""
+    return tuple(stem(patch) for stem, patch in zip(_modules(gap, "stem"), _patches(gap, image), strict=True))
 
-    def begin(self, image: Tensor) -> Pyramid:
-        """Return the inputs of the first stage."""
-        return tuple(stem(patch) for stem, patch in zip(self.modules("stem"), self.patches(image), strict=True))
 
-    def hand_over(self, image: Tensor, encoded: Pyramid, decoded: Pyramid, *, last: bool = False) -> Handover:
-        """Return restored images of the stage before, and what the stage after it takes.
+def hand_over(gap: Transition, image: Tensor, encoded: Pyramid, decoded: Pyramid, *, last: bool = False) -> Handover:
+    """Return restored images of the stage before, and what the stage after it takes.
 
-        Args:
-            image: the degraded image.
-            encoded: what the stage before encoded, on the grid of this transition.
-            decoded: what it decoded.
-            last: whether nothing but images is wanted, if there are any.
-        """
-        features = [decoded[k] for k in self.supervised]
-        patches = self.patches(image)
-        supervised = [supervise(x, patch) for supervise, x, patch in zip(self.modules("supervise"), features, patches, strict=True)]
-        images = [join(restored, self.grid) for _, restored in reversed(supervised) if restored is not None]
-        if images and last:
-            return Handover(images, (), ())
-        entries = zip(self.modules("join"), self.modules("stem"), patches, supervised, strict=True)
-        inputs = tuple(connect(stem(patch), attended) for connect, stem, patch, (attended, _) in entries)
-        (fuse,) = self.modules("fuse")
-        return Handover(images, inputs, fuse(encoded, decoded))
+    Args:
+        gap: what lies between the two.
+        image: the degraded image.
+        encoded: what the stage before encoded, on the grid of this transition.
+        decoded: what it decoded.
+        last: whether nothing but images is wanted, if there are any.
+    """
+    features = [decoded[k] for k in gap.supervised]
+    patches = _patches(gap, image)
+    supervised = [supervise(x, patch) for supervise, x, patch in zip(_modules(gap, "supervise"), features, patches, strict=True)]
+    images = [join(restored, gap.grid) for _, restored in reversed(supervised) if restored is not None]
+    if images and last:
+        return Handover(images, (), ())
+    entries = zip(_modules(gap, "join"), _modules(gap, "stem"), patches, supervised, strict=True)
+    inputs = tuple(connect(stem(patch), attended) for connect, stem, patch, (attended, _) in entries)
+    (fuse,) = _modules(gap, "fuse")
+    return Handover(images, inputs, fuse(encoded, decoded))
 
-    def finish(self, image: Tensor, decoded: Pyramid, *, coarse: bool = True) -> list[Tensor]:
-        """Return the images of the last stage, from coarse to fine.
 
-        Args:
-            image: the degraded image.
-            decoded: what the last stage decoded.
-            coarse: whether to give images at coarser scales than that of the result, too.
-        """
-        features = [decoded[k] for k in self.supervised]
-        heads = self.modules("head")[: None if coarse else 1]
-        images = [head(x, patch) for head, x, patch in zip(heads, features, self.patches(image), strict=False)]
-        return images[::-1]
+def finish(gap: Transition, image: Tensor, decoded: Pyramid, *, coarse: bool = True) -> Handover:
+    """Return the images of the last stage, from coarse to fine.
+
+    Args:
+        gap: what lies after the last stage.
+        image: the degraded image.
+        decoded: what the last stage decoded.
+        coarse: whether to give images at coarser scales than that of the result, too.
+    """
+    features = [decoded[k] for k in gap.supervised]
+    heads = _modules(gap, "head")[: None if coarse else 1]
+    images = [head(x, patch) for head, x, patch in zip(heads, features, _patches(gap, image), strict=False)]
+    return Handover(images[::-1], (), ())
 
 
 def connectors(role: str, modules: nn.Module, takes: Sequence[tuple[Level, ...]], gives: Sequence[Level]) -> Connection:
     """Return the connection of one connector for each scale, each of which takes features of some levels."""
     pyramids = tuple(tuple((level,) for level in levels) for levels in takes)
-    return Connection(role, tuple(modules), pyramids, tuple(gives))  # type: ignore[arg-type]
+    return Connection(role, tuple(level_modules(modules)), pyramids, tuple(gives))
+
+
+def _modules(gap: Transition, role: str) -> tuple[nn.Module, ...]:
+    """Return the connectors of a role."""
+    (modules,) = (connection.modules for connection in gap.connections if connection.role == role)
+    return modules
+
+
+def _patches(gap: Transition, image: Tensor) -> list[Tensor]:
+    """Return the patches of the image at each scale."""
+    return [split(downscale(image, level.stride, gap.scale_mode), gap.grid) for level in gap.scales]
