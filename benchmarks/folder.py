@@ -24,9 +24,10 @@ import torch
 from results import show
 
 import restorekit
-from restorekit.batch import Outcome, Restorer, plan_jobs, restore_files
+from restorekit.batch import Outcome, plan_jobs, restore_files
 from restorekit.data import add_gaussian_noise
 from restorekit.images import Picture, Pixels, sample_photo, write_picture
+from restorekit.inference import Restorer
 
 MODEL = "mprnet_tiny.denoise"
 KILLS = 5
@@ -44,7 +45,7 @@ def network_seconds(restorer: Restorer, pictures: list[Pixels]) -> float:
     """Return how long the network takes for all pictures."""
     started = time.perf_counter()
     for picture in pictures:
-        restorer(picture[None])
+        restorer(picture)
     return time.perf_counter() - started
 
 
@@ -92,7 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = photos(arguments.photos, arguments.side)
     restorer = Restorer(restorekit.create_model(MODEL, pretrained=True))
-    restorer(pictures[0][None])  # warms up
+    restorer(pictures[0])  # warms up
     shares, alone, whole = [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

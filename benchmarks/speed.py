@@ -28,6 +28,7 @@ from results import show
 from torch import Tensor, nn
 
 import restorekit
+from restorekit.checkpoints import original_names
 from restorekit.inference import keep_freed_memory, prepare
 from restorekit.inspection import inspect_model
 
@@ -42,7 +43,7 @@ def build(name: str, candidate: str) -> Callable[[Tensor], Tensor]:
     if candidate == ORIGINAL:
         from spandrel_extra_arches.architectures.MPRNet import MPRNetArch
 
-        names = {mine: theirs for theirs, mine in ours.original_names.items()}
+        names = {mine: theirs for theirs, mine in original_names(ours).items()}
         state = {}
         for full_name, tensor in ours.state_dict().items():
             module, _, parameter = full_name.rpartition(".")

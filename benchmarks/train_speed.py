@@ -21,6 +21,7 @@ from results import show
 from torch import Tensor
 
 import restorekit
+from restorekit.checkpoints import original_names
 from restorekit.inference import has_bfloat16
 from restorekit.losses import charbonnier, edge
 from restorekit.train import AllStages
@@ -44,7 +45,7 @@ def plain_loop(device: torch.device) -> Callable[[Tensor, Tensor], float]:
     from spandrel_extra_arches.architectures.MPRNet import MPRNetArch
 
     ours = restorekit.create_model("mprnet_derain")
-    names = {mine: theirs for theirs, mine in ours.original_names.items()}
+    names = {mine: theirs for theirs, mine in original_names(ours).items()}
     state = {}
     for name, tensor in ours.state_dict().items():
         module, _, parameter = name.rpartition(".")

@@ -21,3 +21,5 @@ __all__ = [
     "regrid_pyramid",
     "split",
 ]
+
+__dir__ = __all__.copy

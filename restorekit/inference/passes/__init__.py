@@ -32,6 +32,8 @@ __all__ = [
     "seamless",
 ]
 
+__dir__ = __all__.copy
+
 
 def for_inference(dtype: torch.dtype, *, compile: bool = False) -> list[Pass]:
     """Return the passes that prepare a network to restore images in a dtype, in the order in which they run.
