@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import importlib
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -155,7 +156,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
         flags = facts.get("flags", "").split()
         found["processor"] = facts.get("model name", found["processor"])
         found["instruction_sets"] = [name for name, flag in INSTRUCTION_SETS.items() if flag in flags]
-    found |= {"cores": torch.get_num_threads(), "torch": torch.__version__}
+    found |= {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__}
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(device)
     return found
@@ -226,7 +227,7 @@ def place(measured: Mapping[str, Any]) -> str:
     about = measured.get("machine", {})
     sets = about.get("instruction_sets", [])
     processor = about.get("processor", "") + (f" ({', '.join(sets)})" if sets else "")
-    cores = f"{about['cores']} cores" if "cores" in about else ""
+    cores = ", ".join(f"{about[unit]} {unit}" for unit in ("cores", "threads") if unit in about)
     version = f"torch {about['torch']}" if "torch" in about else ""
     known = [about.get("gpu", ""), processor, cores, version, measured.get("date", "")]
     return ", ".join(part for part in known if part)

@@ -74,12 +74,12 @@ def test_metrics_of_bundled_weights_are_those_that_were_measured():
 
 def test_tables_have_the_formats_of_their_columns(measurement):
     measured = _harness.as_data(
-        measurement, {"machine": {"processor": "P", "instruction_sets": ["AVX2"], "cores": 2}, "date": "today"}
+        measurement, {"machine": {"processor": "P", "instruction_sets": ["AVX2"], "cores": 2, "threads": 4}, "date": "today"}
     )
     assert json.loads(json.dumps(measured)) == measured
     table = "| network | seconds, s |\n|---|---|\n| ours | 1.2 |\n| **all** | **2.0** |\n| none |  |"
     assert _harness.table(measured) == table
-    assert _harness.show(measured) == f"About. Measured on P (AVX2), 2 cores, today.\n\n{table}\n\nHalf is 50%."
+    assert _harness.show(measured) == f"About. Measured on P (AVX2), 2 cores, 4 threads, today.\n\n{table}\n\nHalf is 50%."
     assert _harness.table(measured, ["seconds"]).startswith("| seconds, s |\n|---|\n| 1.2 |")
 
 
