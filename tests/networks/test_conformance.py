@@ -169,7 +169,7 @@ def test_gradients_agree_with_differences(name):
         return torch.cat([x.flatten() for x in outputs])
 
     vector = torch.cat([x.flatten() for x in tensors]).requires_grad_()
-    assert torch.autograd.gradcheck(run, vector, fast_mode=True, rtol=1e-5)
+    assert torch.autograd.gradcheck(run, vector, fast_mode=True, atol=1e-8, rtol=1e-5)
 
 
 @every_builder
