@@ -3,17 +3,17 @@
 MkDocs calls these functions (``hooks`` in mkdocs.yml), so neither can be out of date.
 """
 
-import inspect
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from schema_words import default, in_words
 
-from restorekit.composition import argument_docs, json_schema, network_arguments, summary
-from restorekit.parts import GIVEN, Argument, arguments_of, in_words, part_kind, registry_of
-from restorekit.stages import MultiStage
+from restorekit.composition import json_schema
+from restorekit.parts import GIVEN, registry_of
 
 PAGE, SCHEMA = "composition.md", "composition.schema.json"
 MARK = "<!-- reference -->"
@@ -37,37 +37,22 @@ def schema() -> str:
 
 def reference() -> str:
     """Return the reference: a table for the network, and one for each part."""
-    docs = argument_docs(MultiStage)
-    stages = f"| `stages` | a list of [stages](#kind-of-part-stage) | | {docs['stages']} |"
-    shared = "| `shared` | a mapping | | [activations](#kind-of-part-activation) that parts share, by name |"
-    sections = ["### A network\n", table(network_arguments(), docs, before=stages, after=shared)]
+    schema = json_schema()
+    sections = ["### A network\n", table(schema)]
     for kind in GIVEN:
         sections.append(f"\n### Kind of part: {kind}\n")
         for name in registry_of(kind):
-            target = registry_of(kind).get(name)
-            sections.append(f"**`{name}`**: {summary(target)}\n")
-            arguments = arguments_of(kind, name)
-            sections.append(table(arguments, argument_docs(target)) + "\n" if arguments else "")
+            part = schema["$defs"][f"{kind}_{name}"]
+            sections.append(f"**`{name}`**: {part['description']}\n")
+            sections.append(table(part) + "\n" if len(part["properties"]) > 1 else "")
     return "\n".join(sections)
 
 
-def table(arguments: list[Argument], docs: dict[str, str], before: str = "", after: str = "") -> str:
-    """Return a table of arguments."""
-    rows = [before] if before else []
-    for argument in arguments:
-        default = "" if argument.default is inspect.Parameter.empty else f"`{plain(argument.default)}`"
-        rows.append(f"| `{argument.name}` | {takes(argument.hint)} | {default} | {docs.get(argument.name, '')} |")
-    return "\n".join(["| argument | takes | default | meaning |", "|---|---|---|---|", *rows, *([after] if after else [])])
-
-
-def takes(hint: Any) -> str:
-    """Return what an argument takes, with a link if that is a part."""
-    kind = part_kind(hint)
-    return in_words(hint) if kind is None else f"[{in_words(hint)}](#kind-of-part-{kind})"
-
-
-def plain(default: object) -> str:
-    """Return a default value as a composition would write it."""
-    return (
-        json.dumps(default) if isinstance(default, (bool, int, float, str, tuple, type(None))) else getattr(default, "__name__", "")
-    )
+def table(schema: Mapping[str, Any]) -> str:
+    """Return a table of the arguments of a network or part."""
+    rows = [
+        f"| `{name}` | {in_words(value)} | {default(value)} | {value.get('description', '')} |"
+        for name, value in schema["properties"].items()
+        if name != "name"
+    ]
+    return "\n".join(["| argument | takes | default | meaning |", "|---|---|---|---|", *rows])

@@ -1,6 +1,6 @@
-"""Lists the pages of parts: those that nobody named go into the navigation, all parts into the table of their index.
+"""Lists parts and models: pages that nobody named go into the navigation, all parts and models into the pages that list them.
 
-MkDocs calls these functions (``hooks`` in mkdocs.yml), so a part needs its own page and nothing else.
+MkDocs calls these functions (``hooks`` in mkdocs.yml), so a part or model needs its own page and nothing else.
 """
 
 import re
@@ -10,25 +10,30 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
-from restorekit.composition import summary
+from restorekit import models
+from restorekit._config import summary
 from restorekit.parts import blocks, connectors, stages
 
-FOLDER = Path(__file__).parent / "parts"
-INDEX = "parts/index.md"
-MARK = "<!-- parts -->"
+DOCS = Path(__file__).parent
+SECTIONS = {"Parts": "parts", "Models": "models"}  # of the navigation, and the folders of their pages
+INDEX, REFERENCE = "parts/index.md", "api/models.md"
+MARKS = {INDEX: "<!-- parts -->", REFERENCE: "<!-- models -->"}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the pages that the navigation does not name to the section of parts."""
-    section = next(entry["Parts"] for entry in config.nav or [] if "Parts" in entry)
-    named = {INDEX} | {target for entry in section if isinstance(entry, dict) for target in entry.values()}
-    section += [{title(path): f"parts/{path.name}"} for path in sorted(FOLDER.glob("*.md")) if f"parts/{path.name}" not in named]
+    """Add the pages that the navigation does not name to their sections."""
+    for heading, folder in SECTIONS.items():
+        section = next((entry[heading] for entry in config.nav or [] if heading in entry), [])
+        named = {INDEX} | {target for entry in section if isinstance(entry, dict) for target in entry.values()}
+        pages = {f"{folder}/{path.name}": path for path in sorted((DOCS / folder).glob("*.md"))}
+        section += [{title(path): target} for target, path in pages.items() if target not in named]
     return config
 
 
 def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
-    """Write the table of parts into its page."""
-    return markdown.replace(MARK, table()) if page.file.src_uri == INDEX else markdown
+    """Write the table of parts and the reference of models into their pages."""
+    source = page.file.src_uri
+    return markdown.replace(MARKS[source], table() if source == INDEX else builders()) if source in MARKS else markdown
 
 
 def title(page: Path) -> str:
@@ -39,7 +44,7 @@ def title(page: Path) -> str:
 def pages_of(kind: str, name: str) -> list[Path]:
     """Return the pages that start with what they say of a registered part; there should be one."""
     naming = re.compile(rf"^Registered as the {kind}s? [^.]*`{name}`", re.MULTILINE)
-    return [page for page in sorted(FOLDER.glob("*.md")) if naming.search(page.read_text(encoding="utf-8"))]
+    return [page for page in sorted((DOCS / "parts").glob("*.md")) if naming.search(page.read_text(encoding="utf-8"))]
 
 
 def table() -> str:
@@ -51,3 +56,8 @@ def table() -> str:
             links = [f"[`{part.__name__}`]({page.name})" for page in pages_of(registry.kind, name)]
             rows.append(f"| `{name}` | {registry.kind} | {' '.join(links)} | {summary(part)} |")
     return "\n".join(rows)
+
+
+def builders() -> str:
+    """Return the reference of the functions that build models."""
+    return "\n\n".join(f"::: restorekit.models.{name}\n    options:\n      heading_level: 3" for name in models.list_models())

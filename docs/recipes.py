@@ -1,15 +1,15 @@
-"""Writes docs/recipes.md, the reference of recipes, from the dataclasses that recipes are made of.
+"""Writes docs/recipes.md, the reference of recipes, from the models that check recipes.
 
 python docs/recipes.py
 """
 
-import dataclasses
-import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from restorekit.composition import argument_docs
-from restorekit.parts import in_words
+from schema_words import default, in_words
+
+from restorekit._config import markdown
 from restorekit.train import WITHOUT_EFFECT, Recipe, list_recipes, load_recipe
 
 PAGE = Path(__file__).parent / "recipes.md"
@@ -36,6 +36,17 @@ on with other values of {free}, which do not change the weights; other changes n
 
 Paths are relative to the working folder.
 """
+LOSSES = """
+A term names a registered loss, its `weight` (1 by default), and arguments of the loss:
+
+```toml
+[loss]
+terms = [{ name = "charbonnier", weight = 1.0, eps = 1e-2 }, { name = "edge", weight = 0.05 }]
+stages = [0.5, 0.5, 1.0]
+```
+
+<!-- losses -->
+"""
 
 
 def page() -> str:
@@ -46,31 +57,29 @@ def page() -> str:
         rows.append(f"| `{name}` | {recipe.task} | `{recipe.model.name}` | `{recipe.data.layout}` | {recipe.run.steps:,} |")
     free = ", ".join(f"`{key}`" for key in WITHOUT_EFFECT[:-1]) + f" and of all of `{WITHOUT_EFFECT[-1]}`"
     text = HEAD + "\n".join(rows) + "\n" + OVERRIDES.format(free=free)
-    docs = argument_docs(Recipe)
-    for key, hint in typing.get_type_hints(Recipe).items():
-        if dataclasses.is_dataclass(hint):
-            text += f"\n## `[{key}]`\n\n{_sentence(docs[key])}\n\n" + _table(hint)
-    return text + f"\nAbove the sections stands `task`: {docs['task']}\n"
+    schema = Recipe.model_json_schema()
+    for key, value in schema["properties"].items():
+        if "$ref" in value:
+            section = schema["$defs"][value["$ref"].rpartition("/")[2]]
+            text += f"\n## `[{key}]`\n\n{markdown(section['description'])}\n\n" + _table(section)
+            text += LOSSES if key == "loss" else ""
+    return text + f"\nAbove the sections stands `task`: {_cell(schema['properties']['task']['description'])}\n"
 
 
-def _table(section: Any) -> str:
-    hints, docs = typing.get_type_hints(section), argument_docs(section)
+def _table(section: Mapping[str, Any]) -> str:
     rows = [
-        f"| `{field.name}` | {in_words(hints[field.name])} | {_default(field)} | {docs[field.name].replace('|', chr(92) + '|')} |"
-        for field in dataclasses.fields(section)
+        f"| `{key}` | {_takes(value)} | {default(value)} | {_cell(value['description'])} |"
+        for key, value in section["properties"].items()
     ]
     return "| key | is | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def _default(field: Any) -> str:
-    value = field.default if field.default is not dataclasses.MISSING else field.default_factory()
-    if value in ("", (), {}):
-        return "empty"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+def _takes(value: Mapping[str, Any]) -> str:
+    return "a list of terms" if "$ref" in value.get("items", {}) else in_words(value)
 
 
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+def _cell(text: str) -> str:
+    return " ".join(markdown(text).replace("|", "\\|").split())
 
 
 if __name__ == "__main__":

@@ -1,23 +1,51 @@
 """restorekit: image restoration networks out of composable parts."""
 
-from restorekit import inference, metrics, models, publish
-from restorekit.checkpoints import load_weights
-from restorekit.composition import compose
-from restorekit.errors import CheckpointError, ConfigError, RestorekitError, WiringError
-from restorekit.inference import restore
-from restorekit.models import create_model, list_models, register_model
-from restorekit.network import RestorationNetwork
-from restorekit.parts import (
-    create_block,
-    create_stage,
-    list_blocks,
-    list_stages,
-    register_activation,
-    register_block,
-    register_connector,
-    register_stage,
-)
-from restorekit.stages import MultiStage, Stage, StageSpec
+from typing import TYPE_CHECKING
+
+from restorekit._lazy import lazy
+
+if TYPE_CHECKING:
+    from restorekit import (
+        batch,
+        blocks,
+        checkpoints,
+        composition,
+        data,
+        errors,
+        evaluate,
+        export,
+        images,
+        inference,
+        inspection,
+        losses,
+        metrics,
+        models,
+        network,
+        ops,
+        parts,
+        provenance,
+        publish,
+        stages,
+        testing,
+        train,
+    )
+    from restorekit.checkpoints import load_weights
+    from restorekit.composition import compose
+    from restorekit.errors import CheckpointError, ConfigError, RestorekitError, WiringError
+    from restorekit.inference import restore
+    from restorekit.models import create_model, list_models, register_model
+    from restorekit.network import RestorationNetwork
+    from restorekit.parts import (
+        create_block,
+        create_stage,
+        list_blocks,
+        list_stages,
+        register_activation,
+        register_block,
+        register_connector,
+        register_stage,
+    )
+    from restorekit.stages import MultiStage, Stage, StageSpec
 
 __version__ = "0.1.0"
 
@@ -30,17 +58,32 @@ __all__ = [
     "Stage",
     "StageSpec",
     "WiringError",
+    "batch",
+    "blocks",
+    "checkpoints",
     "compose",
+    "composition",
     "create_block",
     "create_model",
     "create_stage",
+    "data",
+    "errors",
+    "evaluate",
+    "export",
+    "images",
     "inference",
+    "inspection",
     "list_blocks",
     "list_models",
     "list_stages",
     "load_weights",
+    "losses",
     "metrics",
     "models",
+    "network",
+    "ops",
+    "parts",
+    "provenance",
     "publish",
     "register_activation",
     "register_block",
@@ -48,4 +91,12 @@ __all__ = [
     "register_model",
     "register_stage",
     "restore",
+    "stages",
+    "testing",
+    "train",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(
+        __name__, __all__, ".errors", ".parts", ".models", ".checkpoints", ".composition", ".stages", ".inference", ".network"
+    )

@@ -28,4 +28,28 @@ class DataError(RestorekitError, ValueError):
 
 
 class OptionError(RestorekitError, ValueError):
-    """An option that cannot be used; the message names it as the caller spelled it, and says what it takes."""
+    """An option that cannot be used; the message names it as the caller spelled it, and says what it takes.
+
+    Args:
+        option: its name in Python, such as ``max_memory``.
+        problem: what is wrong and what to do, as a sentence goes on after the name.
+
+    Example:
+        >>> error = OptionError("max_memory", "must be a size such as 2GB; got 'much'")
+        >>> print(error)
+        max_memory must be a size such as 2GB; got 'much'
+        >>> error.in_shell
+        "--max-memory must be a size such as 2GB; got 'much'"
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(option, problem)
+        self.option, self.problem = option, problem
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.problem}"
+
+    @property
+    def in_shell(self) -> str:
+        """The message as the command line spells the option."""
+        return f"--{self.option.replace('_', '-')} {self.problem}"

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from restorekit._lazy import deferred
+from restorekit.errors import OptionError
 from restorekit.provenance import PretrainedConfig
 
 Padding = Literal["corner", "centre"]
@@ -23,14 +25,14 @@ class RestorationNetwork(nn.Module, ABC):
         image_channels: channels of the images it takes and gives.
         size_multiple: height and width of its images must be multiples of this.
         num_supervised: how many of its stages restore an image; the last does.
-        original_names: module names of the authors' checkpoints -> module names here; empty if there are none.
-            :func:`restorekit.load_weights` reads both kinds of names.
         pretrained_config: whose the weights are and what may be done with them, if they were loaded by name.
         recipe: registered name and arguments that it was built from, if it was built by name.
+        family: registered name and all arguments of the published architecture that it is of, if it is of one. They tell under
+            which names :mod:`restorekit.checkpoints` finds its parameters in files of the original authors.
         optional: modules that published weights may lack, and what they are for. The result must not need them.
         is_prepared: whether it is what :func:`restorekit.inference.prepare` made, which :func:`restorekit.restore` runs as it is.
-        save_pretrained: writes the network to a folder; :mod:`restorekit.publish` binds it.
-        push_to_hub: publishes the network on the Hugging Face Hub; :mod:`restorekit.publish` binds it.
+        save_pretrained: writes the network to a folder, by :mod:`restorekit.publish`.
+        push_to_hub: publishes the network on the Hugging Face Hub, by :mod:`restorekit.publish`.
         padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
             right, or ``"centre"``, on all sides.
     """
@@ -38,14 +40,14 @@ class RestorationNetwork(nn.Module, ABC):
     image_channels: int
     size_multiple: int
     num_supervised: int
-    original_names: Mapping[str, str]
     pretrained_config: PretrainedConfig | None = None
     recipe: Mapping[str, Any] | None = None
+    family: Mapping[str, Any] | None = None
     optional: Mapping[str, str] = MappingProxyType({})
     is_prepared: bool = False
     padding: Padding = "corner"
-    save_pretrained: ClassVar[Callable[..., None]]
-    push_to_hub: ClassVar[Callable[..., str]]
+    save_pretrained: ClassVar[Callable[..., None]] = deferred("restorekit.publish", "save_pretrained")
+    push_to_hub: ClassVar[Callable[..., str]] = deferred("restorekit.publish", "push_to_hub")
 
     @abstractmethod
     def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
@@ -78,9 +80,11 @@ class RestorationNetwork(nn.Module, ABC):
         return self.forward_stages(image, stages=stages, coarse=False)[-1]
 
     def check_stages(self, stages: int | None) -> None:
-        """Raise a ``ValueError`` if the network has not as many supervised stages; None stands for all."""
+        """Raise an ``OptionError`` if the network has not as many supervised stages; None stands for all."""
         if stages is not None and not 1 <= stages <= self.num_supervised:
-            raise ValueError(f"stages must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}")
+            raise OptionError(
+                "stages", f"must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}"
+            )
 
     def check_image(self, image: Tensor) -> None:
         """Raise a ``ValueError`` that says what to do if the network cannot take ``image``.

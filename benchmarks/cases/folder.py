@@ -21,9 +21,10 @@ import numpy as np
 from _harness import Column, Measurement, seconds_of
 
 import restorekit
-from restorekit.batch import Outcome, Restorer, plan_jobs, restore_files
+from restorekit.batch import Outcome, plan_jobs, restore_files
 from restorekit.data import add_gaussian_noise
 from restorekit.images import Picture, Pixels, sample_photo, write_picture
+from restorekit.inference import Restorer
 
 MODEL = "mprnet_tiny.denoise"
 KILLS = 5
@@ -39,7 +40,7 @@ def photos(number: int, side: int) -> list[Pixels]:
 
 def network_seconds(restorer: Restorer, pictures: list[Pixels]) -> float:
     """Return how long the network takes for all pictures."""
-    return seconds_of(lambda: [restorer(picture[None]) for picture in pictures])
+    return seconds_of(lambda: [restorer(picture) for picture in pictures])
 
 
 def folder_seconds(restorer: Restorer, source: Path, target: Path, workers: int) -> float:
@@ -93,7 +94,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     """Time a folder and the network alone, and kill the command."""
     pictures = photos(options.photos, options.side)
     restorer = Restorer(restorekit.create_model(MODEL, pretrained=True))
-    restorer(pictures[0][None])  # warms up
+    restorer(pictures[0])  # warms up
     shares, alone, whole = [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -32,7 +32,7 @@ from torch import Tensor
 
 import restorekit
 from restorekit.checkpoints import read_example
-from restorekit.checkpoints.formats import read_graph_model
+from restorekit.checkpoints.formats import formats
 from restorekit.metrics import psnr
 from restorekit.models import model_from_checkpoint
 
@@ -75,7 +75,7 @@ def package(folder: Path, task: str) -> Path:
 def build(candidate: str, weights: Path) -> Callable[[Tensor], Tensor]:
     """Return a network as a function; in bfloat16 by autocast, as restore runs it."""
     if candidate.startswith("plain"):
-        network: Callable[[Tensor], Tensor] = PlainMAXIM(read_graph_model(weights))
+        network: Callable[[Tensor], Tensor] = PlainMAXIM(formats.get("tfjs").read(weights))
     else:
         network = model_from_checkpoint(weights)[0]
 

@@ -8,7 +8,6 @@ benchmarks/tools/race/recipe.toml. A call that was interrupted resumes.
 """
 
 import argparse
-import dataclasses
 import time
 from pathlib import Path
 
@@ -28,8 +27,8 @@ def recipe_of(contender: str, photos: Path, steps: int) -> Recipe:
     recipe = load_recipe(
         str(FOLDER / "recipe.toml"), [f"model.composition={composition}", f"data.path={photos}", f"run.steps={steps}"]
     )
-    model = dataclasses.replace(recipe.model, composition=read_config(composition))
-    return dataclasses.replace(recipe, model=model)
+    model = recipe.model.model_copy(update={"composition": read_config(composition)})
+    return recipe.model_copy(update={"model": model})
 
 
 def steps_within(contender: str, photos: Path, folder: Path, minutes: float) -> int:

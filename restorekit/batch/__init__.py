@@ -1,10 +1,9 @@
 """Restoring files: pictures, folders of them, videos."""
 
-from restorekit.batch._jobs import Job, Problem, plan_jobs, shard
+from restorekit.batch._jobs import Job, Problem, left_out, plan_jobs, shard
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._pipeline import Outcome, restore_files
 from restorekit.batch._report import ReportFile, check_apart
-from restorekit.batch._restorer import Restorer, Settings
 from restorekit.batch._video import FfmpegError, probe, restore_video
 
 __all__ = [
@@ -14,10 +13,9 @@ __all__ = [
     "Outcome",
     "Problem",
     "ReportFile",
-    "Restorer",
-    "Settings",
     "can_go_by_rows",
     "check_apart",
+    "left_out",
     "plan_jobs",
     "probe",
     "restore_by_rows",
@@ -25,3 +23,5 @@ __all__ = [
     "restore_video",
     "shard",
 ]
+
+__dir__ = __all__.copy

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from restorekit.errors import ImageError
-from restorekit.images import Picture, Pixels, from_array, metadata_of, opened, side_by_side
+from restorekit.images import Picture, Pixels, from_array, opened, side_by_side
 
 CREATOR = b"restorekit restore --compare"
 MARK = (  # by which a comparison is told from a file of the user that has its name
@@ -25,8 +25,8 @@ def comparison(before: Picture, after: Picture) -> Picture:
 def is_comparison(path: Path) -> bool:
     """Return whether a file is a comparison that this library wrote."""
     try:
-        with opened(path) as image:
-            return CREATOR in metadata_of(image).get("xmp", b"")
+        with opened(path) as content:
+            return CREATOR in content.info().get("xmp", b"")
     except ImageError:
         return False
 

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def plan_jobs(
     single = len(paths) == 1 and not paths[0].is_dir() and not _is_pattern(paths[0])
     if single and output is not None and output.suffix and not output.is_dir():
         if output.suffix.lower() not in (*FORMATS, *VIDEO_SUFFIXES):
-            known = ", ".join(FORMATS)
+            known = ", ".join(suffix for suffix, record in FORMATS.items() if record.modes)
             return [], [(output, f"unknown image format {output.suffix!r}; use one of {known}, or a folder that exists")]
         pairs = [(paths[0], output)]
     else:
@@ -69,6 +70,27 @@ def plan_jobs(
         refused += [(job.source, _in_the_way(job)) for job in jobs if _in_the_way(job)]
         jobs = [job for job in jobs if not _in_the_way(job)]
     return jobs, problems + refused
+
+
+def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None) -> str:
+    """Return one line about files in folders that are of other kinds than those which are restored there, or "".
+
+    Args:
+        inputs: as :func:`plan_jobs` takes them.
+        output: the folder of the results, which may be among the inputs.
+    """
+    kinds: Counter[str] = Counter()
+    for folder in [Path(given) for given in inputs if Path(given).is_dir()]:
+        kinds.update(
+            path.suffix.lower() or "without a suffix"
+            for path in _outside(folder.rglob("*"), folder, output or _folder_beside(folder))
+            if path.is_file() and not is_image(path) and not path.name.startswith(".")
+        )
+    if not kinds:
+        return ""
+    total = kinds.total()
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
+    return f"{total} {'file' if total == 1 else 'files'} of other kinds {'was' if total == 1 else 'were'} left out: {listed}"
 
 
 def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
@@ -111,9 +133,7 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
         if path.is_dir():
             found = _found(path, problems)
             folder = output or _folder_beside(path)
-            inside = _absolute(path) in _absolute(folder).parents  # then it holds results of an earlier call
-            found = [file for file in found if not (inside and _absolute(folder) in _absolute(file).parents)]
-            pairs += [(file, folder / file.relative_to(path)) for file in found]
+            pairs += [(file, folder / file.relative_to(path)) for file in _outside(found, path, folder)]
         elif _is_pattern(path):
             root = _fixed_part(path)
             matching = sorted(root.glob(str(path.relative_to(root))))
@@ -124,6 +144,12 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
         else:
             pairs.append((path, output / path.name if output else _beside(path)))
     return pairs
+
+
+def _outside(files: Iterable[Path], folder: Path, results: Path) -> list[Path]:
+    """Return the files below a folder without those in the folder of results, which may be inside, from an earlier call."""
+    inside = _absolute(folder) in _absolute(results).parents
+    return [file for file in files if not (inside and _absolute(results) in _absolute(file).parents)]
 
 
 def _without_results(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:

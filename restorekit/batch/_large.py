@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from restorekit.batch._details import details_of
 from restorekit.batch._jobs import Job, check_output
-from restorekit.batch._restorer import Restorer, Watch
 from restorekit.images import RowReader, can_be_read_by_rows, can_be_written_by_rows, rows_written
+from restorekit.inference import Progress, Restorer
 
 Array = npt.NDArray[Any]
 
@@ -23,19 +23,19 @@ def can_go_by_rows(job: Job, restorer: Restorer) -> bool:
     Raises:
         ImageError: if the input is no image.
     """
-    return restorer.settings.alpha == "keep" and can_be_written_by_rows(job.target) and can_be_read_by_rows(job.source)
+    return restorer.options.alpha == "keep" and can_be_written_by_rows(job.target) and can_be_read_by_rows(job.source)
 
 
 def restore_by_rows(
-    restorer: Restorer, job: Job, *, quality: int | None = None, watch: Watch = lambda plan, done: None
+    restorer: Restorer, job: Job, *, quality: int | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Restore a picture row by row; the file is written whole or not at all. Writing goes on beside the network.
 
     Args:
-        restorer: the network and its settings.
+        restorer: the network and its options.
         job: which file becomes which, one that :func:`can_go_by_rows`.
         quality: of a JPEG file, as :func:`~restorekit.images.write_picture` takes it.
-        watch: as :class:`Restorer` takes it.
+        progress: what to call on the way.
 
     Returns:
         Size, bits, seconds, and how the network ran, as plain data.
@@ -53,7 +53,7 @@ def restore_by_rows(
         write = _timed(write_rows, seconds, "write")
         with ThreadPoolExecutor(1) as writer:
             writing: Future[None] | None = None
-            for rows in restorer.by_rows((height, width, channels), reader.dtype, read, watch=watch):
+            for rows in restorer.by_rows(reader.shape, reader.dtype, read, progress=progress or Progress()):
                 if writing:
                     writing.result()
                 writing = writer.submit(write, rows)

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -17,10 +16,10 @@ from restorekit.batch._compare import comparison, comparison_path
 from restorekit.batch._details import details_of
 from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
-from restorekit.batch._restorer import Restorer
+from restorekit.batch._stack import restored_stack
 from restorekit.errors import ImageError
 from restorekit.images import Picture, has_libvips, look_at, picture_written, read_picture, write_picture
-from restorekit.inference import Plan
+from restorekit.inference import Progress, Restorer
 
 Array = npt.NDArray[Any]
 
@@ -48,7 +47,7 @@ class Outcome:
 
 
 Report = Callable[[Outcome], None]
-WatchJob = Callable[[Job, Plan, int], None]
+ProgressOf = Callable[[Job], Progress]
 
 
 @dataclass
@@ -70,7 +69,7 @@ def restore_files(
     batch: int = 1,
     quality: int | None = None,
     compare: bool = False,
-    watch: WatchJob = lambda job, plan, done: None,
+    progress: ProgressOf = lambda job: Progress(),
 ) -> None:
     """Restore picture files, each whole or not at all; one that cannot be restored is reported, and the others go on.
 
@@ -78,7 +77,7 @@ def restore_files(
     after what was being written is written and reported.
 
     Args:
-        restorer: the network and its settings.
+        restorer: the network and its options.
         jobs: which files become which; those that are done are skipped.
         report: is called in this thread for each job when it has ended.
         workers: how many threads read and write.
@@ -86,8 +85,8 @@ def restore_files(
             are done too, so that results do not depend on where an earlier call was interrupted.
         quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.images.write_picture` takes it.
         compare: whether to write a picture of before and after beside each output.
-        watch: is called in this thread before the first tile of a picture and after each, with its job, the plan, and the number of
-            tiles that are done.
+        progress: returns what to call in this thread while a picture is restored; of pictures that go through the network together,
+            it is asked for the first.
     """
     if workers < 1 or batch < 1:
         raise ValueError(f"workers and batch must be at least 1; got {workers} and {batch}")
@@ -97,7 +96,7 @@ def restore_files(
     pending = [job.target for job in jobs if not job.done]
     remove_leftovers([*pending, *map(comparison_path, pending)])
     with ThreadPoolExecutor(workers, "restorekit-files") as pool:
-        line = _Line(restorer, pool, report, quality, compare, watch)
+        line = _Line(restorer, pool, report, quality, compare, progress)
         try:
             for group, pixels in _groups(jobs, batch):
                 if pixels >= LARGE * len(group) and has_libvips() and not compare and _can_go_by_rows(group, restorer):
@@ -124,10 +123,10 @@ class _Line:
         report: Report,
         quality: int | None,
         compare: bool,
-        watch: WatchJob,
+        progress: ProgressOf,
     ) -> None:
         self.restorer, self.pool, self.report, self.quality, self.compare = restorer, pool, report, quality, compare
-        self.watch = watch
+        self.progress = progress
         self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
         self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
         self.pixels = 0  # of all that is under way
@@ -164,7 +163,7 @@ class _Line:
             if job.done:
                 continue
             try:
-                details = restore_by_rows(self.restorer, job, quality=self.quality, watch=partial(self.watch, job))
+                details = restore_by_rows(self.restorer, job, quality=self.quality, progress=self.progress(job))
             except Exception as error:  # whatever is wrong with one file, the others go on
                 self._fail(job, error)
             else:
@@ -205,8 +204,7 @@ class _Line:
         try:
             images = [np.atleast_3d(piece.picture.pixels) for piece in pieces]
             pixels = np.stack(images) if len(images) > 1 else images[0][None]  # without a copy of what may be large
-            watch = partial(self.watch, pieces[0].job)
-            restored = self.restorer(pixels, alpha=pieces[0].picture.has_alpha, watch=watch)
+            restored = restored_stack(self.restorer, pixels, self.progress(pieces[0].job))
         except Exception as error:
             if len(pieces) == 1:
                 self._fail(pieces[0].job, error)

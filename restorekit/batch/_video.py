@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit._files import atomic_path, make_folder, remove_leftovers
-from restorekit.batch._restorer import Restorer
+from restorekit.batch._stack import restored_stack
 from restorekit.errors import RestorekitError
+from restorekit.inference import Restorer
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ def restore_video(
     Frames are at a constant rate, the mean of the input's. 8 bits stay 8, and more become 10.
 
     Args:
-        restorer: the network and its settings.
+        restorer: the network and its options.
         source: the input.
         target: the output; the suffix says the container, and so the codec: H.264, and VP9 for WebM.
         batch: how many frames go through the network at once.
@@ -107,7 +108,7 @@ def restore_video(
         ):
             writing: Future[None] | None = None
             for frames in _ahead(_batches(decoder.output, video, batch), reader):
-                restored = restorer(frames)
+                restored = restored_stack(restorer, frames)
                 if writing:
                     writing.result()
                 writing = writer.submit(encoder.write, restored.tobytes())

@@ -1,26 +1,28 @@
 """Blocks: the modules that stages are made of, one idea of one paper a file."""
 
-import importlib
-import pkgutil
+from typing import TYPE_CHECKING
 
-from restorekit.blocks._channel_attention import ChannelAttention, ChannelAttentionBlock
-from restorekit.blocks._conv import conv
-from restorekit.blocks._cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
-from restorekit.blocks._entry import AddJoin, ConcatJoin, conv_block
-from restorekit.blocks._gated_mlp import GatedMLP, MultiAxisGatedMLP
-from restorekit.blocks._guidance import AddGuidance, GatedGuidance
-from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
-from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
-from restorekit.blocks._norm import ChannelLayerNorm
-from restorekit.blocks._original_resolution import OriginalResolutionBlock
-from restorekit.blocks._pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
-from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
-from restorekit.blocks._residual_dense import ResidualDenseBlock
-from restorekit.blocks._resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
-from restorekit.blocks._sized import SizedModule, multiple_of
-from restorekit.blocks._spatial_mixing import Size, SpatialMixing
-from restorekit.blocks._supervised_attention import NoSupervision, PlainSupervision, ResidualHead, SupervisedAttentionModule
-from restorekit.blocks._transformer import GatedDconvFeedForward, MultiDconvHeadTransposedAttention, TransformerBlock
+from restorekit._lazy import lazy
+
+if TYPE_CHECKING:
+    from restorekit.blocks._channel_attention import ChannelAttention, ChannelAttentionBlock
+    from restorekit.blocks._conv import conv
+    from restorekit.blocks._cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
+    from restorekit.blocks._entry import AddJoin, ConcatJoin, conv_block
+    from restorekit.blocks._gated_mlp import GatedMLP, MultiAxisGatedMLP
+    from restorekit.blocks._guidance import AddGuidance, GatedGuidance
+    from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
+    from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
+    from restorekit.blocks._norm import ChannelLayerNorm
+    from restorekit.blocks._original_resolution import OriginalResolutionBlock
+    from restorekit.blocks._pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
+    from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
+    from restorekit.blocks._residual_dense import ResidualDenseBlock
+    from restorekit.blocks._resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
+    from restorekit.blocks._sized import SizedModule, multiple_of
+    from restorekit.blocks._spatial_mixing import Size, SpatialMixing
+    from restorekit.blocks._supervised_attention import NoSupervision, PlainSupervision, ResidualHead, SupervisedAttentionModule
+    from restorekit.blocks._transformer import GatedDconvFeedForward, MultiDconvHeadTransposedAttention, TransformerBlock
 
 __all__ = [
     "EPSILON",
@@ -68,5 +70,5 @@ __all__ = [
     "multiple_of",
 ]
 
-for module in pkgutil.iter_modules(__path__):  # so that the parts of every file are registered, named above or not
-    importlib.import_module(f"{__name__}.{module.name}")
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, __all__)

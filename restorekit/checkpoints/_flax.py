@@ -23,12 +23,13 @@ def without_optimiser(names: Iterable[str]) -> dict[str, str]:
     return {name: name.removeprefix(TARGET) for name in names if name.startswith(TARGET)} or {name: name for name in names}
 
 
-def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork) -> dict[str, Tensor]:
+def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork, original_names: Mapping[str, str]) -> dict[str, Tensor]:
     """Return weights with the names and the order of dimensions of PyTorch; weights that are not of flax are returned as they are.
 
     Args:
         state: weights by name.
-        model: the model that they are for, whose ``original_names`` say which module a path stands for.
+        model: the model that they are for.
+        original_names: says which module of it a path stands for.
     """
     modules = dict(model.named_modules())
     converted = {}
@@ -37,7 +38,7 @@ def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork) -> dict[str
         if not path or leaf not in LEAVES:
             converted[name] = tensor
             continue
-        module = modules.get(model.original_names.get(path, ""))
+        module = modules.get(original_names.get(path, ""))
         converted[f"{path}.{LEAVES[leaf]}"] = _kernel(tensor, module) if leaf == "kernel" else tensor
     return converted
 

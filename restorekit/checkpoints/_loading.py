@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from restorekit.checkpoints._checks import check_fits
 from restorekit.checkpoints._flax import to_torch
 from restorekit.checkpoints._names import to_our_names
+from restorekit.checkpoints._originals import original_names
 from restorekit.checkpoints._reading import read_checkpoint, unwrap
 from restorekit.errors import CheckpointError
 from restorekit.network import RestorationNetwork
@@ -50,7 +51,8 @@ def load_state(model: Model, state: Mapping[str, Tensor], origin: str) -> Model:
     Raises:
         CheckpointError: if they do not fit the model.
     """
-    state = to_our_names(to_torch(state, model), model.original_names)
+    names = original_names(model)
+    state = to_our_names(to_torch(state, model, names), names)
     absent = {
         module: purpose for module, purpose in model.optional.items() if not any(name.startswith(f"{module}.") for name in state)
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restorekit.checkpoints._flax import without_optimiser
 from restorekit.checkpoints._names import State
-from restorekit.checkpoints.formats import read_graph_model, read_npz, read_safetensors, read_torch
+from restorekit.checkpoints.formats import format_of
 from restorekit.errors import CheckpointError
 
 WRAPPERS = ("state_dict", "params_ema", "params", "model")  # in the order of preference
@@ -22,23 +22,21 @@ def read_checkpoint(path: str | os.PathLike[str]) -> State:
     """Read a state dict from a file; wrappers such as ``state_dict`` and ``module.`` are undone.
 
     Args:
-        path: a file of safetensors, of ``torch.save`` or of numpy (``.npz``), or a TensorFlow.js model: its folder, or an npm
-            package (``.tgz``).
+        path: a file or folder in a format of :mod:`restorekit.checkpoints.formats`: safetensors, ``torch.save``, numpy
+            (``.npz``), or a TensorFlow.js model (its folder, or an npm package). Its content tells the format, or else its suffix.
 
     Raises:
         CheckpointError: if the file is missing, truncated, not a checkpoint, or a pickle that wants more than tensors;
             such a pickle is refused, never executed.
     """
-    path = Path(path)
-    if path.is_dir() or (path.suffix in (".npz", ".tgz") and path.is_file()):
-        try:
-            arrays = read_graph_model(path) if path.is_dir() or path.suffix == ".tgz" else read_npz(path)
-        except ValueError as error:
-            raise CheckpointError(f"{path} cannot be read: {error}") from error
-        return unwrap(arrays, str(path))
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}")
-    return unwrap(read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path), str(path))
+    kind = format_of(path)
+    try:
+        content = kind.read(Path(path))
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    return unwrap(content, str(path))
 
 
 def unwrap(content: Any, origin: str) -> State:

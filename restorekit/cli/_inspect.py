@@ -1,19 +1,21 @@
 """``restorekit inspect``."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from restorekit.cli._common import fail, say
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
-    from restorekit.inspection import Inspection, PartCost
-    from restorekit.stages import Level, MultiStage
+from restorekit.composition import compose, json_schema, read_config
+from restorekit.inspection import DEFAULT_SIZE, Inspection, PartCost, check_drawable, inspect_model, time_parts
+from restorekit.inspection import draw as draw_wiring
+from restorekit.models import create_model
+from restorekit.stages import Level, MultiStage
 
 WIDTH = 132  # of the table; narrower terminals wrap its lines
 TIME_SIDE = 128  # of the image that times are measured with, if no size is given
@@ -47,18 +49,11 @@ def inspect_command(
 
     Nothing is computed, unless times are asked for. Multiply-accumulates (MACs) are those of convolutions and matrix products.
     """
-    import json
-
     if schema:
-        from restorekit.composition import json_schema
-
         say(json.dumps(json_schema(), indent=2))
         return
     if not network:
         fail("name a composition (.json or .toml) or a registered model; restorekit models lists these", 2)
-    from restorekit.inspection import DEFAULT_SIZE, check_drawable, inspect_model, time_parts
-    from restorekit.inspection import draw as draw_wiring
-
     try:
         height_width = _parsed(size) if size else None
         if draw is not None:
@@ -74,8 +69,6 @@ def inspect_command(
     if as_json:
         say(json.dumps(found.as_data(), indent=2))
         return
-    from rich.console import Console
-
     Console(highlight=False, width=WIDTH).print(_table(found))
     for line in _remarks(found):
         say(line)
@@ -83,14 +76,8 @@ def inspect_command(
         say(f"drawn into {draw}")
 
 
-def _build(network: str, *, on_meta: bool) -> "MultiStage":
+def _build(network: str, *, on_meta: bool) -> MultiStage:
     """Return a new network, without numbers in its weights unless they are needed."""
-    import torch
-
-    from restorekit.composition import compose, read_config
-    from restorekit.models import create_model
-    from restorekit.stages import MultiStage
-
     with torch.device("meta" if on_meta else "cpu"):
         if network.endswith((".json", ".toml")):
             config = read_config(network)
@@ -117,10 +104,8 @@ def _fitting(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     return height, width
 
 
-def _table(found: "Inspection") -> "Table":
+def _table(found: Inspection) -> Table:
     """Return the parts under their stages, with what each costs."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     for heading in ("part", "kind", "channels / stride", "grid"):
         table.add_column(heading, no_wrap=heading != "channels / stride")
@@ -138,11 +123,11 @@ def _table(found: "Inspection") -> "Table":
     return table
 
 
-def _levels(levels: "Sequence[Level]") -> str:
+def _levels(levels: Sequence[Level]) -> str:
     return ", ".join(str(level.width) if level.stride == 1 else f"{level.width}/{level.stride}" for level in levels)
 
 
-def _costs(parts: "Sequence[PartCost]", found: "Inspection") -> list[str]:
+def _costs(parts: Sequence[PartCost], found: Inspection) -> list[str]:
     """Return what parts cost together, and which share of the whole that is."""
 
     def share(value: float, whole: float) -> str:
@@ -156,9 +141,8 @@ def _costs(parts: "Sequence[PartCost]", found: "Inspection") -> list[str]:
     return cells
 
 
-def _remarks(found: "Inspection") -> list[str]:
+def _remarks(found: Inspection) -> list[str]:
     """Return what the numbers of the table mean."""
-    import torch
 
     def size(sides: tuple[int, int]) -> str:
         return f"{sides[0]}x{sides[1]}"

@@ -1,41 +1,55 @@
-"""The command ``restorekit``: one file a subcommand."""
+"""The command ``restorekit``: one file a command, which is imported when the command is called."""
 
+import importlib
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
-from restorekit.cli import _convert as convert
-from restorekit.cli import _data as data
-from restorekit.cli import _demo as demo
-from restorekit.cli import _evaluate as evaluate
-from restorekit.cli import _inspect as inspect
-from restorekit.cli import _models as models
-from restorekit.cli import _push as push
-from restorekit.cli import _restore as restore
-from restorekit.cli import _train as train
-from restorekit.cli import _weights as weights
-from restorekit.inference import keep_freed_memory
+from restorekit import __version__
+from restorekit._allocator import keep_freed_memory
+
+COMMANDS = {  # and what the list of commands says of each, which is the first line of what each says of itself
+    "demo": "Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.",
+    "restore": "Restore photographs: one file, several, a folder with all below it, or a video.",
+    "models": "List models: name, task, parameters, size and licence of the weights, and where the weights are.",
+    "inspect": "Show what a network is made of: stages, what stands between them, parameters and cost.",
+    "convert": "Convert a checkpoint to safetensors in the names of this library, or back to the names of the original authors.",
+    "train": "Train a network as a recipe says.",
+    "evaluate": "Measure a model by the protocol of a published data set.",
+    "push": "Publish a model on the Hugging Face Hub: weights, config, model card, licence.",
+    "data": "Look at degradations; prepare data sets for training.",
+    "weights": "Look after the weights on this machine.",
+}
 
 app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
-for name, module, command in (
-    ("demo", demo, demo.demo_command),
-    ("restore", restore, restore.restore_command),
-    ("models", models, models.models_command),
-    ("inspect", inspect, inspect.inspect_command),
-    ("convert", convert, convert.convert_command),
-    ("train", train, train.train_command),
-    ("evaluate", evaluate, evaluate.evaluate_command),
-    ("push", push, push.push_command),
-):
-    app.command(name, epilog=module.EXAMPLES)(command)
-app.add_typer(data.app, name="data")
-app.add_typer(weights.app, name="weights")
+
+
+class Deferred(TyperCommand):
+    """Stands for a command in the list of commands; what is called is the command itself."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Return the context of the command itself, which is imported."""
+        return imported(str(self.name)).make_context(info_name, args, parent, **extra)
+
+
+def imported(name: str) -> Any:
+    """Return a command, or group of commands, with all its options."""
+    module = importlib.import_module(f"restorekit.cli._{name}")
+    if name in ("data", "weights"):
+        return typer.main.get_command(module.app)
+    alone = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
+    alone.command(name, epilog=module.EXAMPLES)(getattr(module, f"{name}_command"))
+    return typer.main.get_command(alone)
+
+
+for name, about in COMMANDS.items():
+    app.command(name, cls=Deferred, help=about)(lambda: None)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from restorekit import __version__
-
         sys.stdout.write(f"restorekit {__version__}\n")
         raise typer.Exit
 

@@ -1,11 +1,16 @@
 """``restorekit models``."""
 
+from functools import cache
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from restorekit.cli._common import fail, say
 from restorekit.cli._weights import described, facts, mebibytes
+from restorekit.models import architectures, list_models, pretrained_config
+from restorekit.provenance import Drive
 
 WIDTH = 160  # of the table; narrower terminals wrap its lines, names are never cut
 
@@ -34,15 +39,6 @@ def models_command(
 
     A size that nobody states is shown with ~: that of the parameters in float32.
     """
-    from functools import cache
-
-    import torch
-    from rich.console import Console
-    from rich.table import Table
-
-    from restorekit.models import architectures, list_models, pretrained_config
-    from restorekit.provenance import Drive
-
     restricted = task is not None or commercial_use
     weights = list_models(f"{pattern}*" if pattern else "", pretrained=True, task=task, commercial_use=commercial_use or None)
     unweighted = [] if restricted else [name for name in list_models(pattern) if not architectures.get(name).pretrained]
@@ -57,8 +53,13 @@ def models_command(
 
     @cache  # a large network takes a while to build, and several weights may be for it
     def count(architecture: str) -> int:
+        entry = architectures.get(architecture)
+        if entry.parameters is not None:
+            return entry.parameters
+        import torch  # only here: the models of this package say how large they are, and PyTorch takes a while to import
+
         with torch.device("meta"):
-            return sum(parameter.numel() for parameter in architectures.get(architecture).builder().parameters())
+            return sum(parameter.numel() for parameter in entry.builder().parameters())
 
     for name in [*weights, *unweighted]:
         parameters = count(name.partition(".")[0])

@@ -1,11 +1,15 @@
 """``restorekit push``."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from restorekit.checkpoints.hub import about_from_data
 from restorekit.cli._common import fail, say
+from restorekit.models import create_model, full_name, model_from_checkpoint
+from restorekit.publish import push
 
 EXAMPLES = """
 Examples:
@@ -47,12 +51,6 @@ def push_command(
 
     Weights of other authors are republished under their licence: `restorekit weights info` says what it allows.
     """
-    import json
-
-    from restorekit.checkpoints.hub import about_from_data
-    from restorekit.models import create_model, full_name, model_from_checkpoint
-    from restorekit.publish import push
-
     try:
         if Path(source).is_file():
             model = model_from_checkpoint(source)[0]

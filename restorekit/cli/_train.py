@@ -11,8 +11,11 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from restorekit.cli._common import console, fail, say, warn
+from restorekit.errors import ConfigError
+from restorekit.train import load_recipe, part_company, to_toml, train
 
 EXAMPLES = """
 Examples:
@@ -46,9 +49,6 @@ def train_command(
     interrupted, as if it had not been: Ctrl-C saves and stops. The folder of the run holds recipe.toml, log.jsonl, checkpoint.pth,
     pictures, TensorBoard's files, and the weights with a model card.
     """
-    from restorekit.errors import ConfigError
-    from restorekit.train import load_recipe, to_toml
-
     try:
         merged = load_recipe(recipe, overrides or ())
         text = to_toml(merged)
@@ -58,10 +58,6 @@ def train_command(
         sys.stdout.write(text)
         return
     folder = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    from restorekit.train import part_company, train
 
     columns = (
         TextColumn("{task.description}"),

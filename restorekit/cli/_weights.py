@@ -1,14 +1,17 @@
 """``restorekit weights``: what is published, what is in the cache."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from restorekit.checkpoints import hub
+from restorekit.checkpoints.hub import Entry
 from restorekit.cli._common import complain, fail, say
+from restorekit.models import fetch_weights, full_name, list_models, pretrained_config
 from restorekit.provenance import Drive, PretrainedConfig, WebFile
-
-if TYPE_CHECKING:
-    from restorekit.checkpoints.hub import Entry
 
 EXAMPLES = """
 Examples:
@@ -26,7 +29,13 @@ Examples:
   restorekit weights clear mprnet_deblur.gopro
 """
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look after the weights on this machine.", epilog=EXAMPLES)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Look after the weights on this machine.",
+    epilog=EXAMPLES,
+)
 
 Names = Annotated[
     list[str],
@@ -38,13 +47,6 @@ Name = Annotated[str, typer.Argument(help="Name: arch.tag, arch or hf-hub:owner/
 @app.command("list")
 def list_command() -> None:
     """List all weights: size, whether they are on this machine, licence."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from restorekit.checkpoints import hub
-    from restorekit.models import list_models, pretrained_config
-
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "size", "on this machine", "licence"):
         table.add_column(heading, no_wrap=True)
@@ -67,9 +69,6 @@ def list_command() -> None:
 @app.command("info")
 def info_command(name: Name) -> None:
     """Show all that is known of weights: licence, training, figures, places, and the copy on this machine."""
-    from restorekit.checkpoints import hub
-    from restorekit.models import full_name, pretrained_config
-
     try:
         name = full_name(name)
         about = pretrained_config(name)
@@ -91,8 +90,6 @@ def download_command(names: Names) -> None:
 
     Weights that cannot be had are reported, the others are fetched, and the exit status is 1.
     """
-    from restorekit.models import fetch_weights
-
     failed = False
     for name in _matching(names):
         try:
@@ -109,9 +106,6 @@ def download_command(names: Names) -> None:
 @app.command("path")
 def path_command(name: Name) -> None:
     """Print the path of weights that are on this machine."""
-    from restorekit.checkpoints import hub
-    from restorekit.models import full_name, pretrained_config
-
     try:
         name = full_name(name)
         cached = hub.Entry(name).cached()
@@ -128,8 +122,6 @@ def verify_command(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all if none.", show_default=False)] = None,
 ) -> None:
     """Compare the files in the cache with the checksums of when they were written."""
-    from restorekit.checkpoints import hub
-
     damaged = 0
     entries = _cached(names)
     if not entries:
@@ -149,9 +141,6 @@ def verify_command(
 @app.command("trust")
 def trust_command(name: Name) -> None:
     """Fetch weights anew and accept them although they differ from those of the first use."""
-    from restorekit.checkpoints import hub
-    from restorekit.models import fetch_weights, full_name
-
     try:
         name = full_name(name)
         before = hub.Entry(name).record()
@@ -216,8 +205,6 @@ def mebibytes(size: int) -> str:
 
 def _matching(names: list[str]) -> list[str]:
     """Return the names that patterns stand for."""
-    from restorekit.models import list_models
-
     found = []
     for name in names:
         matches = list_models(name, pretrained=True) if "*" in name or "?" in name else [name]
@@ -227,11 +214,8 @@ def _matching(names: list[str]) -> list[str]:
     return found
 
 
-def _cached(names: list[str] | None) -> "list[Entry]":
+def _cached(names: list[str] | None) -> list[Entry]:
     """Return the entries of the cache with these names; all if there are none."""
-    from restorekit.checkpoints import hub
-    from restorekit.models import full_name
-
     entries = {entry.name: entry for entry in hub.entries()}
     try:
         wanted = [full_name(name) for name in names] if names else list(entries)

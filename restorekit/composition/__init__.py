@@ -9,8 +9,15 @@ An activation that parts share is written once, under ``shared``, and used by it
 attribute ``config`` of a network.
 """
 
-from restorekit.composition._build import compose, read_config
-from restorekit.composition._check import check_config, network_arguments
-from restorekit.composition._schema import argument_docs, json_schema, summary
+from typing import TYPE_CHECKING
 
-__all__ = ["argument_docs", "check_config", "compose", "json_schema", "network_arguments", "read_config", "summary"]
+from restorekit._lazy import lazy
+
+if TYPE_CHECKING:
+    from restorekit.composition._build import compose, read_config
+    from restorekit.composition._check import check_config, json_schema, network_arguments
+
+__all__ = ["check_config", "compose", "json_schema", "network_arguments", "read_config"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, __all__)

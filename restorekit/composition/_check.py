@@ -1,84 +1,159 @@
-"""Checking a composition before anything is built."""
+"""The format of compositions: pydantic models that are made from the signatures of the registered parts, which stay its source."""
 
+import functools
 import inspect
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Annotated, Any, ForwardRef, Literal, Union
 
-from restorekit.errors import ConfigError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, RootModel, Tag, create_model
+
+from restorekit._config import Section, argument_docs, arguments_model, checked, problem, summary
 from restorekit.parts import (
+    GIVEN,
     Argument,
     alternatives,
     arguments_of,
     did_you_mean,
-    in_words,
-    matches,
     part_kind,
     registry_of,
     signature_of,
     takes_list,
 )
-from restorekit.stages import NOT_DATA, SHARED, MultiStage
+from restorekit.stages import SHARED, MultiStage
+
+_REFERENCE = "any_{}"
 
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise a :class:`ConfigError` that says where, if a composition has unknown keys or names, or values of wrong types."""
-    shared = config.get(SHARED, {})
-    if not isinstance(shared, Mapping):
-        raise ConfigError(f"{SHARED} must be a mapping of names to activations; got {shared!r}")
-    for name, part in shared.items():
-        if isinstance(part, str) and part.startswith("@"):
-            raise ConfigError(f"{SHARED}.{name} must be an activation itself, not the name of a shared one; got {part!r}")
-        _check_part("activation", part, f"{SHARED}.{name}", ())
-    known = {"stages": Any, SHARED: Any} | {name: hint for name, hint, _ in network_arguments()}
-    _check_arguments(config, known, "", "a composition", tuple(shared))
-    stages = config.get("stages")
-    if not isinstance(stages, (list, tuple)) or not stages:
-        raise ConfigError(f"stages must be a list of at least one stage; got {stages!r}")
-    for i, stage in enumerate(stages):
-        _check_part("stage", stage, f"stages[{i}]", tuple(shared))
+    shared = config.get(SHARED)
+    checked(composition_model(), config, context=list(shared) if isinstance(shared, Mapping) else [])
 
 
-def _check_part(kind: str, part: Any, path: str, shared: Sequence[str]) -> None:
-    if isinstance(part, str) and part.startswith("@") and kind == "activation":
-        if part[1:] not in shared:
-            raise ConfigError(f"{path}: {part!r} is not under {SHARED!r}{did_you_mean(part[1:], shared)}")
-        return
-    if isinstance(part, str):
-        part = {"name": part}
-    if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
-        raise ConfigError(f"{path} must be the name of a {kind}, or a mapping with a 'name' and arguments; got {part!r}")
-    name, registry = part["name"], registry_of(kind)
-    if name not in registry:
-        raise ConfigError(f"{path}: unknown {registry.kind} {name!r}{did_you_mean(name, registry)}")
-    given = {key: value for key, value in part.items() if key != "name"}
-    arguments = arguments_of(kind, name)
-    _check_arguments(given, {argument.name: argument.hint for argument in arguments}, path, f"{kind} {name!r}", shared)
-    missing = [
-        argument.name for argument in arguments if argument.default is inspect.Parameter.empty and argument.name not in given
-    ]
-    if missing:
-        raise ConfigError(f"{path}: {kind} {name!r} needs {' and '.join(map(repr, missing))}")
-
-
-def _check_arguments(given: Mapping[str, Any], known: Mapping[str, Any], path: str, owner: str, shared: Sequence[str]) -> None:
-    for key, value in given.items():
-        where = f"{path}.{key}" if path else key
-        if key not in known:
-            raise ConfigError(f"{where}: unknown argument of {owner}{did_you_mean(str(key), known)}")
-        kind = part_kind(known[key])
-        if kind is None and not matches(value, known[key]):
-            if typing.get_origin(known[key]) is Literal:
-                raise ConfigError(f"{where}: unknown choice {value!r}{did_you_mean(str(value), typing.get_args(known[key]))}")
-            raise ConfigError(f"{where} must be {in_words(known[key])}; got {value!r}")
-        if kind is not None and isinstance(value, list) and takes_list(known[key]):
-            for i, entry in enumerate(value):
-                _check_part(kind, entry, f"{where}[{i}]", shared)
-        elif kind is not None and not (value is None and types.NoneType in alternatives(known[key])):
-            _check_part(kind, value, where, shared)
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of compositions, with all parts that are registered now."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **composition_model().model_json_schema(),
+        "title": "A network composed of restorekit's parts",
+    }
 
 
 def network_arguments() -> list[Argument]:
-    """Return the arguments of a composition beside ``stages`` and ``shared``."""
-    return [argument for argument in signature_of(MultiStage) if argument.name not in {"stages", *NOT_DATA}]
+    """Return the arguments of a composition apart from ``stages`` and ``shared``."""
+    return [argument for argument in signature_of(MultiStage) if argument.name != "stages"]
+
+
+def composition_model() -> type[Section]:
+    """Return the model of compositions, with all parts that are registered now."""
+    return _composition_model(tuple((kind, name, registry_of(kind).get(name)) for kind in GIVEN for name in registry_of(kind)))
+
+
+@functools.lru_cache(maxsize=2)
+def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -> type[Section]:
+    """Return the model of compositions of some parts; it knows each kind of part by the name of the kind."""
+    kinds = {_REFERENCE.format(kind): _kind_model(kind, [name for of, name, _ in parts if of == kind]) for kind in GIVEN}
+    docs = argument_docs(MultiStage)
+    stage: Any = _reference("stage")
+    own: Any = Annotated[
+        _reference("activation"), BeforeValidator(_own), Field(json_schema_extra={"not": {"type": "string", "pattern": "^@"}})
+    ]
+    model = arguments_model(
+        "composition",
+        network_arguments(),
+        docs,
+        data_type=_data_type,
+        stages=(Annotated[Sequence[stage], Field(min_length=1, description=docs["stages"])], ...),
+        **{
+            SHARED: (
+                Mapping[str, own],
+                Field({}, description="activations that parts share, by a name that is used with an @ in front"),
+            )
+        },
+    )
+    model.model_rebuild(_types_namespace=kinds)
+    return model
+
+
+def _kind_model(kind: str, names: Sequence[str]) -> type[BaseModel]:
+    """Return the model of the parts of a kind: the name of one that needs no arguments, or a mapping of name and arguments."""
+    registry = registry_of(kind)
+    choices: dict[str, Any] = {f"{kind} {name!r}": _part_model(kind, name) for name in names}
+    complete = [name for name in names if all(a.default is not inspect.Parameter.empty for a in arguments_of(kind, name))]
+    if complete:
+        choices["a name"] = Literal[tuple(complete)]
+    if kind == "activation":
+        choices["a shared one"] = Annotated[str, Field(pattern="^@", description=f"an entry of {SHARED}"), AfterValidator(_shared)]
+
+    def known(value: Any) -> Any:
+        name = value.get("name") if isinstance(value, Mapping) else value
+        if not isinstance(name, str):
+            raise problem("needed", text=f"the name of a {kind}, or a mapping with a 'name' and arguments")
+        if value is name and kind == "activation" and name.startswith("@"):
+            return value
+        if name not in names:
+            raise problem("told", text=f"unknown {registry.kind} {name!r}{did_you_mean(name, names)}")
+        return value if value is not name or name in complete else {"name": name}
+
+    def choice(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return f"{kind} {value['name']!r}"
+        return "a shared one" if value.startswith("@") else "a name"
+
+    tagged: Any = tuple(Annotated[model, Tag(tag)] for tag, model in choices.items())
+    root = Annotated[Union[tagged], Discriminator(choice), BeforeValidator(known)]  # noqa: UP007
+    return create_model(kind, __base__=RootModel[root])
+
+
+def _part_model(kind: str, name: str) -> type[Section]:
+    target = registry_of(kind).get(name)
+    model = arguments_model(
+        f"{kind}_{name}",
+        arguments_of(kind, name),
+        argument_docs(target),
+        data_type=_data_type,
+        name=(Literal[name], ...),
+    )
+    model.__doc__ = summary(target)
+    return model
+
+
+def _data_type(hint: Any) -> Any:
+    """Return what stands for an annotation in data: for a factory, the model of its kind of part."""
+    kind = part_kind(hint)
+    if kind is None:
+        return hint
+    part: Any = _reference(kind)
+    choices: dict[str, Any] = {"a part": part}
+    if takes_list(hint):
+        choices["a list"] = Sequence[part]
+    if NoneType in alternatives(hint):
+        choices["none"] = None
+    if len(choices) == 1:
+        return part
+
+    def choice(value: Any) -> str:
+        found = "a list" if isinstance(value, list | tuple) else "none" if value is None else "a part"
+        return found if found in choices else "a part"
+
+    return Annotated[Union[tuple(Annotated[each, Tag(tag)] for tag, each in choices.items())], Discriminator(choice)]  # noqa: UP007
+
+
+def _reference(kind: str) -> Any:
+    """Return what stands for the model of a kind until it is made: parts take parts. No argument may have its name."""
+    return ForwardRef(_REFERENCE.format(kind))
+
+
+def _shared(value: str, info: Any) -> str:  # of pydantic, a protocol that cannot be checked while tests run
+    """Check that an activation is among those that are shared."""
+    if value[1:] not in info.context:
+        raise problem("told", text=f"{value!r} is not under {SHARED!r}{did_you_mean(value[1:], info.context)}")
+    return value
+
+
+def _own(value: Any) -> Any:
+    """Refuse the name of a shared activation in the place of an activation itself."""
+    if isinstance(value, str) and value.startswith("@"):
+        raise problem("needed", text="an activation itself, not the name of a shared one")
+    return value

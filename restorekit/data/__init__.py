@@ -78,3 +78,5 @@ __all__ = [
     "to_pixels",
     "to_tensor",
 ]
+
+__dir__ = __all__.copy

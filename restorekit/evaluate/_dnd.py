@@ -3,9 +3,8 @@
 Source: Ploetz and Roth, Benchmarking denoising algorithms with real photographs, CVPR 2017, arXiv:1707.01313.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from restorekit._files import atomic_path
 from restorekit.data import listed
 from restorekit.errors import DataError
 from restorekit.evaluate._mat import read_array, read_boxes
-from restorekit.evaluate._run import restorer_of
+from restorekit.evaluate._run import Options, options_of
 from restorekit.images import Array
+from restorekit.inference import Restorer
 from restorekit.network import RestorationNetwork
 
 EVAL_VERSION = "1.0"
@@ -25,7 +25,7 @@ def write_dnd_submission(
     data: Path,
     output: Path,
     *,
-    options: Mapping[str, Any] | None = None,
+    options: Options = None,
     on_progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> int:
     """Denoise the boxes of DND's sRGB images and write what its server takes; return how many there are.
@@ -51,7 +51,7 @@ def write_dnd_submission(
         raise DataError(f"{data / 'images_srgb'} lacks {len(missing)} of {len(names)} images: {listed(missing)}")
     import scipy.io
 
-    restorer = restorer_of(model, options or {})
+    restorer = Restorer(model, options_of(options))
     output.mkdir(parents=True, exist_ok=True)
     for done, (name, places) in enumerate(zip(names, boxes, strict=True)):
         on_progress(done, len(names), name)

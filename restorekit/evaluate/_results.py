@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from restorekit._files import atomic_path, write_json
-from restorekit.evaluate._published import MEAN, PUBLISHED
+from restorekit.evaluate.protocols import MEAN, Published
 from restorekit.images import Pixels
 
 Values = dict[str, float]
@@ -68,6 +68,7 @@ class Evaluation:
         images: figures of every image.
         about: model, checksum of its weights, inference options, versions, device, date, seconds.
         pictures: the worst and the best images, worst first.
+        published: figures of papers, by set.
     """
 
     protocol: str
@@ -76,6 +77,7 @@ class Evaluation:
     images: Sequence[ImageResult]
     about: Mapping[str, Any]
     pictures: Sequence[Picture] = field(default=(), repr=False)
+    published: Mapping[str, Sequence[Published]] = field(default_factory=dict, repr=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each set, and one for their mean if there are several, each with the published figures beside it."""
@@ -107,7 +109,7 @@ class Evaluation:
 
     def _published(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         beside = []
-        for other in PUBLISHED.get(self.protocol, {}).get(row["set"], ()):
+        for other in self.published.get(row["set"], ()):
             difference = {
                 key: row["values"][key] - value for key, value in (("psnr", other.psnr), ("ssim", other.ssim)) if value is not None
             }

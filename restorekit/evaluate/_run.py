@@ -3,7 +3,8 @@
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,20 @@ import torch
 from restorekit._files import sha256_of
 from restorekit._versions import versions_of
 from restorekit.data import to_pixels
-from restorekit.evaluate._protocols import Example, Protocol, find_protocol
 from restorekit.evaluate._results import Evaluation, ImageResult, Picture, Values
+from restorekit.evaluate.protocols import Example, Protocol, find_protocol
 from restorekit.images import Array, Pixels
-from restorekit.inference import compute_dtype, converted, local_pooling, restore
+from restorekit.inference import InferenceOptions, Restorer
 from restorekit.metrics import dists, lpips
 from restorekit.network import RestorationNetwork
 
 LEARNED = {"lpips": lpips, "dists": dists}
 RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
-DEFAULTS = {  # float32, so that figures can be compared with published ones
-    "precision": "float32",
-    "pooling": "global",
-    "ensemble": False,
-    "tile": "auto",
-}
+DEFAULTS = {"precision": "float32"}  # so that figures can be compared with published ones
 PICTURE_SIDE = 384
 STEP = 16  # between the places that are tried for a picture
 Progress = Callable[[int, int, str], None]
+Options = InferenceOptions | Mapping[str, Any] | None
 
 
 def evaluate(
@@ -38,7 +35,7 @@ def evaluate(
     data: Path,
     protocol: str | Protocol,
     *,
-    options: Mapping[str, Any] | None = None,
+    options: Options = None,
     learned: Sequence[str] = (),
     download: bool = False,
     pictures: int = 0,
@@ -51,10 +48,9 @@ def evaluate(
     Args:
         model: the network.
         data: folder of the data set.
-        protocol: name of a protocol, or one of one's own.
-        options: keyword arguments of :func:`restorekit.restore`, and ``train_size`` of
-            :func:`restorekit.inference.local_pooling`. They are recorded, with the largest number of tiles of an image. Unless
-            they say otherwise, the precision is float32.
+        protocol: name of a protocol, or a custom one.
+        options: how to restore, or those fields of :class:`~restorekit.inference.InferenceOptions` that are not by default; then
+            the precision is float32 unless they say otherwise. All are recorded, with the largest number of tiles of an image.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
         download: whether these may fetch the weights of their networks.
         pictures: how many of the worst and how many of the best images to keep parts of, for a report.
@@ -76,12 +72,7 @@ def evaluate(
         raise ValueError(f"unknown metric {unknown[0]!r}; known: {', '.join(LEARNED)}")
     further = {metric: partial(LEARNED[metric], download=download) for metric in learned}
     tiles = 1
-
-    def count(done: int, total: int) -> None:
-        nonlocal tiles
-        tiles = max(tiles, total)
-
-    restorer = restorer_of(model, {**(options or {}), "on_tile": count})
+    restorer = Restorer(model, options_of(options))
     sets = protocol.find(data)
     examples = [(set_, example) for set_, found in sets.items() for example in found]
     started = time.perf_counter()
@@ -93,54 +84,39 @@ def evaluate(
             values, pixels = _measured(restorer, protocol, example, further)
         except ValueError as error:
             raise ValueError(f"{set_}/{example.name}: {error}") from error
+        tiles = max(tiles, restorer.num_tiles)
         images.append(ImageResult(set_, example.name, values))
         if pictures:
             kept = _worst_and_best([*kept, _picture(set_, example.name, values["psnr"], pixels)], pictures)
-    about = describe(model, options or {}, name=name, weights=weights) | {
+    about = describe(model, restorer.options, name=name, weights=weights) | {
         "data": str(data),
         "seconds": round(time.perf_counter() - started, 3),
     }
     about["inference"]["tiles"] = tiles
-    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept)
+    return Evaluation(protocol.name, protocol.definition, dict(protocol.counts), images, about, kept, protocol.published)
 
 
-def restorer_of(model: RestorationNetwork, options: Mapping[str, Any]) -> Callable[[Array], Array]:
-    """Return the function that restores an array with the options of :func:`evaluate`; the network is made ready once.
-
-    Raises:
-        ValueError: if the network has means that cannot be made local.
-    """
-    options = {**DEFAULTS, **options}
-    train_size = options.pop("train_size", None)
-    if options["pooling"] == "local":
-        model = local_pooling(model) if train_size is None else local_pooling(model, train_size)
-        options["pooling"] = "global"
-
-    @cache
-    def ready(dtype: np.dtype[Any]) -> RestorationNetwork:  # "auto" depends on the pixels
-        pixels = torch.from_numpy(np.empty(0, dtype)).dtype
-        return converted(model, compute_dtype(model, options["precision"], pixels))
-
-    def restored(image: Array) -> Array:
-        return restore(ready(image.dtype), image, **options)
-
-    return restored
+def options_of(options: Options) -> InferenceOptions:
+    """Return the options of a measurement: those that are given, with the defaults of measurements where fields are missing."""
+    return options if isinstance(options, InferenceOptions) else InferenceOptions(**{**DEFAULTS, **(options or {})})
 
 
-def describe(model: RestorationNetwork, options: Mapping[str, Any], *, name: str | None, weights: Path | None) -> dict[str, Any]:
+def describe(model: RestorationNetwork, options: Options, *, name: str | None, weights: Path | None) -> dict[str, Any]:
     """Return what must be known beside a figure: model, checksum of the weights, inference options, versions, device, date."""
+    chosen = options_of(options)
+    device = torch.device(chosen.device) if chosen.device else next(model.parameters()).device
     return {
         "model": name or type(model).__name__,
         "weights_sha256": None if weights is None else sha256_of(weights),
-        "inference": {**DEFAULTS, **options},
-        "device": _device(next(model.parameters()).device),
+        "inference": {option: value for option, value in asdict(chosen).items() if option != "device"},
+        "device": _device(device),
         "versions": versions_of(RECORDED),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
 def _measured(
-    restorer: Callable[[Array], Array],
+    restorer: Restorer,
     protocol: Protocol,
     example: Example,
     further: Mapping[str, Callable[[Array, Array], float]],

@@ -1,35 +1,35 @@
 """Pictures: reading and writing files, whole or row by row, with metadata and colour."""
 
-from restorekit.images._metadata import metadata_of
+from restorekit.images._modes import from_array, normal_mode, to_array
 from restorekit.images._panels import contact_sheet, side_by_side
 from restorekit.images._picture import (
-    FORMATS,
     Array,
     Picture,
     Pixels,
     check_can_hold,
     find_images,
-    from_array,
     is_image,
     look_at,
-    normal_mode,
     opened,
     picture_written,
     read_image,
     read_picture,
-    to_array,
     write_image,
     write_picture,
 )
 from restorekit.images._rows import RowReader, can_be_read_by_rows, can_be_written_by_rows, has_libvips, rows_written
 from restorekit.images._samples import sample_photo
+from restorekit.images.formats import FORMATS, Content, ImageFormat, all_formats, register_format
 
 __all__ = [
     "FORMATS",
     "Array",
+    "Content",
+    "ImageFormat",
     "Picture",
     "Pixels",
     "RowReader",
+    "all_formats",
     "can_be_read_by_rows",
     "can_be_written_by_rows",
     "check_can_hold",
@@ -39,12 +39,12 @@ __all__ = [
     "has_libvips",
     "is_image",
     "look_at",
-    "metadata_of",
     "normal_mode",
     "opened",
     "picture_written",
     "read_image",
     "read_picture",
+    "register_format",
     "rows_written",
     "sample_photo",
     "side_by_side",
@@ -52,3 +52,5 @@ __all__ = [
     "write_image",
     "write_picture",
 ]
+
+__dir__ = __all__.copy

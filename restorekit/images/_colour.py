@@ -31,6 +31,13 @@ def cmyk_to_srgb(image: Image.Image) -> Image.Image:
     except (OSError, ImageCms.PyCMSError) as error:
         raise ValueError(f"it is a CMYK image whose colour profile cannot be used ({error}); convert it to RGB first") from error
     assert converted is not None  # it is only when the image is changed in place
-    profile = srgb.tobytes()
-    converted.info["icc_profile"] = profile[:24] + MADE + profile[36:]
+    converted.info["icc_profile"] = srgb_profile()
     return converted
+
+
+def srgb_profile() -> bytes:
+    """Return a colour profile of sRGB, the same one at all times."""
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + MADE + profile[36:]

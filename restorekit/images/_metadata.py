@@ -1,43 +1,38 @@
-"""What an image file says beside its pixels: colour profile, EXIF and XMP data, resolution."""
+"""What an image file says beside its pixels, by the keys of :class:`~restorekit.images.Picture`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-KEPT = ("icc_profile", "exif", "xmp", "dpi")
-DESCRIPTIVE_TAGS = {  # of a TIFF file, those that describe the picture
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
+KEPT = ("icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "chunks", "colour")
+WORDS = {  # for what is never dropped: a file that cannot hold it is refused
+    "icc_profile": "a colour profile",
+    "exif": "EXIF data",
+    "xmp": "XMP data",
+    "iptc": "IPTC data",
 }
-PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 NUMBERS = (int, float, IFDRational)  # that a resolution can be
 INCHES = 2  # as the unit of the resolution
-XMP_TAG = 700  # of TIFF
-EXIF_RESOLUTION = ("WEBP", "AVIF")  # formats that have a place for the resolution in their EXIF data only
-WORDS = {"icc_profile": "a colour profile", "exif": "EXIF data", "xmp": "XMP data"}
+PQ, HLG = 16, 18  # transfer functions of ITU-T H.273 whose numbers are not those of a display
 
 
 def metadata_of(image: Image.Image) -> dict[str, Any]:
-    """Return what is kept of an image from a file, which must be loaded, by Pillow's names."""
-    info = {key: image.info[key] for key in KEPT if image.info.get(key)}
-    if image.format == "TIFF":  # its pixels are upright already, and its tags also say how the file is laid out
-        exif, kept = image.getexif(), Image.Exif()
-        for tag in set(exif) & DESCRIPTIVE_TAGS:
-            kept[tag] = exif[tag]
-        for part in PARTS:
-            if details := exif.get_ifd(part):
-                kept.get_ifd(part).update(details)
-        info.pop("exif", None)
-        if len(kept):
-            info["exif"] = kept.tobytes()
-    if image.format in EXIF_RESOLUTION and "dpi" not in info:
+    """Return what is kept of an image from a file, by Pillow's names."""
+    return {key: image.info[key] for key in ("icc_profile", "exif", "xmp", "dpi", "comment") if image.info.get(key)}
+
+
+def lost_in(holds: frozenset[str], info: Mapping[str, Any]) -> list[str]:
+    """Return in words what a format with room for ``holds`` cannot keep, and must not drop."""
+    lost = [words for key, words in WORDS.items() if info.get(key) and key not in holds]
+    return lost + ([info["colour"]] if info.get("colour") and "colour" not in holds else [])
+
+
+def with_exif_resolution(image: Image.Image) -> dict[str, Any]:
+    """Return the metadata of an image whose format has a place for the resolution in its EXIF data only."""
+    info = metadata_of(image)
+    if "dpi" not in info:
         exif = image.getexif()
         dpi: list[Any] = [exif.get(tag) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)]
         if exif.get(ExifTags.Base.ResolutionUnit, 2) == INCHES and all(
@@ -47,33 +42,38 @@ def metadata_of(image: Image.Image) -> dict[str, Any]:
     return info
 
 
-def lost_in(file_format: str, info: Mapping[str, Any]) -> list[str]:
-    """Return in words what a format cannot hold of the metadata."""
-    return [words for key, words in WORDS.items() if info.get(key)] if file_format == "BMP" else []
-
-
-def save_options(file_format: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options by which Pillow writes metadata to a format."""
-    options = {key: info[key] for key in KEPT if info.get(key)}
-    if file_format == "TIFF":
-        options["exif"] = _exif(options.get("exif"))
-        if xmp := options.pop("xmp", None):
-            options["exif"][XMP_TAG] = xmp
-    elif file_format == "PNG" and "xmp" in options:
-        texts = PngImagePlugin.PngInfo()
-        texts.add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode("utf-8", "replace"))
-        options["pnginfo"] = texts
-    elif file_format in EXIF_RESOLUTION and "dpi" in options:
-        dpi = options.pop("dpi")
-        exif = _exif(options.get("exif"))
+def exif_with_resolution(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options by which Pillow writes metadata to such a format."""
+    options = chosen(info, "icc_profile", "exif", "xmp")
+    if info.get("dpi"):
+        exif = loaded_exif(info.get("exif"))
         if ExifTags.Base.XResolution not in exif:
-            exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi
+            exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = info["dpi"]
             exif[ExifTags.Base.ResolutionUnit] = INCHES
             options["exif"] = exif.tobytes()
     return options
 
 
-def _exif(content: bytes | None) -> Image.Exif:
+def chosen(info: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return those of the metadata that there are."""
+    return {key: info[key] for key in keys if info.get(key)}
+
+
+def loaded_exif(content: bytes | None) -> Image.Exif:
+    """Return EXIF data as Pillow's mapping."""
     exif = Image.Exif()
     exif.load(content or b"")
     return exif
+
+
+def comment_of(info: Mapping[str, Any]) -> bytes:
+    """Return the comment, or texts with names as lines of one, for formats that have no names."""
+    if comment := info.get("comment"):
+        return comment.encode() if isinstance(comment, str) else bytes(comment)
+    texts: Sequence[tuple[str, str]] = info.get("text", ())
+    return "\n".join(f"{name}: {text}" for name, text in texts).encode()
+
+
+def hdr_words(transfer: int) -> str:
+    """Return how a transfer function of ITU-T H.273 is called, if its numbers cannot be restored as those of a display are."""
+    return {PQ: "PQ (SMPTE ST 2084)", HLG: "HLG (ARIB STD-B67)"}.get(transfer, "")

@@ -1,36 +1,23 @@
 """Image files that are read and written row by row, for images too large to hold; with libvips, which the extra ``io`` brings."""
 
-import contextlib
 import importlib.util
-import io
-import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from restorekit._files import atomic_path
 from restorekit.errors import ImageError
-from restorekit.images._metadata import metadata_of, save_options
-from restorekit.images._picture import FORMATS, MODE_OF, check_can_hold, explained, opened, write_options
-from restorekit.images.formats import PngWriter, TiffWriter, is_deep, png_metadata, raw_mode
+from restorekit.images._picture import check_can_hold, explained, opened
+from restorekit.images.formats import FORMATS, MODE_OF
 
 Array = npt.NDArray[Any]
 
-READ_BY_ROWS = WRITTEN_BY_ROWS = ("PNG", "JPEG", "TIFF")
 ROWS = 64  # that are decoded at a time
-LEVEL = 3  # of PNG files, where time counts more
-UPRIGHT = 1  # as an orientation
-PLAIN_TIFF = {1, 2}  # photometric interpretations: black is zero, and RGB
-PHOTOMETRIC, ORIENTATION = 262, 274  # tags
-START, APP0, APP15, COMMENT = b"\xff\xd8", 0xE0, 0xEF, 0xFE  # of JPEG files
+CHANNELS_OF = {mode: channels for (channels, _), mode in MODE_OF.items()}
 
 
 def has_libvips() -> bool:
@@ -39,24 +26,19 @@ def has_libvips() -> bool:
 
 
 def can_be_read_by_rows(path: Path) -> bool:
-    """Return whether an image file is one that libvips gives the same pixels of as Pillow: no palette, no CMYK, upright.
+    """Return whether an image file can be read row by row, as it is read as a whole.
 
     Raises:
         ImageError: if it is no image.
     """
-    with opened(path) as image:
-        mode = raw_mode(image) if is_deep(image) else image.mode
-        plain = re.sub(r"(;16)[BLN]$", r"\1", mode) in MODE_OF.values() and "transparency" not in image.info
-        if image.format == "TIFF":
-            tags = image.tag_v2  # type: ignore[attr-defined]  # of Pillow's class for TIFF files
-            plain &= tags.get(ORIENTATION, UPRIGHT) == UPRIGHT and tags.get(PHOTOMETRIC) in PLAIN_TIFF
-            plain &= raw_mode(image).partition(";")[0] == mode.partition(";")[0]
-        return plain and image.format in READ_BY_ROWS
+    with opened(path) as content:
+        return content.by_rows
 
 
 def can_be_written_by_rows(path: Path) -> bool:
     """Return whether the suffix of a file is that of a format that is written row by row."""
-    return FORMATS.get(path.suffix.lower()) in WRITTEN_BY_ROWS
+    record = FORMATS.get(path.suffix.lower())
+    return record is not None and record.rows is not None
 
 
 class RowReader:
@@ -75,18 +57,13 @@ class RowReader:
     """
 
     def __init__(self, path: Path) -> None:
-        import pyvips
-
         self.path = path
-        with opened(path) as image:
-            self.info = png_metadata(path) if image.format == "PNG" else metadata_of(image)
-        try:
-            image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="error")
-            self._region = pyvips.Region.new(image)
-        except pyvips.Error as error:
-            raise self._unreadable(error) from error
-        self.shape = image.height, image.width, image.bands
-        self.dtype = np.dtype({"uchar": np.uint8, "ushort": np.uint16}[image.format])
+        with opened(path) as content:
+            self.info, self._rows = content.info(), content.rows
+        self.shape = content.height, content.width, CHANNELS_OF[content.mode]
+        self.dtype = np.dtype(np.uint16 if content.mode.endswith(";16") else np.uint8)
+        if self._rows is None:
+            self._rows = self._through_libvips()
         self._first, self._last = 0, 0  # rows that are in the buffer
         self._buffer = np.empty((0, *self.shape[1:]), self.dtype)
 
@@ -120,22 +97,31 @@ class RowReader:
         return self._buffer[: last - first]
 
     def _fetched(self, first: int, count: int) -> Array:
+        assert self._rows is not None
+        try:
+            return self._rows(first, first + count)
+        except ImageError:
+            raise
+        except Exception as error:  # for damaged files, libraries raise errors of many kinds
+            raise ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}") from error
+
+    def _through_libvips(self) -> Callable[[int, int], Array]:
+        """Return a function that reads rows, each after those above it."""
         import pyvips
 
         try:
-            content = self._region.fetch(0, first, self.shape[1], count)
+            image = pyvips.Image.new_from_file(str(self.path), access="sequential", fail_on="error")
+            region = pyvips.Region.new(image)
         except pyvips.Error as error:
-            raise self._unreadable(error) from error
-        return np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+            raise ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}") from error
+        if (image.height, image.width, image.bands) != self.shape:
+            raise ImageError(f"{self.path} is damaged: it is read as {image.bands} channels or {self.shape[2]}")
 
-    def _unreadable(self, error: Exception) -> ImageError:
-        return ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}")
+        def rows(first: int, last: int) -> Array:
+            content = region.fetch(0, first, self.shape[1], last - first)
+            return np.frombuffer(content, self.dtype).reshape(last - first, *self.shape[1:])
 
-
-class _Writer(Protocol):
-    def write(self, pixels: Array) -> None: ...
-    def finish(self) -> None: ...
-    def close(self) -> None: ...
+        return rows
 
 
 @contextmanager
@@ -155,19 +141,13 @@ def rows_written(
         ImageError: if the format cannot hold the image, or the file cannot be written.
     """
     bits = 8 * np.dtype(dtype).itemsize
-    check_can_hold(path, MODE_OF[shape[2], bits], info)
-    file_format = FORMATS[path.suffix.lower()]
-    options = save_options(file_format, info)
+    record = check_can_hold(path, MODE_OF[shape[2], bits], info)
+    if record.rows is None:
+        raise ImageError(f"{path}: {record.name} is not written row by row; write a .png or .tif")
     with ExitStack() as stack:  # not around the block, where what goes wrong is not with the file
         with explained(path):
             temporary = stack.enter_context(atomic_path(path))
-            writer: _Writer
-            if file_format == "PNG":
-                writer = PngWriter(temporary, shape, bits, options, level=LEVEL)
-            elif file_format == "TIFF":
-                writer = TiffWriter(temporary, shape, bits, options)
-            else:
-                writer = _JpegWriter(temporary, shape, {**write_options(file_format, quality), **options})
+            writer = record.rows(temporary, shape, bits, info, quality)
             stack.enter_context(closing(writer))
 
         def write(pixels: Array) -> None:
@@ -177,68 +157,3 @@ def rows_written(
         yield write
         with explained(path):
             writer.finish()
-
-
-class _JpegWriter:
-    """Writes a JPEG file: rows to a temporary file, and from there through libvips; metadata are as Pillow writes them."""
-
-    def __init__(self, path: Path, shape: tuple[int, int, int], options: Mapping[str, Any]) -> None:
-        self.path, self.shape, self.options = path, shape, options
-        self._rows = path.with_name(f"{path.name}.rows").open("wb")
-
-    def write(self, pixels: Array) -> None:
-        """Write the next rows, H x W x C."""
-        self._rows.write(np.ascontiguousarray(pixels).data)
-
-    def finish(self) -> None:
-        """Write the file."""
-        import pyvips
-
-        self._rows.flush()
-        height, width, channels = self.shape
-        image = pyvips.Image.rawload(self._rows.name, width, height, channels, access="sequential")
-        image = image.copy(interpretation="b-w" if channels == 1 else "srgb")
-        full = self.options.get("subsampling", "4:4:4") == "4:4:4"
-        header = io.BytesIO()
-        Image.new("L" if channels == 1 else "RGB", (1, 1)).save(header, "JPEG", **self.options)
-        with tempfile.TemporaryFile(dir=self.path.parent) as body, self.path.open("wb") as file:
-            target, errors = pyvips.TargetCustom(), list[OSError]()
-            target.on_write(partial(_write_or_note, body, errors))
-            try:
-                image.jpegsave_target(target, Q=self.options["quality"], subsample_mode="off" if full else "on", keep="none")
-            except pyvips.Error as error:
-                raise (errors or [OSError(" ".join(str(error).split()))])[0] from error
-            if errors:
-                raise errors[0]
-            file.write(START + _segments(header))
-            _segments(body)  # its own, which are left out
-            shutil.copyfileobj(body, file)
-
-    def close(self) -> None:
-        """Drop the temporary file."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
-            self._rows.close()
-        Path(self._rows.name).unlink()
-
-
-def _write_or_note(file: Any, errors: list[OSError], content: Any) -> int:
-    """Write, and return how many bytes; keep an error, which cannot pass through libvips."""
-    try:
-        return file.write(content)
-    except OSError as error:
-        errors.append(error)
-        return -1
-
-
-def _segments(file: Any) -> bytes:
-    """Return the segments of a JPEG file that describe the image; the file then stands after them."""
-    file.seek(len(START))
-    found = b""
-    while True:
-        place = file.tell()
-        marker, length = file.read(2), int.from_bytes(file.read(2), "big")
-        if not (APP0 <= marker[1] <= APP15 or marker[1] == COMMENT):
-            file.seek(place)
-            return found
-        file.seek(place)
-        found += file.read(2 + length)

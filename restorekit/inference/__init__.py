@@ -1,24 +1,24 @@
 """Restoring images with a model."""
 
-from restorekit.inference._allocator import keep_freed_memory
-from restorekit.inference._bands import Options, Source, restored_bands
+from restorekit._allocator import keep_freed_memory
 from restorekit.inference._ensemble import self_ensemble
-from restorekit.inference._planning import Plan, parse_bytes, plan
-from restorekit.inference._precision import PRECISIONS, compute_dtype, converted, has_bfloat16, prepare
-from restorekit.inference._restore import POOLINGS, restore
+from restorekit.inference._options import OPTIONS, InferenceOptions, parse_bytes
+from restorekit.inference._planning import plan
+from restorekit.inference._precision import has_bfloat16, prepare
+from restorekit.inference._progress import Plan, Progress
+from restorekit.inference._restore import restore
+from restorekit.inference._restorer import Restorer
 from restorekit.inference._tiling import Tiling, blended
 from restorekit.inference.passes import local_pooling
 
 __all__ = [
-    "POOLINGS",
-    "PRECISIONS",
-    "Options",
+    "OPTIONS",
+    "InferenceOptions",
     "Plan",
-    "Source",
+    "Progress",
+    "Restorer",
     "Tiling",
     "blended",
-    "compute_dtype",
-    "converted",
     "has_bfloat16",
     "keep_freed_memory",
     "local_pooling",
@@ -26,6 +26,7 @@ __all__ = [
     "plan",
     "prepare",
     "restore",
-    "restored_bands",
     "self_ensemble",
 ]
+
+__dir__ = __all__.copy

@@ -1,6 +1,5 @@
 """Restoring pixels from top to bottom, in bands of rows, so that neither the image nor the result needs to be held as a whole."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,39 +9,15 @@ import torch
 from torch import Tensor
 
 from restorekit.inference._ensemble import self_ensemble
-from restorekit.inference._planning import Plan, plan, too_large
-from restorekit.inference._precision import compute_dtype, converted
-from restorekit.inference._tiling import OVERLAP, blended
+from restorekit.inference._options import InferenceOptions
+from restorekit.inference._planning import plan, restored_by_plan
+from restorekit.inference._progress import Progress
+from restorekit.inference._tiling import Tiling
 from restorekit.network import RestorationNetwork
 from restorekit.ops import pad_centred, pad_to_multiple
 
-Progress = Callable[[int, int], None]
-OnPlan = Callable[[Plan], None]
-
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
 ROWS = 64  # that are finished at a time, in wider numbers than those of the image
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a network runs.
-
-    Args:
-        precision: ``"float32"``, ``"bfloat16"``, ``"float16"`` or ``"auto"``.
-        stages: how many supervised stages to run; by default all.
-        ensemble: whether to average over the image turned and mirrored in all eight ways.
-        tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
-        overlap: pixels that neighbouring tiles share at least.
-        max_memory: what the network and the pixels may take, such as ``"2GB"``; by default, the network takes at most four fifths
-            of what is free.
-    """
-
-    precision: str = "auto"
-    stages: int | None = None
-    ensemble: bool = False
-    tile: str | int | None = "auto"
-    overlap: int = OVERLAP
-    max_memory: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,14 +37,7 @@ class Source:
     held: int
 
 
-def restored_bands(
-    model: RestorationNetwork,
-    source: Source,
-    options: Options,
-    *,
-    on_plan: OnPlan = lambda plan: None,
-    on_tile: Progress = lambda done, total: None,
-) -> Iterator[Tensor]:
+def restored_bands(model: RestorationNetwork, source: Source, options: InferenceOptions, progress: Progress) -> Iterator[Tensor]:
     """Yield the restored image from top to bottom, in bands of rows; of the same dtype, on the device of the network.
 
     The image is padded to what the network takes, restored, cropped, clamped and, for integer pixels, rounded. A grey image goes
@@ -77,18 +45,16 @@ def restored_bands(
     takes) is kept as it is.
 
     Args:
-        model: the network; it is not changed.
+        model: the network, ready to compute in the dtype of its parameters; it is not changed.
         source: the pixels.
-        options: how to restore.
-        on_plan: is called before any tile, and again if tiles become smaller since the memory does not suffice after all.
-        on_tile: is called after each tile with how many are done and how many there are.
+        options: of which precision and pooling have already been applied to the network.
+        progress: what to call.
 
     Raises:
-        ValueError: if the network does not take so many channels or gives values that are not finite, or an option is wrong.
+        ValueError: if the network does not take this many channels or gives values that are not finite.
         MemoryError: if the image, or the smallest tile, is too large for the memory.
     """
-    num_colours = _num_colours(model, source.shape[1])
-    model = converted(model, compute_dtype(model, options.precision, source.dtype))
+    num_colours = colours_of(model, source.shape[1])
     peak = PEAKS.get(source.dtype, 1)
     rows = _Rows(source)
     first = 0
@@ -98,15 +64,49 @@ def restored_bands(
         nonlocal first
         for colours in band.split(ROWS, dim=2):
             result = colours.mean(dim=1, keepdim=True) if num_colours < model.image_channels else colours
-            result = result.clamp(0, 1) * peak
-            # PyTorch converts float64 to uint16, and not float32.
-            pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
+            result = result.clamp(0, 1)
             given = rows.again(first, first + colours.shape[2])
             first += colours.shape[2]
+            if options.strength != 1:
+                result = _mixed(given[:, :num_colours], result, float(options.strength), peak)
+            result = result * peak
+            # PyTorch converts float64 to uint16, and not float32.
+            pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
             yield torch.cat((pixels, given[:, num_colours:].to(pixels.device)), dim=1)
 
-    for band in _colours(model, rows, num_colours, peak, options, on_plan, on_tile):
+    for band in _colours(model, rows, num_colours, peak, options, progress):
         yield from finished(band)
+
+
+def colours_of(model: RestorationNetwork, channels: int) -> int:
+    """Return how many of an image's channels are colours; the rest is transparency.
+
+    Raises:
+        ValueError: if the network does not take them.
+    """
+    takes = model.image_channels
+    if channels in (1, takes):
+        return channels
+    if channels in (2, takes + 1):
+        return channels - 1
+    raise ValueError(
+        f"got an image of {channels} channels; this network takes {takes}, grey (1), or either with transparency "
+        "(one channel more, the last). Tensors are C x H x W, arrays H x W x C"
+    )
+
+
+def _mixed(given: Tensor, restored: Tensor, strength: float, peak: int) -> Tensor:
+    """Return the image moved towards the restored one, or beyond it; exactly the image for a strength of 0.
+
+    Args:
+        given: pixels of the image.
+        restored: in [0, 1].
+        strength: how far.
+        peak: what 1 is in the given pixels.
+    """
+    accurate = torch.promote_types(restored.dtype, given.dtype) if peak == 1 else restored.dtype
+    image = given.to(restored.device, accurate) / peak
+    return image.lerp(restored.to(accurate), strength).clamp_(0, 1)
 
 
 class _Rows:
@@ -127,66 +127,33 @@ class _Rows:
 
 
 def _colours(
-    model: RestorationNetwork,
-    pixels: _Rows,
-    num_colours: int,
-    peak: int,
-    options: Options,
-    on_plan: OnPlan,
-    on_tile: Progress,
+    model: RestorationNetwork, pixels: _Rows, num_colours: int, peak: int, options: InferenceOptions, progress: Progress
 ) -> Iterator[Tensor]:
     """Yield the restored colours from top to bottom, in one piece or in bands of rows; neither clamped nor rounded."""
     parameter = next(model.parameters())
-    height, width = pixels.source.shape[2:]
+    (number, _, height, width), held = pixels.source.shape, pixels.source.held
     (rows, top), (columns, left) = _padded_places(model, height), _padded_places(model, width)
     reduced = parameter.dtype in (torch.bfloat16, torch.float16)
     exact = torch.promote_types(parameter.dtype, torch.float32)  # the image itself is added to what the network finds
     autocast = torch.autocast(parameter.device.type, parameter.dtype if reduced else torch.bfloat16, enabled=reduced)
     run_model = partial(model, stages=options.stages)
-    with _evaluating(model):
-        planned = plan(
-            model,
-            (len(rows), len(columns)),
-            number=pixels.source.shape[0],
-            dtype=parameter.dtype,
-            tile=options.tile,
-            overlap=options.overlap,
-            max_memory=options.max_memory,
-            held=pixels.source.held,
-        )
-    on_plan(planned)
-    tiling = planned.tiling
-    done = 0
 
-    def run(first_row: int, first_column: int) -> Tensor:
-        nonlocal done
+    def run(tiling: Tiling, first_row: int, first_column: int) -> Tensor:
         tile_rows = rows[first_row : first_row + tiling.tile[0]]
         tile_columns = columns[first_column : first_column + tiling.tile[1]]
         strip = pixels.read(int(tile_rows.min()), int(tile_rows.max()) + 1)[:, :num_colours]
         tile = _window(strip, tile_rows - pixels.first, tile_columns).to(parameter.device, exact) / peak
         tile = tile.expand(-1, model.image_channels, -1, -1).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), _evaluating(model), autocast, _explaining_memory(tiling.tile):
+        with torch.no_grad(), _evaluating(model), autocast:
             restored = (self_ensemble(run_model, tile) if options.ensemble else run_model(tile)).to(exact)
         if not restored.isfinite().all():
             raise ValueError("the network gave values that are not finite; check its weights, or use precision='float32'")
-        done += 1
-        on_tile(done, tiling.num_tiles)
         return restored
 
+    with _evaluating(model):
+        planned = plan(model, (len(rows), len(columns)), options, number=number, dtype=parameter.dtype, held=held)
     first = 0
-    bands = blended(run, tiling)
-    while True:
-        try:
-            band = next(bands, None)
-        except MemoryError:
-            if done or options.tile != "auto" or not tiling.can_shrink:
-                raise
-            tiling = tiling.within(math.prod(tiling.tile) / 2)  # nothing is done yet
-            on_plan(Plan(tiling, None, planned.room))
-            bands = blended(run, tiling)
-            continue
-        if band is None:
-            return
+    for band in restored_by_plan(planned, run, progress, may_shrink=options.tile == "auto"):
         inside = slice(max(0, top - first), max(0, top + height - first))
         first += band.shape[2]
         yield band[..., inside, left : left + width]
@@ -211,17 +178,6 @@ def _window(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 @contextmanager
-def _explaining_memory(size: tuple[int, int]) -> Iterator[None]:
-    """Turn an allocation that failed into an error that says what to do."""
-    try:
-        yield
-    except RuntimeError as error:  # on the CPU, torch has no class of its own for this
-        if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
-            raise
-        raise MemoryError(too_large(size)) from error
-
-
-@contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     """Put a model into evaluation mode for a while."""
     training = [module for module in model.modules() if module.training]
@@ -232,16 +188,3 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
-
-
-def _num_colours(model: RestorationNetwork, channels: int) -> int:
-    """Return how many of an image's channels are colours; the rest is alpha."""
-    takes = model.image_channels
-    if channels in (1, takes):
-        return channels
-    if channels in (2, takes + 1):
-        return channels - 1
-    raise ValueError(
-        f"got an image of {channels} channels; this network takes {takes}, grey (1), or either with transparency "
-        "(one channel more, the last). Tensors are C x H x W, arrays H x W x C"
-    )

@@ -1,13 +1,16 @@
-"""Deciding, before any work, whether an image is restored at once or in tiles, by the memory that there is."""
+"""Deciding, from the memory available, whether an image is restored at once or in tiles; and again when that was too much."""
 
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from restorekit._memory import available_bytes, peak_bytes
-from restorekit.inference._tiling import OVERLAP, Tiling
+from restorekit.inference._options import InferenceOptions, check_tile, parse_bytes
+from restorekit.inference._progress import Plan, Progress
+from restorekit.inference._tiling import Tiling, blended
 from restorekit.network import RestorationNetwork
 
 PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
@@ -18,33 +21,15 @@ SAFE_SHARE = 0.8  # of the memory that is available
 PROCESS_SHARE = 2.2
 BESIDE = 200_000_000
 BYTES_OF_BAND = 16  # for each value of a row of tiles: their sum, the pixels that they are made of, and rows on the way to the file
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How an image is going to be restored.
-
-    Attributes:
-        tiling: the tiles; there is one if the image is restored at once.
-        needed: bytes that the network takes at its peak, about; None if that cannot be told.
-        room: bytes that it may take; None if there is no limit that is known.
-    """
-
-    tiling: Tiling
-    needed: int | None
-    room: int | None
 
 
 def plan(
     model: RestorationNetwork,
     size: tuple[int, int],
+    options: InferenceOptions | None = None,
     *,
     number: int = 1,
     dtype: torch.dtype,
-    tile: str | int | None = "auto",
-    overlap: int = OVERLAP,
-    max_memory: str | int | None = None,
     held: int = 0,
 ) -> Plan:
     """Decide how to restore an image.
@@ -52,35 +37,25 @@ def plan(
     Args:
         model: the network, in evaluation mode.
         size: height and width of the image, padded to what the network takes.
+        options: of which ``tile``, ``overlap`` and ``max_memory`` count.
         number: images in the batch.
         dtype: to compute in.
-        tile: ``"auto"``, the side of tiles in pixels, or None for the whole image at once.
-        overlap: pixels that tiles share at least.
-        max_memory: bytes that may be taken, or words such as ``"2GB"``; by default, four fifths of what is free.
         held: bytes of ``max_memory`` that the images take.
 
     Raises:
-        ValueError: if the tile is too small or of another kind, or the memory is not understood.
+        OptionError: if the tiles are too small for this network.
         MemoryError: if the image does not fit, and may not be cut into smaller tiles.
     """
-    room = _room(model, max_memory, held)
-    multiple = model.size_multiple
-    tiling = Tiling(size, size, multiple, overlap)
-    if overlap < 0:
-        raise ValueError(f"overlap must not be negative; got {overlap}")
-    if isinstance(tile, int) and not isinstance(tile, bool):
-        side = tile // multiple * multiple
-        if side < tiling.least:
-            raise ValueError(
-                f"tile must be at least {tiling.least} pixels for this network with an overlap of {overlap}; got {tile}"
-            )
-        tiling = tiling.at_most(side)
-    elif tile not in ("auto", None):
-        raise ValueError(f"tile must be 'auto', a number of pixels, or None for the whole image at once; got {tile!r}")
-    if room is None or (max_memory is None and number * tiling.tile[0] * tiling.tile[1] < PLANNED_FROM):
+    options = options or InferenceOptions()
+    room = _room(model, options.max_memory, held)
+    tiling = Tiling(size, size, model.size_multiple, options.overlap)
+    if isinstance(options.tile, int):
+        check_tile(options.tile, options.overlap, model.size_multiple)
+        tiling = tiling.at_most(options.tile)
+    if room is None or (options.max_memory is None and number * math.prod(tiling.tile) < PLANNED_FROM):
         return Plan(tiling, None, room)
     needed = _needed(model, number, tiling, dtype)
-    if tile == "auto":
+    if options.tile == "auto":
         while needed is not None and needed > room and tiling.can_shrink:
             tiling = tiling.within(math.prod(tiling.tile) * room / needed)
             needed = _needed(model, number, tiling, dtype)
@@ -89,21 +64,43 @@ def plan(
     return Plan(tiling, needed, room)
 
 
-def parse_bytes(text: str | int) -> int:
-    """Return a number of bytes, from words such as ``"2GB"`` (10**9 bytes each) or ``"512MiB"`` (2**20 bytes each).
+def restored_by_plan(
+    planned: Plan, run: Callable[[Tiling, int, int], Tensor], progress: Progress, *, may_shrink: bool
+) -> Iterator[Tensor]:
+    """Run all tiles of a plan and yield the image in bands, as :func:`blended` does; with smaller tiles if memory runs out.
+
+    Only the first tile decides on that: as soon as one is done, it is used, and an error is an error.
+
+    Args:
+        planned: how to restore the image.
+        run: returns the restored tile of a tiling that starts at a row and a column.
+        progress: what to call.
+        may_shrink: whether tiles may become smaller.
 
     Raises:
-        ValueError: if it is not understood, or not positive.
-
-    Example:
-        >>> parse_bytes("1.5 GB"), parse_bytes("2MiB")
-        (1500000000, 2097152)
+        MemoryError: if the smallest tile does not fit either.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text), re.IGNORECASE)
-    size = round(float(match[1]) * UNITS[(match[2] or "").lower()]) if match else 0
-    if size <= 0:
-        raise ValueError(f"memory must be a size such as 2GB or 512MiB, or a number of bytes; got {text!r}")
-    return size
+    done = 0
+
+    def run_one(top: int, left: int) -> Tensor:
+        nonlocal done
+        with _explaining_memory(planned.tiling.tile):
+            tile = run(planned.tiling, top, left)
+        done += 1
+        progress.tile_done(done, planned.tiling.num_tiles)
+        return tile
+
+    while True:
+        progress.planned(planned)
+        try:
+            yield from blended(run_one, planned.tiling)
+        except MemoryError:
+            if done or not may_shrink or not planned.tiling.can_shrink:
+                raise
+            planned = Plan(planned.tiling.within(math.prod(planned.tiling.tile) / 2), None, planned.room)
+        else:
+            progress.finished()
+            return
 
 
 def too_large(size: tuple[int, int], numbers: str = "") -> str:
@@ -112,6 +109,17 @@ def too_large(size: tuple[int, int], numbers: str = "") -> str:
         f"not enough memory to restore {size[1]}x{size[0]} pixels at once{numbers}; use smaller tiles (tile, --tile), precision "
         "bfloat16 (about half the memory), a smaller network or a machine with more memory"
     )
+
+
+@contextmanager
+def _explaining_memory(size: tuple[int, int]) -> Iterator[None]:
+    """Turn an allocation that failed into an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:  # on the CPU, torch has no class of its own for this
+        if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
+            raise
+        raise MemoryError(too_large(size)) from error
 
 
 def _room(model: RestorationNetwork, max_memory: str | int | None, held: int) -> int | None:

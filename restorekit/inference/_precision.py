@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import torch
 
+from restorekit.inference._options import InferenceOptions
 from restorekit.inference.passes import gains_by_winograd, use_winograd
 from restorekit.network import RestorationNetwork
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 Model = TypeVar("Model", bound=RestorationNetwork)
 
 
@@ -27,7 +27,7 @@ def prepare(model: Model, *, precision: str = "auto", compile: bool = False) -> 
         The copy: without gradients, in evaluation mode, in the precision to compute in, channels last in memory.
 
     Raises:
-        ValueError: if the precision is unknown.
+        OptionError: if the precision is unknown.
 
     Example:
         >>> from restorekit import create_model, restore
@@ -62,10 +62,9 @@ def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype
     """Return the dtype to compute in, for pixels of a dtype.
 
     Raises:
-        ValueError: if the precision is unknown.
+        OptionError: if the precision is unknown.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    InferenceOptions(precision=precision)  # which checks it
     if precision != "auto":
         return getattr(torch, precision)
     parameter = next(model.parameters())

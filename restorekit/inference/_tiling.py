@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-OVERLAP = 64
+from restorekit.inference._options import least_tile
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Tiling:
     size: tuple[int, int]
     tile: tuple[int, int]
     multiple: int
-    overlap: int = OVERLAP
+    overlap: int = 64
 
     @property
     def least(self) -> int:
         """The least side of a tile where there are several: more than neighbours share."""
-        return math.ceil(max(self._shared + 1, 3 * self.overlap) / self.multiple) * self.multiple
+        return least_tile(self.overlap, self.multiple)
 
     @property
     def can_shrink(self) -> bool:

@@ -20,3 +20,5 @@ __all__ = [
     "to_svg",
     "wiring",
 ]
+
+__dir__ = __all__.copy

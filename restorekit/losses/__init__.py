@@ -1,14 +1,50 @@
-"""Training losses: functions that return scalars, and modules of the same names.
+"""Training losses: registered functions that return scalars, and modules of the same names.
 
 Each takes the restored image and the ground truth, N x C x H x W in [0, 1], of one shape. All are zero or smallest where both are
-equal.
+equal. A file in this folder that registers a loss is found by itself; the imports below only tell type checkers of the names.
 """
+
+import importlib
+import pkgutil
 
 from restorekit.losses._charbonnier import Charbonnier, charbonnier
 from restorekit.losses._edge import Edge, edge
 from restorekit.losses._fft import FFT, fft
 from restorekit.losses._l1 import L1, l1
 from restorekit.losses._psnr import PSNR, psnr
+from restorekit.losses._registry import LossFunction, find_loss, list_losses, loss_arguments, register_loss
 from restorekit.losses._ssim import SSIM, ssim
 
-__all__ = ["FFT", "L1", "PSNR", "SSIM", "Charbonnier", "Edge", "charbonnier", "edge", "fft", "l1", "psnr", "ssim"]
+__all__ = [
+    "FFT",
+    "L1",
+    "PSNR",
+    "SSIM",
+    "Charbonnier",
+    "Edge",
+    "LossFunction",
+    "charbonnier",
+    "edge",
+    "fft",
+    "find_loss",
+    "l1",
+    "list_losses",
+    "loss_arguments",
+    "psnr",
+    "register_loss",
+    "ssim",
+]
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")
+
+
+def __getattr__(name: str) -> LossFunction:
+    """Return a registered loss that is not named above."""
+    if name in list_losses():
+        return find_loss(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *list_losses()})

@@ -4,8 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.losses._difference import difference_of
+from restorekit.losses._registry import register_loss
 
 
+@register_loss("charbonnier")
 def charbonnier(output: Float[Tensor, "..."], target: Float[Tensor, "..."], *, eps: float = 1e-3) -> Float[Tensor, ""]:
     """Return the Charbonnier loss: the mean of sqrt(difference^2 + eps^2), an L1 loss that is smooth at zero.
 

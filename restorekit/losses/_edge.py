@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from restorekit.losses._charbonnier import mean_charbonnier
 from restorekit.losses._difference import difference_of
+from restorekit.losses._registry import register_loss
 from restorekit.ops import filter_separable
 
 PYRAMID_KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
 
 
+@register_loss("edge")
 def edge(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"], *, eps: float = 1e-3) -> Float[Tensor, ""]:
     """Return the edge loss: the Charbonnier loss of the Laplacians of both images.
 

@@ -5,8 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.losses._difference import difference_of
+from restorekit.losses._registry import register_loss
 
 
+@register_loss("fft")
 def fft(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
     """Return the mean absolute difference of the two-dimensional Fourier transforms, over their real and imaginary parts.
 

@@ -4,8 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.losses._difference import difference_of
+from restorekit.losses._registry import register_loss
 
 
+@register_loss("l1")
 def l1(output: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     """Return the mean absolute difference.
 

@@ -5,8 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.losses._difference import difference_of
+from restorekit.losses._registry import register_loss
 
 
+@register_loss("psnr")
 def psnr(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"], *, eps: float = 1e-8) -> Float[Tensor, ""]:
     """Return the negative PSNR in dB, averaged over the images: the mean of 10 log10(mean squared difference + eps).
 

@@ -4,9 +4,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.losses._difference import check_shapes
+from restorekit.losses._registry import register_loss
 from restorekit.metrics import SSIM_RADIUS, ssim_map
 
 
+@register_loss("ssim")
 def ssim(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
     """Return 1 - SSIM, the structural similarity of :func:`restorekit.metrics.ssim`: 11 x 11 Gaussian windows inside the image.
 

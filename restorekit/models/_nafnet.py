@@ -6,17 +6,20 @@ Source: Chen et al., Simple Baselines for Image Restoration, ECCV 2022, arXiv:22
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-
-from restorekit.blocks import NAFBlock, PixelShuffle, ResidualHead, StridedConv, conv
+from restorekit import blocks, stages
+from restorekit.checkpoints import Originals
 from restorekit.models._registry import register_model
 from restorekit.provenance import MIT, Drive, HubFile, Metric, PretrainedConfig
-from restorekit.stages import MultiStage, UNetStage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restorekit.stages import MultiStage
 
 
-def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
     """Return the arguments of :func:`nafnet` that a checkpoint under the original names was made with.
 
     Returns:
@@ -35,11 +38,41 @@ def infer_arguments(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     }
 
 
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+def _count(state: Mapping[str, "Tensor"], pattern: str) -> int:
     return sum(re.fullmatch(pattern, name) is not None for name in state)
 
 
-@register_model("nafnet", infer_arguments=infer_arguments)
+def original_names(encoder_blocks: Sequence[int], middle_blocks: int, decoder_blocks: Sequence[int]) -> dict[str, str]:
+    """Return the table: module name in the authors' checkpoints -> module name here."""
+    table = {"intro": "stems.0.0", "ending": "heads.0.to_image"}
+
+    def row(original: str, ours: str, count: int) -> None:
+        for j in range(count):
+            table[f"{original}.{j}"] = f"{ours}.{j}"  # which holds beta and gamma
+            for theirs, mine in {
+                "norm1": "norm1",
+                "conv1": "expand1",
+                "conv2": "depthwise",
+                "sca.1": "attention.conv",
+                "conv3": "project1",
+                "norm2": "norm2",
+                "conv4": "expand2",
+                "conv5": "project2",
+            }.items():
+                table[f"{original}.{j}.{theirs}"] = f"{ours}.{j}.{mine}"
+
+    coarsest = len(encoder_blocks)
+    for level in range(coarsest):
+        step = coarsest - 1 - level  # the authors count the way up from the coarsest level
+        row(f"encoders.{level}", f"stages.0.encoders.{level}", encoder_blocks[level])
+        row(f"decoders.{step}", f"stages.0.decoders.{level}", decoder_blocks[level])
+        table[f"downs.{level}"] = f"stages.0.downs.{level}.conv"
+        table[f"ups.{step}.0"] = f"stages.0.ups.{level}.conv"
+    row("middle_blks", f"stages.0.encoders.{coarsest}", middle_blocks)
+    return table
+
+
+@register_model("nafnet", parameters=17_111_907, checkpoints=Originals(original_names, infer_arguments))
 def nafnet(
     width: int = 32,
     encoder_blocks: Sequence[int] = (1, 1, 1, 28),
@@ -47,7 +80,7 @@ def nafnet(
     decoder_blocks: Sequence[int] = (1, 1, 1, 1),
     *,
     image_channels: int = 3,
-) -> MultiStage:
+) -> "MultiStage":
     """Build NAFNet.
 
     Args:
@@ -65,21 +98,20 @@ def nafnet(
         raise ValueError(
             f"encoder_blocks and decoder_blocks must name as many levels; got {tuple(encoder_blocks)} and {tuple(decoder_blocks)}"
         )
-    stage = UNetStage(
+    stage = stages.UNetStage(
         [width * 2**level for level in range(len(encoder_blocks) + 1)],
-        NAFBlock,
+        blocks.NAFBlock,
         encoder_blocks=(*encoder_blocks, middle_blocks),
         decoder_blocks=(*decoder_blocks, 0),
-        skip=nn.Identity,
-        downsample=partial(StridedConv, kernel_size=2, bias=True),
-        upsample=PixelShuffle,
+        skip="identity",
+        downsample=partial(blocks.StridedConv, kernel_size=2, bias=True),
+        upsample=blocks.PixelShuffle,
     )
-    return MultiStage(
+    return stages.MultiStage(
         [stage],
         image_channels=image_channels,
-        stem=partial(conv, bias=True),
-        head=partial(ResidualHead, bias=True),
-        original_names=original_names(encoder_blocks, middle_blocks, decoder_blocks),
+        stem=partial(blocks.conv, bias=True),
+        head=partial(blocks.ResidualHead, bias=True),
     )
 
 
@@ -102,61 +134,33 @@ RGB_LOCAL = "published; RGB, with local pooling"
 DENOISE: dict[str, Any] = {"encoder_blocks": (2, 2, 4, 8), "middle_blocks": 12, "decoder_blocks": (2, 2, 2, 2)}
 
 
-@register_model("nafnet_deblur", pretrained={"gopro": _published("deblur", "GoPro", 32, 32.87, RGB_LOCAL)})
-def nafnet_deblur(**kwargs: Any) -> MultiStage:
+@register_model("nafnet_deblur", parameters=17_111_907, pretrained={"gopro": _published("deblur", "GoPro", 32, 32.87, RGB_LOCAL)})
+def nafnet_deblur(**kwargs: Any) -> "MultiStage":
     """Build NAFNet as published for deblurring, 32 channels wide."""
     return nafnet(**kwargs)
 
 
 @register_model(
     "nafnet_deblur_w64",
+    parameters=67_888_835,
     pretrained={"gopro": _published("deblur", "GoPro", 64, 33.71, RGB_LOCAL, "1S0PVRbyTakYY9a82kujgZLbMihfNBLfC")},
 )
-def nafnet_deblur_w64(**kwargs: Any) -> MultiStage:
+def nafnet_deblur_w64(**kwargs: Any) -> "MultiStage":
     """Build NAFNet as published for deblurring, 64 channels wide."""
     return nafnet(**{"width": 64} | kwargs)
 
 
-@register_model("nafnet_denoise", pretrained={"sidd": _published("denoise", "SIDD", 32, 39.97, RGB)})
-def nafnet_denoise(**kwargs: Any) -> MultiStage:
+@register_model("nafnet_denoise", parameters=29_159_715, pretrained={"sidd": _published("denoise", "SIDD", 32, 39.97, RGB)})
+def nafnet_denoise(**kwargs: Any) -> "MultiStage":
     """Build NAFNet as published for denoising, 32 channels wide."""
     return nafnet(**DENOISE | kwargs)
 
 
 @register_model(
     "nafnet_denoise_w64",
+    parameters=115_982_915,
     pretrained={"sidd": _published("denoise", "SIDD", 64, 40.30, RGB, "14Fht1QQJ2gMlk4N1ERCRuElg8JfjrWWR")},
 )
-def nafnet_denoise_w64(**kwargs: Any) -> MultiStage:
+def nafnet_denoise_w64(**kwargs: Any) -> "MultiStage":
     """Build NAFNet as published for denoising, 64 channels wide."""
     return nafnet(**DENOISE | {"width": 64} | kwargs)
-
-
-def original_names(encoder_blocks: Sequence[int], middle_blocks: int, decoder_blocks: Sequence[int]) -> dict[str, str]:
-    """Return the table: module name in the authors' checkpoints -> module name here."""
-    table = {"intro": "stems.0.0", "ending": "heads.0.to_image"}
-
-    def blocks(original: str, ours: str, count: int) -> None:
-        for j in range(count):
-            table[f"{original}.{j}"] = f"{ours}.{j}"  # which holds beta and gamma
-            for theirs, mine in {
-                "norm1": "norm1",
-                "conv1": "expand1",
-                "conv2": "depthwise",
-                "sca.1": "attention.conv",
-                "conv3": "project1",
-                "norm2": "norm2",
-                "conv4": "expand2",
-                "conv5": "project2",
-            }.items():
-                table[f"{original}.{j}.{theirs}"] = f"{ours}.{j}.{mine}"
-
-    coarsest = len(encoder_blocks)
-    for level in range(coarsest):
-        step = coarsest - 1 - level  # the authors count the way up from the coarsest level
-        blocks(f"encoders.{level}", f"stages.0.encoders.{level}", encoder_blocks[level])
-        blocks(f"decoders.{step}", f"stages.0.decoders.{level}", decoder_blocks[level])
-        table[f"downs.{level}"] = f"stages.0.downs.{level}.conv"
-        table[f"ups.{step}.0"] = f"stages.0.ups.{level}.conv"
-    blocks("middle_blks", f"stages.0.encoders.{coarsest}", middle_blocks)
-    return table

@@ -1,20 +1,24 @@
 """Models by name: registering and listing."""
 
 import fnmatch
+import functools
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from torch import Tensor
-
-from restorekit.network import RestorationNetwork
+from restorekit._lazy import modules_of
+from restorekit.checkpoints import Originals, originals
 from restorekit.parts import Registry
 from restorekit.provenance import PretrainedConfig
 
-Builder = Callable[..., RestorationNetwork]
+if TYPE_CHECKING:
+    from restorekit.network import RestorationNetwork
+
+Builder = Callable[..., "RestorationNetwork"]
 BuilderT = TypeVar("BuilderT", bound=Builder)
-InferArguments = Callable[[Mapping[str, Tensor]], dict[str, Any] | None]
+HOME = "restorekit.models"  # whose modules are found by themselves
 
 
 @dataclass(frozen=True)
@@ -24,42 +28,73 @@ class ModelEntry:
     Attributes:
         builder: function that returns a new model.
         pretrained: its weights by tag; the first is the default.
-        infer_arguments: tells the builder's arguments from the shapes in a checkpoint of the original authors, or None if
-            the checkpoint is another network's.
+        parameters: how many parameters the model has by default, if that is known without building it.
     """
 
     builder: Builder
     pretrained: Mapping[str, PretrainedConfig]
-    infer_arguments: InferArguments | None = None
+    parameters: int | None = None
 
 
-architectures: Registry[ModelEntry] = Registry("model")
+architectures: Registry[ModelEntry] = Registry("model", HOME)
 
 
 def register_model(
     name: str,
     *,
     pretrained: Mapping[str, PretrainedConfig] | None = None,
-    infer_arguments: InferArguments | None = None,
+    checkpoints: Originals | None = None,
+    parameters: int | None = None,
 ) -> Callable[[BuilderT], BuilderT]:
     """Return a decorator that registers a function that builds a model.
 
     Args:
         name: name of the architecture, without a dot (what follows a dot is a tag).
         pretrained: its weights by tag; the first is the default.
-        infer_arguments: tells the arguments from a checkpoint of the original authors.
+        checkpoints: how checkpoints of the original authors are recognised, and the names in them. Variants, whose functions call
+            the one of this model, load and write the same names.
+        parameters: how many parameters the model has by default; without it, ``restorekit models`` builds the model to know.
 
     Raises:
-        ValueError: if the name is taken or holds a dot.
+        ValueError: if the name is taken or holds a dot, or names in checkpoints depend on what the builder does not take.
     """
     if "." in name:
         raise ValueError(f"a model's name must not hold a dot, which separates the tag of its weights; got {name!r}")
 
     def decorator(builder: BuilderT) -> BuilderT:
-        architectures.add(name, ModelEntry(builder, dict(pretrained or {}), infer_arguments))
-        return builder
+        recorded = builder if checkpoints is None else _recording(name, builder, checkpoints)
+        architectures.add(name, ModelEntry(recorded, dict(pretrained or {}), parameters), definition=builder)
+        if checkpoints is not None:
+            originals.add(name, checkpoints, definition=builder)
+        return builder if isinstance(builder, type) else recorded
 
     return decorator
+
+
+def _recording(name: str, builder: BuilderT, checkpoints: Originals) -> BuilderT:
+    """Return a builder whose models know all the arguments that they were built from."""
+    signature = inspect.signature(builder)
+    unknown = [argument for argument in inspect.signature(checkpoints.names).parameters if argument not in signature.parameters]
+    if unknown:
+        raise ValueError(f"the names of checkpoints of {name!r} depend on {', '.join(unknown)}, which its builder does not take")
+
+    @functools.wraps(builder)
+    def build(*args: Any, **kwargs: Any) -> Any:
+        model = builder(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        model.family = {"architecture": name, "arguments": bound.arguments}
+        return model
+
+    return cast(BuilderT, build)
+
+
+def built_in() -> dict[str, Builder]:
+    """Return the functions of this package that build models, by registered name."""
+    for _ in modules_of(HOME):
+        pass
+    builders = {name: architectures.get(name).builder for name in architectures}
+    return {name: builder for name, builder in builders.items() if builder.__module__.startswith(f"{HOME}.")}
 
 
 def list_models(

@@ -29,3 +29,5 @@ __all__ = [
     "regrid_pyramid",
     "split",
 ]
+
+__dir__ = __all__.copy

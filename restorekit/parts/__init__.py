@@ -1,34 +1,8 @@
 """Parts: registries, and from a name, or a name with arguments, to a factory and back."""
 
-from restorekit.parts._factories import (
-    GIVEN,
-    ActivationLike,
-    Argument,
-    BlockLike,
-    DownsampleLike,
-    FuseLike,
-    GuideLike,
-    HeadLike,
-    JoinLike,
-    Part,
-    StemLike,
-    SuperviseLike,
-    Unregistered,
-    UpsampleLike,
-    activation,
-    alternatives,
-    arguments_of,
-    describe,
-    factories,
-    factory,
-    in_words,
-    matches,
-    name_of,
-    part_kind,
-    remember_arguments,
-    signature_of,
-    takes_list,
-)
+from typing import TYPE_CHECKING
+
+from restorekit._lazy import lazy
 from restorekit.parts._registry import (
     Registry,
     blocks,
@@ -46,6 +20,35 @@ from restorekit.parts._registry import (
     registry_of,
     stages,
 )
+
+if TYPE_CHECKING:
+    from restorekit.parts._factories import (
+        GIVEN,
+        ActivationLike,
+        Argument,
+        BlockLike,
+        DownsampleLike,
+        FuseLike,
+        GuideLike,
+        HeadLike,
+        JoinLike,
+        Part,
+        StemLike,
+        SuperviseLike,
+        Unregistered,
+        UpsampleLike,
+        activation,
+        alternatives,
+        arguments_of,
+        describe,
+        factories,
+        factory,
+        name_of,
+        part_kind,
+        remember_arguments,
+        signature_of,
+        takes_list,
+    )
 
 __all__ = [
     "GIVEN",
@@ -74,11 +77,9 @@ __all__ = [
     "did_you_mean",
     "factories",
     "factory",
-    "in_words",
     "list_blocks",
     "list_stages",
     "load_plugins",
-    "matches",
     "name_of",
     "part_kind",
     "register_activation",
@@ -91,3 +92,6 @@ __all__ = [
     "stages",
     "takes_list",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, __all__, "._factories")

@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, Union
+from typing import Annotated, Any, NamedTuple, Union
 
 from torch import nn
 
@@ -206,42 +206,3 @@ def part_kind(hint: Any) -> str | None:
 def alternatives(hint: Any) -> tuple[Any, ...]:
     """Return the alternatives of a union; of anything else, nothing."""
     return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else ()
-
-
-def matches(value: Any, hint: Any) -> bool:
-    """Whether plain data is what an annotation says."""
-    if options := alternatives(hint):
-        return any(matches(value, option) for option in options)
-    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return value in parameters
-    if origin in (Sequence, list, tuple):
-        return isinstance(value, (list, tuple)) and all(matches(entry, parameters[0]) for entry in value)
-    if origin is Mapping:
-        return isinstance(value, Mapping)
-    if hint in (None, types.NoneType):
-        return value is None
-    if hint in (int, float):
-        return not isinstance(value, bool) and isinstance(value, (int, float) if hint is float else int)
-    return hint is Any or isinstance(value, hint)
-
-
-def in_words(hint: Any) -> str:
-    """Return an annotation in words, as messages and the reference say it."""
-    if kind := part_kind(hint):
-        words = registry_of(kind).kind
-        both = f"{words} or a list of such" if takes_list(hint) else words
-        return f"{'an' if words[0] in 'aeiou' else 'a'} {both}"
-    if options := alternatives(hint):
-        told = [option for option in options if option is not types.NoneType and not (option is int and float in options)]
-        return " or ".join(map(in_words, told))
-    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        *values, last = map(repr, parameters)
-        return " or ".join(filter(None, (", ".join(values), last)))
-    if origin in (Sequence, list, tuple):
-        noun, of, rest = in_words(parameters[0]).removeprefix("a ").removeprefix("an ").partition(" of ")
-        return f"a list of {noun}s{of}{rest}"
-    if origin is Mapping:
-        return "a mapping"
-    return {int: "an integer", float: "a number", bool: "true or false", str: "a string"}.get(hint, "plain data")

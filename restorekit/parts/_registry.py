@@ -2,20 +2,24 @@
 
 There is one registry for each kind of part, and for connectors one for each role. Names are the field's initials (``"cab"``,
 ``"orsnet"``).
-Other packages add theirs by an entry point of the group ``restorekit.plugins`` that names a module;
-the module is imported, and registers, the first time that a name is looked up.
+The first time that a name is looked up, the modules of the registry's own packages are imported, and register what they define.
+Other packages add theirs by an entry point of the group ``restorekit.plugins`` that names a module, which is imported then, too.
 """
 
 import difflib
 import importlib.metadata
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from torch import nn
+from restorekit._lazy import modules_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 T = TypeVar("T")
-PartFactory = TypeVar("PartFactory", bound=Callable[..., nn.Module])
+PartFactory = TypeVar("PartFactory", bound="Callable[..., nn.Module]")
 
 PLUGIN_GROUP = "restorekit.plugins"
 MAX_NAMES = 20  # in an error message
@@ -26,6 +30,7 @@ class Registry(Generic[T]):
 
     Args:
         kind: what is registered, in the singular, as error messages say it.
+        *homes: packages whose modules register such things; they are imported when the first name is looked up.
 
     Example:
         >>> samplers = Registry[str]("sampler")
@@ -34,16 +39,27 @@ class Registry(Generic[T]):
         'the closest pixel'
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *homes: str) -> None:
         self.kind = kind
+        self._homes = homes
+        self._is_complete = not homes
+        self._lock = threading.RLock()
         self._entries: dict[str, T] = {}
 
-    def add(self, name: str, entry: T) -> None:
+    def add(self, name: str, entry: T, *, definition: object = None) -> None:
         """Register ``entry`` under ``name``.
+
+        Args:
+            name: the name.
+            entry: what to register.
+            definition: the class or function that defines it; by default the entry is one.
 
         Raises:
             ValueError: if the name is taken, but for a definition in a notebook or program that runs again.
         """
+        module = getattr(definition or entry, "__module__", None) or ""
+        if not any(module.startswith(f"{home}.") for home in self._homes):
+            self._import_homes()  # so that a name of this package is taken, whether or not it was looked up yet
         if name in self._entries and not _is_run_again(self._entries[name], entry):
             raise ValueError(f"{self.kind} {name!r} is already registered, as {self._entries[name]}; choose another name")
         self._entries[name] = entry
@@ -54,14 +70,24 @@ class Registry(Generic[T]):
         Raises:
             ValueError: if nothing is; the message names the nearest registered names.
         """
+        self._import_homes()
         load_plugins()
         if name not in self._entries:
             raise ValueError(f"unknown {self.kind} {name!r}{did_you_mean(name, self._entries)}")
         return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
+        self._import_homes()
         load_plugins()
         return iter(sorted(self._entries))
+
+    def _import_homes(self) -> None:
+        with self._lock:  # so that other threads wait for all names
+            homes = () if self._is_complete else self._homes
+            self._is_complete = True  # before importing: a module may look names up itself
+            for home in homes:
+                for _ in modules_of(home):
+                    pass
 
 
 def _is_run_again(taken: object, entry: object) -> bool:
@@ -81,13 +107,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "; known: " + (", ".join(names) if names else "none")
 
 
-PartRegistry = Registry[Callable[..., nn.Module]]
+PartRegistry = Registry["Callable[..., nn.Module]"]
 
-blocks: PartRegistry = Registry("block")
-stages: PartRegistry = Registry("stage")
-activations: PartRegistry = Registry("activation")
+BLOCKS, STAGES = "restorekit.blocks", "restorekit.stages"  # whose modules are found by themselves
+
+blocks: PartRegistry = Registry("block", BLOCKS)
+stages: PartRegistry = Registry("stage", STAGES)
+activations: PartRegistry = Registry("activation", BLOCKS)
 connectors: dict[str, PartRegistry] = {
-    role: Registry(f"{role} connector") for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample")
+    role: Registry(f"{role} connector", BLOCKS, STAGES)
+    for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample")
 }
 
 
@@ -144,7 +173,7 @@ def list_blocks() -> list[str]:
     return list(blocks)
 
 
-def create_block(name: str, width: int, **kwargs: Any) -> nn.Module:
+def create_block(name: str, width: int, **kwargs: Any) -> "nn.Module":
     """Build a registered block.
 
     Args:
@@ -163,7 +192,7 @@ def list_stages() -> list[str]:
     return list(stages)
 
 
-def create_stage(name: str, *args: Any, **kwargs: Any) -> nn.Module:
+def create_stage(name: str, *args: Any, **kwargs: Any) -> "nn.Module":
     """Build a registered stage.
 
     Args:

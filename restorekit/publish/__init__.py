@@ -1,10 +1,11 @@
 """Publishing a model: on the Hugging Face Hub, or to a folder of the same form.
 
-Importing this package binds the methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork`;
-``import restorekit`` does so.
+The methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork` are written here.
 """
 
 from restorekit.publish._methods import push_to_hub, save_pretrained
 from restorekit.publish._upload import push, save
 
 __all__ = ["push", "push_to_hub", "save", "save_pretrained"]
+
+__dir__ = __all__.copy

@@ -1,4 +1,4 @@
-"""The names under which users look for publishing on the network itself, which knows nothing of it."""
+"""What the methods of a network of the same names do; the network itself knows no Hub."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,3 @@ def push_to_hub(network: RestorationNetwork, repository: str, **options: Any) ->
         **options: those of :func:`restorekit.publish.push`.
     """
     return push(network, repository, **options)
-
-
-RestorationNetwork.save_pretrained = save_pretrained
-RestorationNetwork.push_to_hub = push_to_hub

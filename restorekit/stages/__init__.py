@@ -1,21 +1,22 @@
 """Stages: sub-networks that declare what they take and give, and the wrapper that runs them in a row."""
 
-import importlib
-import pkgutil
+from typing import TYPE_CHECKING
 
-from restorekit.errors import WiringError
-from restorekit.stages._base import Level, Stage, StageSpec
-from restorekit.stages._config import NOT_DATA, SHARED
-from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
-from restorekit.stages._hinet import HINetStage
-from restorekit.stages._maxim import MAXIMStage, mixing_sizes
-from restorekit.stages._multi import MultiStage
-from restorekit.stages._orsnet import ORSNetStage
-from restorekit.stages._timm_unet import TimmUNetStage
-from restorekit.stages._unet import UNetStage
+from restorekit._lazy import lazy
+
+if TYPE_CHECKING:
+    from restorekit.errors import WiringError
+    from restorekit.stages._base import Level, Stage, StageSpec
+    from restorekit.stages._config import SHARED
+    from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
+    from restorekit.stages._hinet import HINetStage
+    from restorekit.stages._maxim import MAXIMStage, mixing_sizes
+    from restorekit.stages._multi import MultiStage
+    from restorekit.stages._orsnet import ORSNetStage
+    from restorekit.stages._timm_unet import TimmUNetStage
+    from restorekit.stages._unet import UNetStage
 
 __all__ = [
-    "NOT_DATA",
     "SHARED",
     "ConcatFusion",
     "CrossStageFeatureFusion",
@@ -34,5 +35,5 @@ __all__ = [
     "mixing_sizes",
 ]
 
-for module in pkgutil.iter_modules(__path__):  # so that the parts of every file are registered, named above or not
-    importlib.import_module(f"{__name__}.{module.name}")
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, __all__)

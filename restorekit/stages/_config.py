@@ -10,7 +10,6 @@ from restorekit.parts import Unregistered, arguments_of, name_of
 from restorekit.stages._base import Stage
 
 SHARED = "shared"
-NOT_DATA = {"original_names"}  # arguments of a network that are about files of others, not about itself
 
 
 def network_config(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,8 +43,7 @@ def network_config(description: Mapping[str, Any]) -> dict[str, Any]:
             return [plain(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
         return value
 
-    arguments = {key: value for key, value in description.items() if key not in NOT_DATA}
-    config = plain(arguments, "")
+    config = plain(description, "")
     return config | ({SHARED: parts} if parts else {})
 
 

@@ -41,7 +41,6 @@ class MultiStage(RestorationNetwork):
         head: makes the module that restores the final image, from (width, image channels).
         scale_mode: how an image becomes smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
         padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
-        original_names: module names of the authors' checkpoints -> module names here.
 
     Attributes:
         description: the arguments that the network was made with, as data.
@@ -75,7 +74,6 @@ class MultiStage(RestorationNetwork):
         head: HeadLike = "residual_head",
         scale_mode: ScaleMode = "area",
         padding: Padding = "corner",
-        original_names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         _check_stages(stages)
@@ -86,7 +84,6 @@ class MultiStage(RestorationNetwork):
         self.image_channels = image_channels
         self.scale_mode = scale_mode
         self.padding = padding
-        self.original_names = dict(original_names or {})
         specs = [stage.spec for stage in stages]
         make_stem, make_head = _connector("stem", stem), _connector("head", head)
         num_joins = max((len(spec.inputs) for spec in specs[1:]), default=0)

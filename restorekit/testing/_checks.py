@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from restorekit.checkpoints import original_names
 from restorekit.network import RestorationNetwork
 from restorekit.ops import Grid, Pyramid, regrid_pyramid
 from restorekit.stages import Level, Stage
@@ -130,8 +131,8 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
     """Check that a model maps images to images of the same shape, at every supervised output.
 
     Checked as well: that ``forward`` returns the last output, that ``num_supervised`` outputs are of full size, that a size which
-    ``size_multiple`` rules out is refused, that ``original_names`` leads to modules that exist, and all that :func:`check_block`
-    checks.
+    ``size_multiple`` rules out is refused, that the names of its authors' checkpoints lead to modules that exist, and all that
+    :func:`check_block` checks.
 
     Args:
         model: the model.
@@ -148,8 +149,8 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
     name, multiple = type(model).__name__, model.size_multiple
     _check(multiple >= 1, f"{name}: size_multiple is {multiple}; it must be at least 1")
     modules = {module for module, _ in model.named_modules(remove_duplicate=False)}
-    absent = sorted(set(model.original_names.values()) - modules)
-    _check(not absent, f"{name}: original_names leads to modules that do not exist: {', '.join(absent[:3])}")
+    absent = sorted(set(original_names(model).values()) - modules)
+    _check(not absent, f"{name}: the names of the authors' checkpoints lead to modules that do not exist: {', '.join(absent[:3])}")
     side = multiple * -(-8 // multiple)
     height, width = (side, side + multiple) if size is None else size
     like = _like(model)

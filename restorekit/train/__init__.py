@@ -4,7 +4,7 @@ from restorekit.train import losses
 from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, stage_losses
 from restorekit.train._guard import Guard
 from restorekit.train._loop import part_company, train
-from restorekit.train._recipe import WITHOUT_EFFECT, LossRecipe, Recipe
+from restorekit.train._recipe import WITHOUT_EFFECT, LossRecipe, LossTerm, Recipe
 from restorekit.train._recipe_files import differences, list_recipes, load_recipe, recipe_from, to_toml
 from restorekit.train._run import Run
 from restorekit.train._sources import degradation_of, mixed, open_data
@@ -14,6 +14,7 @@ __all__ = [
     "AllStages",
     "Guard",
     "LossRecipe",
+    "LossTerm",
     "Recipe",
     "Run",
     "build_model",
@@ -32,3 +33,5 @@ __all__ = [
     "to_toml",
     "train",
 ]
+
+__dir__ = __all__.copy

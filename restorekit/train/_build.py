@@ -9,25 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from restorekit import losses
 from restorekit.checkpoints import load_weights
 from restorekit.composition import compose
 from restorekit.errors import ConfigError
+from restorekit.losses import find_loss
 from restorekit.models import architectures, create_model
 from restorekit.network import RestorationNetwork
 from restorekit.ops import downscale
 from restorekit.parts import did_you_mean
 from restorekit.stages import MultiStage
 from restorekit.train._recipe import LossRecipe, ModelRecipe, Recipe
-
-LOSSES = {
-    "charbonnier": losses.charbonnier,
-    "edge": losses.edge,
-    "l1": losses.l1,
-    "psnr": losses.psnr,
-    "ssim": losses.ssim,
-    "fft": losses.fft,
-}
 
 
 class AllStages(nn.Module):
@@ -132,6 +123,6 @@ def stage_losses(outputs: Sequence[Tensor], target: Tensor, recipe: LossRecipe, 
     for output, weight in zip(outputs, weights, strict=True):
         restored = output.float().clamp(0, 1) if recipe.clamp else output.float()
         truth = downscale(target, target.shape[-1] // restored.shape[-1], mode)
-        terms = [factor * LOSSES[name](restored, truth) for name, factor in recipe.weights().items()]
+        terms = [term.weight * find_loss(term.name)(restored, truth, **term.arguments) for term in recipe.terms if term.weight]
         values.append(weight * torch.stack(terms).sum())
     return torch.stack(values)

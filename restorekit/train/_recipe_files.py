@@ -1,21 +1,21 @@
 """Reading, merging and writing recipes."""
 
-import dataclasses
 import importlib.resources
 import json
-import re
 import tomllib
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import tomli_w
+from pydantic import BaseModel
+
+from restorekit._config import checked
 from restorekit.composition import read_config
 from restorekit.errors import ConfigError
-from restorekit.parts import did_you_mean, in_words, matches
+from restorekit.losses import list_losses
+from restorekit.parts import did_you_mean
 from restorekit.train._recipe import WITHOUT_EFFECT, Recipe
-
-T = TypeVar("T")
 
 
 def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -40,8 +40,8 @@ def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     recipe = recipe_from(content)
     if not isinstance(recipe.model.composition, str) or not recipe.model.composition:
         return recipe
-    model = dataclasses.replace(recipe.model, composition=read_config(recipe.model.composition))  # as the file may change
-    return dataclasses.replace(recipe, model=model)
+    model = recipe.model.model_copy(update={"composition": read_config(recipe.model.composition)})  # as the file may change
+    return recipe.model_copy(update={"model": model})
 
 
 def list_recipes() -> list[str]:
@@ -55,25 +55,26 @@ def recipe_from(content: Mapping[str, Any]) -> Recipe:
     Raises:
         ConfigError: as :func:`load_recipe`.
     """
-    return _section(Recipe, content, "")
+    return checked(Recipe, content, nearest=_nearest)
 
 
 def to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML, every value spelt out; :func:`load_recipe` reads it back."""
-    lines = [f"task = {_toml(recipe.task)}"]
-    for section in dataclasses.fields(Recipe):
-        values = getattr(recipe, section.name)
-        if dataclasses.is_dataclass(values):
-            lines += ["", f"[{section.name}]"]
-            lines += [f"{key.name} = {_toml(getattr(values, key.name))}" for key in dataclasses.fields(values)]
-    return "\n".join(lines) + "\n"
+    """Return a recipe as TOML, every value spelt out; :func:`load_recipe` reads it back.
+
+    Raises:
+        ConfigError: if there is a value in it that TOML does not have.
+    """
+    try:
+        return tomli_w.dumps(recipe.model_dump())
+    except TypeError as error:
+        raise ConfigError(f"the recipe cannot be written as TOML: {error}; leave a key out if its default is meant") from error
 
 
 def differences(before: Recipe, now: Recipe) -> list[str]:
     """Return what differs between two recipes and changes the weights, in words."""
     old, new = _flat(before), _flat(now)
     changed = [key for key in new if old[key] != new[key] and not key.startswith(WITHOUT_EFFECT)]
-    return [f"{key} (was {_toml(old[key])}, now {_toml(new[key])})" for key in changed]
+    return [f"{key} (was {_text(old[key])}, now {_text(new[key])})" for key in changed]
 
 
 def _content(source: str) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _replace(content: dict[str, Any], override: str) -> None:
     for i, key in enumerate(keys[:-1]):
         content = content.setdefault(key, {})
         if not isinstance(content, dict):
-            raise ConfigError(f"{override!r}: {'.'.join(keys[: i + 1])} is no mapping")
+            raise ConfigError(f"{override!r}: {'.'.join(keys[: i + 1])} is not a mapping")
     content[keys[-1]] = value
 
 
@@ -118,67 +119,27 @@ def _hint(keys: Sequence[str]) -> Any:
     """Return the annotation of a key, or None if there is none."""
     hint: Any = Recipe
     for key in keys:
-        hint = typing.get_type_hints(hint).get(key) if dataclasses.is_dataclass(hint) else None
+        field = hint.model_fields.get(key) if isinstance(hint, type) and issubclass(hint, BaseModel) else None
+        hint = field.annotation if field else None
     return hint
 
 
-def _section(cls: type[T], content: Mapping[str, Any], path: str) -> T:
-    hints = typing.get_type_hints(cls)
-    values: dict[str, Any] = {}
-    for key, value in content.items():
-        where = f"{path}.{key}" if path else key
-        if key not in hints:
-            raise ConfigError(f"{where}: unknown key{_nearest(key, hints, where)}")
-        if dataclasses.is_dataclass(hints[key]):
-            if not isinstance(value, Mapping):
-                raise ConfigError(f"{where} must be a section with keys; got {value!r}")
-        elif not matches(value, hints[key]):
-            raise ConfigError(f"{where} must be {in_words(hints[key])}; got {value!r}")
-        else:
-            values[key] = _typed(value, hints[key])
-    for key, hint in hints.items():
-        if dataclasses.is_dataclass(hint):
-            values[key] = _section(typing.cast(type[Any], hint), content.get(key, {}), key)
-    return cls(**values)
-
-
-def _nearest(key: str, hints: Mapping[str, Any], where: str) -> str:
+def _nearest(key: str, known: Iterable[str], where: str) -> str:
     """Return the clause of an error message that says what could be meant: another section's key of this name, or a similar one."""
-    elsewhere = [path for path in _keys() if path.rpartition(".")[2] == key and path != where]
-    return f"; did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else did_you_mean(key, hints)
-
-
-def _keys() -> list[str]:
-    """Return all keys of a recipe, with their sections."""
-    sections = typing.get_type_hints(Recipe).items()
-    return [f"{name}.{key}" for name, hint in sections if dataclasses.is_dataclass(hint) for key in typing.get_type_hints(hint)]
-
-
-def _typed(value: Any, hint: Any) -> Any:
-    """Return a value that matches an annotation in its very type: a float for an integer, where that is allowed."""
-    if hint is float:
-        return float(value)
-    if typing.get_origin(hint) is Sequence:
-        return tuple(_typed(entry, typing.get_args(hint)[0]) for entry in value)
-    return value
+    sections = {name: field.annotation for name, field in Recipe.model_fields.items()}
+    keys = [f"{name}.{each}" for name, section in sections.items() for each in getattr(section, "model_fields", ())]
+    elsewhere = [path for path in keys if path.rpartition(".")[2] == key and path != where]
+    if elsewhere:
+        return f"; did you mean {' or '.join(map(repr, elsewhere))}?"
+    return did_you_mean(key, [*known, *(list_losses() if where == f"loss.{key}" else ())])
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
-    sections = dataclasses.asdict(recipe)
+    sections = recipe.model_dump()
     task = {"task": sections.pop("task")}
     return task | {f"{name}.{key}": value for name, values in sections.items() for key, value in values.items()}
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        keys = (key if re.fullmatch(r"[\w-]+", key, re.ASCII) else json.dumps(key) for key in value)
-        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in zip(keys, value.values(), strict=True)) + " }"
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    raise ConfigError(f"{value!r} cannot be written as TOML; leave the key out if its default is meant")
+def _text(value: Any) -> str:
+    """Return a value as messages show it."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from restorekit._config import arguments_model, checked
 from restorekit.data import (
     LAYOUTS,
     Choice,
@@ -28,8 +29,8 @@ from restorekit.data import (
 )
 from restorekit.errors import ConfigError, DataError, ImageError
 from restorekit.images import Pixels, find_images
-from restorekit.parts import did_you_mean, in_words, matches, signature_of
-from restorekit.train._recipe import DataRecipe, Recipe
+from restorekit.parts import did_you_mean, signature_of
+from restorekit.train._recipe import ChoiceRecipe, DataRecipe, Recipe
 
 VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
     "folders": folders,
@@ -147,12 +148,7 @@ def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
     if not isinstance(name, str) or name not in degradations:
         raise ConfigError(f"{path}: unknown degradation {name!r}{did_you_mean(str(name), [*degradations, CHOICE])}")
     make, arguments = degradations.get(name), {key: value for key, value in entry.items() if key != "name"}
-    known = {argument.name: argument.hint for argument in signature_of(make)}
-    for key, value in arguments.items():
-        if key not in known:
-            raise ConfigError(f"{path}.{key}: unknown argument of degradation {name!r}{did_you_mean(key, known)}")
-        if not matches(value, known[key]):
-            raise ConfigError(f"{path}.{key} must be {in_words(known[key])}; got {value!r}")
+    checked(arguments_model(name, signature_of(make), {}), arguments, path=path, owner=f"degradation {name!r}")
     try:
         return make(**arguments)
     except ValueError as error:
@@ -161,15 +157,10 @@ def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
 
 def _choice(entry: Mapping[str, Any], path: str) -> Choice:
     """Return one degradation out of several lists of them, as ``{name = "choice", parts = [[...], [...]], weights = [2, 1]}``."""
-    if unknown := set(entry) - {"name", "parts", "weights"}:
-        raise ConfigError(f"{path}: a choice has parts and weights, and no {', '.join(sorted(unknown))}")
-    parts, weights = entry.get("parts"), entry.get("weights", ())
-    if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Sequence) and part for part in parts):
-        raise ConfigError(f"{path}.parts must be lists of degradations, such as [[{{name = 'gaussian'}}], [{{name = 'jpeg'}}]]")
-    if not matches(weights, Sequence[int | float]):
-        raise ConfigError(f"{path}.weights must be {in_words(Sequence[int | float])}; got {weights!r}")
+    choice = checked(ChoiceRecipe, entry, path=path, owner="a choice")
+    parts = [degradation_of(part, f"{path}.parts[{i}]") for i, part in enumerate(choice.parts)]
     try:
-        return Choice([degradation_of(part, f"{path}.parts[{i}]") for i, part in enumerate(parts)], weights)
+        return Choice(parts, choice.weights)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 

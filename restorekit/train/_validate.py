@@ -8,7 +8,7 @@ from PIL import Image
 
 from restorekit.data import to_pixels, to_tensor
 from restorekit.images import Pixels, contact_sheet
-from restorekit.inference import prepare, restore
+from restorekit.inference import InferenceOptions, Restorer
 from restorekit.metrics import psnr, ssim
 from restorekit.network import RestorationNetwork
 from restorekit.ops import pad_to_multiple
@@ -17,8 +17,8 @@ from restorekit.train._sources import Example
 
 def measure(model: RestorationNetwork, examples: Sequence[Example], precision: str) -> tuple[float, float]:
     """Return the sums of PSNR and SSIM over examples: RGB, results rounded to 8 bits."""
-    ready = prepare(model, precision=precision)
-    restored = [restore(ready, degraded, precision=precision) for degraded, _ in examples]
+    restorer = Restorer(model, InferenceOptions(precision=precision))
+    restored = [restorer(degraded) for degraded, _ in examples]
     pairs = list(zip(restored, (clean for _, clean in examples), strict=True))
     return sum(psnr(*pair) for pair in pairs), sum(ssim(*pair) for pair in pairs)
 

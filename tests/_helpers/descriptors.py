@@ -51,7 +51,7 @@ from restorekit.blocks import (
     conv_block,
     multiple_of,
 )
-from restorekit.models import create_model
+from restorekit.models import architectures, create_model
 from restorekit.network import RestorationNetwork
 from restorekit.stages import (
     ConcatFusion,
@@ -262,6 +262,21 @@ PARTS = {f"{kind}:{name}": part for kind, described in DESCRIBED.items() for nam
 
 
 @dataclass(frozen=True)
+class Family:
+    """Small arguments for the models of a paper, which share the beginning of their names.
+
+    Attributes:
+        arguments: what ``create_model`` gets beside the name.
+        base: what the family's own builder gets, too, but its variants do not.
+        pinned: models whose parameter names the manifest pins, and their arguments; by default the base with ``arguments``.
+    """
+
+    arguments: dict[str, Any]
+    base: dict[str, Any] = field(default_factory=dict)
+    pinned: dict[str, dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
 class ModelDescriptor:
     """Small arguments for a registered model.
 
@@ -286,32 +301,27 @@ SMALL_NAFNET = {"width": 4, "encoder_blocks": (2,), "middle_blocks": 1, "decoder
 SMALL_MAXIM = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL_MAXIM |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2}
 
-MODELS = {
-    "mprnet": ModelDescriptor(SMALL_MPRNET | {"bias": True}),
-    "mprnet_deblur": ModelDescriptor(SMALL_MPRNET, variant_of="mprnet"),
-    "mprnet_denoise": ModelDescriptor(SMALL_MPRNET, variant_of="mprnet"),
-    "mprnet_derain": ModelDescriptor(SMALL_MPRNET, variant_of="mprnet"),
-    "mprnet_tiny": ModelDescriptor(SMALL_MPRNET, variant_of="mprnet", pinned={}),
-    "hinet": ModelDescriptor(SMALL_HINET, pinned=SMALL_HINET),
-    "hinet_half": ModelDescriptor(SMALL_HINET, variant_of="hinet"),
-    "hinet_denoise": ModelDescriptor(SMALL_HINET, variant_of="hinet"),
-    "hinet_deblur": ModelDescriptor(SMALL_HINET, variant_of="hinet"),
-    "hinet_derain": ModelDescriptor(SMALL_HINET, variant_of="hinet"),
-    "maxim": ModelDescriptor(SMALL_MAXIM, pinned=SMALL_MAXIM),
-    "maxim_s1": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_s2": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_s3": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_denoise": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_deblur": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_derain": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_dehaze": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "maxim_enhance": ModelDescriptor(SMALL_MAXIM, variant_of="maxim"),
-    "nafnet": ModelDescriptor(SMALL_NAFNET, pinned=SMALL_NAFNET),
-    "nafnet_deblur": ModelDescriptor(SMALL_NAFNET, variant_of="nafnet"),
-    "nafnet_deblur_w64": ModelDescriptor(SMALL_NAFNET, variant_of="nafnet"),
-    "nafnet_denoise": ModelDescriptor(SMALL_NAFNET, variant_of="nafnet"),
-    "nafnet_denoise_w64": ModelDescriptor(SMALL_NAFNET, variant_of="nafnet"),
+FAMILIES = {
+    "mprnet": Family(SMALL_MPRNET, base={"bias": True}, pinned={"mprnet_tiny": {}}),
+    "hinet": Family(SMALL_HINET),
+    "maxim": Family(SMALL_MAXIM),
+    "nafnet": Family(SMALL_NAFNET),
 }
+
+
+def family_of(name: str) -> str | None:
+    """Return the family that a registered model is of, by its name: ``"nafnet_deblur"`` is a ``"nafnet"``."""
+    return max((family for family in FAMILIES if f"{name}_".startswith(f"{family}_")), key=len, default=None)
+
+
+def described(name: str, family: str) -> ModelDescriptor:
+    """Return the descriptor of a registered model."""
+    of, is_base = FAMILIES[family], name == family
+    pinned = {family: of.arguments} if of.pinned is None else of.pinned
+    return ModelDescriptor(of.arguments | (of.base if is_base else {}), None if is_base else family, pinned.get(name))
+
+
+MODELS = {name: described(name, family) for name in architectures if (family := family_of(name))}
 
 
 def parameter_names() -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ import torch
 from _helpers import DATA
 from _helpers.parity_fill import fill
 from restorekit import create_model
+from restorekit.checkpoints import original_names
 
 SMALL = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2, "reduction": 2, "image_channels": 3}
@@ -60,7 +61,7 @@ def original_state(name):
 
 def flax_state(model):
     """Return the weights of a model with the names and dimensions that they have in flax."""
-    theirs = {ours: original for original, ours in model.original_names.items()}
+    theirs = {ours: original for original, ours in original_names(model).items()}
     state = {}
     for name, tensor in model.state_dict().items():
         module, _, parameter = name.rpartition(".")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from _helpers.small_model import Small, about
+from _helpers.small_model import ORIGINALS, Small, about
 from restorekit import register_model
 from restorekit.checkpoints.hub import Entry
 from restorekit.models import fetch_weights
@@ -84,7 +84,7 @@ def state() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    register_model("small", pretrained={"rain": about(HubFile(REPOSITORY, "*derain*"))})(Small)
+    register_model("small", pretrained={"rain": about(HubFile(REPOSITORY, "*derain*"))}, checkpoints=ORIGINALS)(Small)
     cache = Path(constants.HF_HUB_CACHE)
     seen = {}
     # The server stalls in the middle of the first download that it is asked for.

@@ -11,7 +11,7 @@ class Identity(RestorationNetwork):
 
     def __init__(self, image_channels: int = 3, size_multiple: int = 8) -> None:
         super().__init__()
-        self.image_channels, self.size_multiple, self.original_names = image_channels, size_multiple, {}
+        self.image_channels, self.size_multiple = image_channels, size_multiple
         self.num_supervised = 1
         self.weight = nn.Parameter(torch.ones(()))
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from _helpers.identity import Identity
-from restorekit.batch import ReportFile, Restorer, Settings, plan_jobs, restore_files
+from restorekit.batch import ReportFile, plan_jobs, restore_files
+from restorekit.inference import InferenceOptions, Restorer
 
 KILLS = 5
 
@@ -28,7 +29,7 @@ def restore(source: Path, target: Path, report: Path, batch: int) -> None:
         network.weight.fill_(0.75)
     jobs, problems = plan_jobs([source], target)
     assert not problems
-    restore_files(Restorer(network, Settings(precision="float32")), jobs, ReportFile(report).add, batch=batch, compare=True)
+    restore_files(Restorer(network, InferenceOptions(precision="float32")), jobs, ReportFile(report).add, batch=batch, compare=True)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 import torch
 
+from restorekit.checkpoints import original_names
+
 # Outputs are of order one. In float64 the rounding of the stored targets is all that is left: half a unit in the last place of
 # float32, 1.2e-7 for values up to four. In float32 some hundred layers add up their products in another order than the original
 # does, which moves the result by a few 1e-6.
@@ -14,7 +16,7 @@ def modules_of(names):
 
 def original_state(model):
     """Return the state dict of a model as the authors' code would name it."""
-    theirs = {ours: original for original, ours in model.original_names.items()}
+    theirs = {ours: original for original, ours in original_names(model).items()}
     state = {}
     for name, tensor in model.state_dict().items():
         module, _, parameter = name.rpartition(".")

@@ -5,10 +5,11 @@ import io
 import torch
 from safetensors.torch import save
 
-from restorekit.checkpoints import to_original_names
+from restorekit.checkpoints import Originals, to_original_names
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig, WeightsLicence
 
+ORIGINALS = Originals(lambda: {"shallow": "head", "tail": "tail"})
 LICENCE = WeightsLicence("Test Licence", False, "https://example.org/terms")
 
 
@@ -18,7 +19,6 @@ class Small(RestorationNetwork):
     def __init__(self, width=4):
         super().__init__()
         self.image_channels, self.size_multiple = 3, 1
-        self.original_names = {"shallow": "head", "tail": "tail"}
         self.head = torch.nn.Conv2d(3, width, 3)
         self.tail = torch.nn.Conv2d(width, 3, 3)
 
@@ -33,7 +33,7 @@ def network(seed=0, **arguments):
 
 def original(model, wrapper="state_dict"):
     """Return a checkpoint as the authors would have written it."""
-    state = to_original_names(model.state_dict(), model.original_names)
+    state = to_original_names(model.state_dict(), ORIGINALS.names())
     return pickled({wrapper: state, "epoch": 3})
 
 

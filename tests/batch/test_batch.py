@@ -22,8 +22,6 @@ from restorekit.batch import (
     Job,
     Outcome,
     ReportFile,
-    Restorer,
-    Settings,
     plan_jobs,
     probe,
     restore_files,
@@ -31,10 +29,10 @@ from restorekit.batch import (
     shard,
 )
 from restorekit.images import Picture, read_picture, write_picture
-from restorekit.inference import self_ensemble
+from restorekit.inference import InferenceOptions, Restorer, self_ensemble
 
 RNG = np.random.default_rng(0)
-EXACT = Settings(precision="float32")
+EXACT = InferenceOptions(precision="float32")
 
 
 def pixels(height: int = 16, width: int = 24, channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
@@ -58,9 +56,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def run(jobs: list[Job], network: torch.nn.Module | None = None, settings: Settings = EXACT, **options: object) -> list[Outcome]:
+def run(jobs: list[Job], network: torch.nn.Module | None = None, how: InferenceOptions = EXACT, **options: object) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    restore_files(Restorer(network or Identity(), settings), jobs, outcomes.append, **options)
+    restore_files(Restorer(network or Identity(), how), jobs, outcomes.append, **options)
     return outcomes
 
 
@@ -252,13 +250,14 @@ def test_a_report_has_a_line_for_each_file(folder: Path, tmp_path: Path) -> None
     assert sorted(line["status"] for line in lines) == ["failed"] * 2 + ["restored"] * 6
     assert "is no image" in next(line["error"] for line in lines if line["status"] == "failed")
     deep = next(line for line in lines if line["input"].endswith("2.tif"))
-    assert {key: deep[key] for key in ("width", "height", "bits", "precision", "tiles", "pooling", "model")} == {
+    assert {key: deep[key] for key in ("width", "height", "bits", "precision", "tiles", "pooling", "strength", "model")} == {
         "width": 24,
         "height": 16,
         "bits": 16,
         "precision": "float32",
         "tiles": 1,
         "pooling": "global",
+        "strength": 1.0,
         "model": "identity",
     }
     assert set(deep["seconds"]) == {"read", "network", "write"}
@@ -284,10 +283,9 @@ def test_an_ensemble_is_the_mean_over_eight_ways(size: tuple[int, int]) -> None:
             expected += (back.transpose(-1, -2) if transposed else back) / 8
     result = self_ensemble(lambda turned: restore(Ramp(), turned, precision="float32"), image)
     torch.testing.assert_close(result, expected)
-    through = Restorer(Ramp(), Settings(precision="float32", ensemble=True))(
-        (image * 65535).round().permute(0, 2, 3, 1).numpy().astype(np.uint16)
-    )
-    np.testing.assert_allclose(through, (expected * 65535).permute(0, 2, 3, 1), atol=1)
+    deep = torch.from_numpy((image * 65535).round().numpy().astype(np.uint16))
+    through = Restorer(Ramp(), InferenceOptions(precision="float32", ensemble=True))(deep)
+    np.testing.assert_allclose(through, expected * 65535, atol=1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -296,10 +294,10 @@ def test_transparency_is_kept_or_restored_as_grey(dtype: type, ensemble: bool) -
     network = Identity()
     with torch.no_grad():
         network.weight.fill_(0.5)
-    image = 2 * (pixels(9, 14, 4, dtype)[None] // 2)
+    image = 2 * (pixels(9, 14, 4, dtype) // 2)
     for alpha in ("keep", "restore"):
-        restorer = Restorer(network, Settings(precision="float32", alpha=alpha, ensemble=ensemble))
-        restored = restorer(image, alpha=True)
+        restorer = Restorer(network, InferenceOptions(precision="float32", alpha=alpha, ensemble=ensemble))
+        restored = restorer(image)
         np.testing.assert_array_equal(restored[..., :3], image[..., :3] // 2)
         np.testing.assert_array_equal(restored[..., 3], image[..., 3] // 2 if alpha == "restore" else image[..., 3])
 
@@ -307,9 +305,9 @@ def test_transparency_is_kept_or_restored_as_grey(dtype: type, ensemble: bool) -
 def test_unknown_choices_are_explained() -> None:
     for choice in ({"precision": "float8"}, {"pooling": "some"}, {"alpha": "drop"}):
         with pytest.raises(ValueError, match=f"{next(iter(choice))} must be one of"):
-            Settings(**choice)
+            InferenceOptions(**choice)
     with pytest.raises(ValueError, match="stages must be from 1 to 3"):
-        Restorer(create_model("mprnet_tiny"), Settings(stages=4))
+        Restorer(create_model("mprnet_tiny"), InferenceOptions(stages=4))
 
 
 def test_without_ffmpeg_a_video_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from _helpers.full_disk import largest_file, restorekit
 from _helpers.identity import Identity
-from restorekit.batch import FfmpegError, Restorer, Settings, restore_video
+from restorekit.batch import FfmpegError, restore_video
 from restorekit.batch._video import _Process
 from restorekit.checkpoints import save_original_weights, save_weights
 from restorekit.cli import app
 from restorekit.errors import ImageError
 from restorekit.images import Picture, read_picture, rows_written, write_picture
+from restorekit.inference import InferenceOptions, Restorer
 from restorekit.models import mprnet
 
 NOISE = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
@@ -195,5 +196,5 @@ def test_a_video_that_does_not_fit_is_an_error_and_no_file(tmp_path, suffix):
     picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=0.4", "-c:v", "libx264", "-crf", "0"]
     subprocess.run(["ffmpeg", "-v", "error", "-y", *picture, str(source)], check=True, capture_output=True)
     with torch.no_grad(), largest_file(2_000), pytest.raises(FfmpegError, match=r"ffmpeg failed: .+"):
-        restore_video(Restorer(Identity(), Settings(precision="float32")), source, tmp_path / f"b{suffix}")
+        restore_video(Restorer(Identity(), InferenceOptions(precision="float32")), source, tmp_path / f"b{suffix}")
     assert names(tmp_path) == ["a.mkv"]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import restorekit
 from restorekit import CheckpointError, create_model, load_weights
 from restorekit._files import atomic_path, remove_leftovers, write_json
-from restorekit.checkpoints import read_checkpoint, save_original_weights, save_weights, unwrap
+from restorekit.checkpoints import original_names, read_checkpoint, save_original_weights, save_weights, unwrap
 from restorekit.checkpoints.formats import read_metadata
 from restorekit.models import model_from_checkpoint
 
@@ -42,7 +42,7 @@ def model():
 
 def original_state(model):
     """Return the state dict of a model as the authors' code would name it."""
-    theirs = {ours: original for original, ours in model.original_names.items()}
+    theirs = {ours: original for original, ours in original_names(model).items()}
     modules = [(name.rpartition("."), tensor) for name, tensor in model.state_dict().items()]
     return {f"{theirs[module]}.{parameter}": tensor.clone() for (module, _, parameter), tensor in modules}
 

@@ -16,8 +16,9 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from _helpers import hub_server as faults
-from _helpers.small_model import LICENCE, Small, about, network, original, pickled, safetensors
+from _helpers.small_model import LICENCE, ORIGINALS, Small, about, network, original, pickled, safetensors
 from restorekit import CheckpointError, create_model, register_model
+from restorekit.checkpoints import originals
 from restorekit.checkpoints.hub import (
     AccessError,
     CacheError,
@@ -42,11 +43,13 @@ GOOD = original(network())
 @pytest.fixture
 def register(monkeypatch):
     """Return a function that registers the small network with sources of its weights."""
-    monkeypatch.setattr(architectures, "_entries", dict(architectures._entries))
+    for registry in (architectures, originals):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
     def add(*sources, **changes):
-        architectures._entries.pop("small", None)
-        register_model("small", pretrained={"rain": about(*sources, **changes)})(Small)
+        for registry in (architectures, originals):
+            registry._entries.pop("small", None)
+        register_model("small", pretrained={"rain": about(*sources, **changes)}, checkpoints=ORIGINALS)(Small)
 
     add(HubFile(REPOSITORY, "*derain*"))
     return add
@@ -410,6 +413,17 @@ def test_a_name_that_leads_out_of_the_cache_is_refused(name, hub, register, tmp_
 
 
 # ---- checksums
+
+
+@pytest.mark.parametrize(("arguments", "times"), [({}, 1), ({"width": 4}, 2)])
+def test_a_model_is_built_once_while_its_weights_are_fetched(arguments, times, published, monkeypatch):
+    """With arguments of its own it may be another model than the one that the weights are for, which checks them."""
+    built = []
+    make = Small.__init__
+    monkeypatch.setattr(Small, "__init__", lambda self, *args, **kwargs: built.append(make(self, *args, **kwargs)))
+    model = create_model(NAME, pretrained=True, **arguments)
+    assert len(built) == times
+    assert model.tail.weight.equal(network().tail.weight)
 
 
 def test_a_pinned_checksum_is_checked(published, register):

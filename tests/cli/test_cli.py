@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from restorekit.checkpoints import save_weights
+from restorekit.checkpoints import original_names, save_weights
 from restorekit.cli import _demo as demo
 from restorekit.cli import app
 from restorekit.data import add_gaussian_noise
@@ -431,7 +431,7 @@ def test_convert_recognises_an_original_checkpoint(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     model = mprnet(**SMALL, bias=True)
-    ours = {mine: theirs for theirs, mine in model.original_names.items()}
+    ours = {mine: theirs for theirs, mine in original_names(model).items()}
     original = {}
     for name, tensor in model.state_dict().items():
         module, _, parameter = name.rpartition(".")

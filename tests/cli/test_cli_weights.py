@@ -6,8 +6,9 @@ import pytest
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
-from _helpers.small_model import Small, about, network, original, safetensors
+from _helpers.small_model import ORIGINALS, Small, about, network, original, safetensors
 from restorekit import register_model
+from restorekit.checkpoints import originals
 from restorekit.checkpoints.hub import Entry, home
 from restorekit.cli import app
 from restorekit.models import architectures
@@ -23,8 +24,10 @@ REPOSITORY = "lab/restorers"
 @pytest.fixture
 def restorekit(hub, monkeypatch, unchecked_annotations):
     """Return a function that runs a command in this process, and gives its status and what it printed."""
-    monkeypatch.setattr(architectures, "_entries", dict(architectures._entries))
-    register_model("small", pretrained={"rain": about(HubFile(REPOSITORY, "*derain*"), size=1000)})(Small)
+    for registry in (architectures, originals):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    published = about(HubFile(REPOSITORY, "*derain*"), size=1000)
+    register_model("small", pretrained={"rain": published}, checkpoints=ORIGINALS)(Small)
     hub.add(REPOSITORY, {"derain.pth": original(network())})
 
     def run(*arguments):

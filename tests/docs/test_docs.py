@@ -1,6 +1,7 @@
 """The documentation is true: its code runs, its commands exist, and nothing that is public is left out."""
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -16,10 +17,15 @@ import yaml
 
 import restorekit
 from _helpers import DOCS, ROOT
-from restorekit import blocks, evaluate, metrics, models, ops, publish, stages, testing
-from restorekit.checkpoints import hub
+from restorekit import blocks, evaluate, losses, metrics, models, ops, publish, stages, testing
+from restorekit.checkpoints import hub, originals
 from restorekit.cli import app
+from restorekit.cli._main import imported
 from restorekit.composition import json_schema, network_arguments
+from restorekit.evaluate.protocols._protocol import _protocols
+from restorekit.images import all_formats
+from restorekit.losses import find_loss, list_losses
+from restorekit.losses._registry import _losses
 from restorekit.models import architectures
 from restorekit.parts import arguments_of, registry_of
 from restorekit.parts import blocks as block_registry
@@ -89,7 +95,7 @@ def run_page(text, name):
 def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
     monkeypatch.chdir(tmp_path)
-    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures):
+    for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals, _losses, _protocols):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
@@ -118,10 +124,11 @@ def nav_files(entries):
             yield from [target] if isinstance(target, str) else nav_files(target)
 
 
+@functools.cache
 def referenced():
     """Return what the API reference documents, as dotted names."""
-    text = "\n".join(path.read_text() for path in sorted((DOCS / "api").glob("*.md")))
-    return set(re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE))
+    pages = [path.read_text() for path in sorted((DOCS / "api").glob("*.md"))]
+    return set(re.findall(r"^::: ([\w.]+)$", "\n".join([*pages, built("parts.py", "api/models.md")]), re.MULTILINE))
 
 
 def package_of(module):
@@ -162,7 +169,7 @@ def test_shell_command_exists(line):
         assert name in {option for parameter in group.params for option in parameter.opts}
         return
     assert name in group.commands
-    command = group.commands[name]
+    command = imported(name)
     if isinstance(command, typer.core.TyperGroup):
         name, *arguments = arguments
         command = command.commands[name]
@@ -171,7 +178,9 @@ def test_shell_command_exists(line):
 
 def script(name):
     """Return the functions of a program in the folder of the documentation."""
-    return SimpleNamespace(**runpy.run_path(str(DOCS / name)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)  # as where it runs as a program
+        return SimpleNamespace(**runpy.run_path(str(DOCS / name)))
 
 
 def built(name, source):
@@ -195,6 +204,12 @@ def test_the_page_of_a_new_part_goes_into_the_navigation():
     assert len(list(nav_files(section))) == len(set(nav_files(section))) == len(list((DOCS / "parts").glob("*.md")))
 
 
+def test_the_page_of_a_new_model_goes_into_the_navigation():
+    config = SimpleNamespace(nav=[{"Models": [{"MPRNet": "models/mprnet.md"}, {"Ablations": "ablations.md"}]}])
+    script("parts.py").on_config(config)
+    assert {"NAFNet": "models/nafnet.md"} in config.nav[0]["Models"]
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -212,6 +227,11 @@ def test_the_index_lists_every_registered_part():
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| \[`\w+`\]\(\w+\.md\) \| \S", built("parts.py", "parts/index.md"), re.MULTILINE)
     registries = (block_registry, stage_registry, *connector_registries.values())
     assert sorted(rows) == sorted((name, registry.kind) for registry in registries for name in registry)
+
+
+def test_the_table_of_formats_has_each_of_them():
+    rows = re.findall(r"^\| ([\w ]+) \| `\.", built("formats.py", "files.md"), re.MULTILINE)
+    assert rows == [record.name for record in all_formats()]
 
 
 def test_the_reference_of_compositions_has_every_part_and_argument():
@@ -259,6 +279,15 @@ def test_every_public_name_is_in_the_reference(module):
 
 def test_the_reference_of_recipes_is_current():
     assert (DOCS / "recipes.md").read_text() == script("recipes.py").page(), "run: python docs/recipes.py"
+
+
+def test_every_loss_is_in_the_reference():
+    rows = re.findall(
+        r"^\| `(\w+)` \| \S", built("losses.py", "recipes.md").partition("| loss |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    assert rows == list_losses()
+    names = re.findall(r"^::: restorekit\.losses\._\w+\.(\w+)$", built("losses.py", "api/training.md"), re.MULTILINE)
+    assert [getattr(losses, name) for name in names] == [find_loss(name) for name in list_losses()]
 
 
 @pytest.mark.parametrize("name", ["check_block", "check_stage", "check_model"])

@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -24,20 +25,20 @@ from restorekit.evaluate import (
     ImageResult,
     evaluate,
     find_protocol,
+    list_protocols,
     write_csv,
     write_dnd_submission,
     write_report,
     write_results,
 )
-from restorekit.evaluate._protocols import PROTOCOLS
-from restorekit.evaluate._published import PUBLISHED
 from restorekit.evaluate._report import error_map
 from restorekit.images import sample_photo
-from restorekit.inference import local_pooling, restore
+from restorekit.inference import InferenceOptions, local_pooling, restore
 from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d
 from restorekit.network import RestorationNetwork
 
 PHOTO = sample_photo()
+EXACT = [name.replace("<sigma>", "15") for name in list_protocols()]
 FACTOR = 0.8765  # leaves no pixel half-way between two values
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -48,7 +49,6 @@ class Darken(RestorationNetwork):
     image_channels = 3
     size_multiple = 4
     num_supervised = 1
-    original_names: dict = {}  # noqa: RUF012
 
     def __init__(self):
         super().__init__()
@@ -238,7 +238,7 @@ def test_pairs_in_either_colour(protocol, measured, tmp_path):
     assert values["ssim"] == pytest.approx(ssim(measured(darkened(noisy)), measured(clean)))
 
 
-@pytest.mark.parametrize("name", [*PROTOCOLS, "gaussian-15"])
+@pytest.mark.parametrize("name", EXACT)
 def test_every_protocol_says_what_it_is_and_what_is_missing(name, tmp_path):
     assert "PSNR" in find_protocol(name).definition
     with pytest.raises(ValueError, match=re.escape(str(tmp_path))):
@@ -276,7 +276,7 @@ def evaluation_of(values, counts=None, protocol="gopro", set_="GoPro"):
         "date": "d",
     }
     images = [ImageResult(set_, str(i), {"psnr": value, "ssim": 0.9}) for i, value in enumerate(values)]
-    return Evaluation(protocol, "words", counts or {}, images, about)
+    return Evaluation(protocol, "words", counts or {}, images, about, published=find_protocol(protocol).published)
 
 
 def test_only_complete_sets_are_compared_with_published_figures(tmp_path):
@@ -291,9 +291,11 @@ def test_only_complete_sets_are_compared_with_published_figures(tmp_path):
 
 
 def test_published_figures_belong_to_sets_of_their_protocols():
-    for protocol, sets in PUBLISHED.items():
-        assert set(sets) <= {*PROTOCOLS[protocol].counts, "mean"}
-        for figures in sets.values():
+    protocols = [find_protocol(name) for name in EXACT]
+    assert sum(bool(protocol.published) for protocol in protocols) >= 6
+    for protocol in protocols:
+        assert set(protocol.published) <= {*protocol.counts, "mean"}
+        for figures in protocol.published.values():
             assert all(20 < figure.psnr < 45 and figure.source for figure in figures)
 
 
@@ -340,7 +342,8 @@ def test_results_hold_what_is_needed_to_repeat_them(tmp_path):
     content = result.as_json()
     assert content["model"] == "dark"
     assert content["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert content["inference"] == {"precision": "float32", "pooling": "global", "ensemble": False, "tile": "auto", "tiles": 1}
+    options = asdict(InferenceOptions(precision="float32"))
+    assert content["inference"] == {name: value for name, value in options.items() if name != "device"} | {"tiles": 1}
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert content["date"].endswith("+00:00")
     assert content["protocol"] == "pairs"
@@ -481,8 +484,8 @@ def test_command_writes_the_dnd_submission(tmp_path):
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "goprp"), "did you mean 'gopro'"),
         (("mprnet_tiny.denoise", "--data", "none", "--protocol", "gopro"), "none is not a folder"),
         (("mprnet_tyni", "--data", "data", "--protocol", "pairs"), "did you mean 'mprnet_tiny'"),
-        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "tpu9"),
-        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--precision", "float8"), "precision must be one of"),
+        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "--device tpu9 cannot be used"),
+        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--precision", "float8"), "--precision must be one of"),
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--metric", "lpisp"), "known: lpips, dists"),
     ],
 )
@@ -490,7 +493,7 @@ def test_command_explains_what_is_wrong(arguments, words, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     make_pairs(tmp_path / "data", 1)
     result = command(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if words.startswith("--") else 1)
     assert words in " ".join(result.stderr.split())
     assert isinstance(result.exception, SystemExit)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -150,4 +150,4 @@ def test_fewer_stages_restore_what_they_are_supervised_to() -> None:
         first = model.forward_stages(image)[0].clamp(0, 1)
     torch.testing.assert_close(restore(model, image, stages=1, precision="float32"), first)
     with pytest.raises(ValueError, match="stages must be from 1 to 3"):
-        restore(model, "missing.png", stages=0)
+        restore(model, "missing.png", stages=4)

@@ -13,7 +13,7 @@ from _helpers.identity import Identity
 from restorekit import create_model, restore
 from restorekit.data import add_gaussian_noise
 from restorekit.images import sample_photo
-from restorekit.inference import Tiling, blended, local_pooling, parse_bytes, plan
+from restorekit.inference import InferenceOptions, Tiling, blended, local_pooling, parse_bytes, plan
 from restorekit.inference._planning import BESIDE
 from restorekit.inference._tiling import _fades
 from restorekit.network import RestorationNetwork
@@ -121,17 +121,17 @@ def test_no_seam_is_left_in_a_photograph() -> None:
 def test_the_memory_decides_on_the_tiles() -> None:
     model = create_model("mprnet", width=8, unet_step=4, ors_step=0, num_blocks=1).eval()
     size = (2048, 1024)
-    whole = plan(model, size, dtype=torch.float32, max_memory="100GB")
+    whole = plan(model, size, InferenceOptions(max_memory="100GB"), dtype=torch.float32)
     assert whole.tiling.num_tiles == 1
     assert whole.needed is not None
     for share in (2, 5, 20):
         allowed = BESIDE + (whole.needed - BESIDE) // share
-        part = plan(model, size, dtype=torch.float32, max_memory=allowed)
+        part = plan(model, size, InferenceOptions(max_memory=allowed), dtype=torch.float32)
         assert part.needed is not None
         assert part.needed <= allowed
         assert part.tiling.num_tiles > share
     with pytest.raises(MemoryError, match=r"192x192 pixels at once \(about .* needed, 0.0 GB allowed\); use"):
-        plan(model, size, dtype=torch.float32, max_memory="1kB")
+        plan(model, size, InferenceOptions(max_memory="1kB"), dtype=torch.float32)
 
 
 def test_tiles_become_smaller_when_the_memory_does_not_suffice() -> None:
@@ -150,7 +150,8 @@ def test_tiles_become_smaller_when_the_memory_does_not_suffice() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"tile": 100}, "tile must be at least 192 pixels for this network with an overlap of 64; got 100"),
+        ({"tile": 100}, "tile must be at least 192 pixels with an overlap of 64; got 100"),
+        ({"tile": 15, "overlap": 1}, "tile must be at least 16 pixels for this network with an overlap of 1; got 15"),
         ({"tile": "small"}, "tile must be 'auto', a number of pixels, or None"),
         ({"tile": True}, "tile must be 'auto', a number of pixels, or None"),
         ({"overlap": -1}, "overlap must not be negative"),

@@ -8,7 +8,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 from torch.export import Dim, export
 
-from _helpers.descriptors import BLOCKS, DESCRIBED, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
+from _helpers.descriptors import BLOCKS, DESCRIBED, FAMILIES, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
 from restorekit.checkpoints import load_weights, save_weights
 from restorekit.models import architectures, create_model
 from restorekit.parts import connectors, registry_of
@@ -19,6 +19,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.1}  # 
 
 every_part = pytest.mark.parametrize("name", PARTS)
 every_connector = pytest.mark.parametrize("name", [name for name in PARTS if name.partition(":")[0] in connectors])
+every_model = pytest.mark.parametrize("name", MODELS)
 # A variant is its builder with other numbers, which is tested; so what networks do is tested with the builders.
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
 # Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py exports a shallower one.
@@ -53,9 +54,16 @@ def test_every_registered_part_has_a_descriptor(kind):
 
 
 def test_every_registered_model_has_a_descriptor():
-    assert sorted(MODELS) == list(architectures), (
-        "tests/_helpers/descriptors.py must describe every registered model, and nothing else"
-    )
+    assert sorted(MODELS) == list(architectures), "FAMILIES in tests/_helpers/descriptors.py must have the family of every model"
+    assert set(FAMILIES) <= set(architectures)
+
+
+@every_model
+def test_the_number_of_parameters_is_as_stated(name):
+    """``restorekit models`` shows it without building the model."""
+    with torch.device("meta"):
+        found = sum(parameter.numel() for parameter in create_model(name).parameters())
+    assert architectures.get(name).parameters in (None, found)
 
 
 @pytest.mark.parametrize("kind", DESCRIBED)
@@ -299,11 +307,10 @@ def test_variant_only_fills_in_numbers(name):
 
 
 def test_parameter_names_are_pinned():
-    """Those of every model, and of every part as soon as the manifest has it, which a release sees to."""
+    """Those of every part and model as soon as the manifest has it, which a release sees to."""
     pinned, found = json.loads(MANIFEST.read_text()), parameter_names()
-    pinned |= {name: pinned.get(name, []) for name, model in MODELS.items() if model.pinned is not None}
     changed = {name: sorted({*names} ^ {*found.get(name, [])}) for name, names in pinned.items() if names != found.get(name)}
     assert not changed, (
         f"names of parameters changed: {changed}. Checkpoints hold these names. If the change is meant, keep old checkpoints "
-        "readable (original_names of the models concerned), and write the manifest again: python tests/_helpers/descriptors.py"
+        "readable (Originals of the models concerned), and write the manifest again: python tests/_helpers/descriptors.py"
     )

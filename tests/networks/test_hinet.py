@@ -8,7 +8,7 @@ from torch import nn
 
 from restorekit import CheckpointError, create_model
 from restorekit.blocks import HalfInstanceNorm, HalfInstanceNormBlock
-from restorekit.checkpoints import save_weights
+from restorekit.checkpoints import original_names, save_weights
 from restorekit.models import model_from_checkpoint
 from restorekit.stages import HINetStage, Level, MultiStage, ORSNetStage, UNetStage
 from restorekit.testing import check_block, check_model, check_stage
@@ -113,7 +113,7 @@ def test_a_file_says_which_network_it_is_for(tmp_path):
 
 def test_a_checkpoint_of_the_authors_is_recognised(tmp_path):
     model = create_model("hinet", **SMALL)
-    theirs = {ours: original for original, ours in model.original_names.items()}
+    theirs = {ours: original for original, ours in original_names(model).items()}
     state = {}
     for name, tensor in model.state_dict().items():
         module, _, parameter = name.rpartition(".")

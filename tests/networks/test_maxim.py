@@ -21,6 +21,7 @@ from _helpers.flax_weights import SMALL, original_shapes, original_state, small_
 from _helpers.parity_fill import picture
 from restorekit import create_model, load_weights, restore
 from restorekit.blocks import CrossGating, GatedMLP, MultiAxisGatedMLP, RatioResize, SpatialMixing, multiple_of
+from restorekit.checkpoints import original_names
 from restorekit.errors import ConfigError, WiringError
 from restorekit.losses import charbonnier
 from restorekit.ops import pad_centred
@@ -103,12 +104,12 @@ def test_outputs_inside_the_network(dtype):
             found[key] = output[int(index)] if isinstance(output, tuple) else output
 
         if path.endswith("/channel_attention"):  # scales within the sum of its block
-            block = modules[module_of(path, index, model.original_names).rpartition(".")[0]]
+            block = modules[module_of(path, index, original_names(model)).rpartition(".")[0]]
             block.conv2.register_forward_hook(
                 lambda module, inputs, output, block=block, keep=keep: keep(module, inputs, block.attention(output))
             )
         else:
-            modules[module_of(path, int(index or 0), model.original_names)].register_forward_hook(keep)
+            modules[module_of(path, int(index or 0), original_names(model))].register_forward_hook(keep)
     with torch.no_grad():
         model(torch.from_numpy(picture((1, 3, 64, 32), 11)).to(dtype))
     assert len(found) == len(expected.files) == 43
@@ -129,8 +130,8 @@ def test_number_of_parameters(name):
 def test_name_table_is_exact_both_ways(name):
     model = hollow("maxim_s3") if name == "s3" else original(name)
     paths = {key.rpartition("/")[0] for key in original_shapes(name)}
-    assert set(model.original_names) == paths
-    assert sorted(model.original_names.values()) == sorted({key.rpartition(".")[0] for key in model.state_dict()})
+    assert set(original_names(model)) == paths
+    assert sorted(original_names(model).values()) == sorted({key.rpartition(".")[0] for key in model.state_dict()})
 
 
 def test_stages_are_given_coarse_to_fine_and_may_stop_early(small):

@@ -17,9 +17,9 @@ from _helpers import DATA
 from _helpers.parity import TOLERANCE, assert_same_state, modules_of, original_state
 from _helpers.parity_fill import fill, picture
 from restorekit import create_model, load_weights
+from restorekit.checkpoints import original_names, originals
 from restorekit.inference import prepare
 from restorekit.losses import charbonnier
-from restorekit.models import architectures
 
 NUM_PARAMETERS = {
     "mprnet_deblur": 20_127_073,
@@ -55,7 +55,7 @@ def empty_state(name):
 
 
 def infer_arguments(architecture, state):
-    return architectures.get(architecture).infer_arguments(state)
+    return originals.get(architecture).infer_arguments(state)
 
 
 @every_network
@@ -97,9 +97,9 @@ def test_number_of_parameters(name):
 def test_name_table_is_exact_both_ways(name):
     with torch.device("meta"):
         model = create_model(name)
-    assert set(model.original_names) == modules_of(original_shapes(name))
-    assert set(model.original_names.values()) == modules_of(model.state_dict())
-    assert len(set(model.original_names.values())) == len(model.original_names)
+    assert set(original_names(model)) == modules_of(original_shapes(name))
+    assert set(original_names(model).values()) == modules_of(model.state_dict())
+    assert len(set(original_names(model).values())) == len(original_names(model))
     assert {key: tuple(x.shape) for key, x in original_state(model).items()} == original_shapes(name)
 
 
@@ -159,7 +159,7 @@ def test_original_names_round_trip_for_any_arguments(architecture, data, wrapper
     state = original_state(model)
     assert len(state) == len(model.state_dict())
     assert not set(state) & set(model.state_dict())
-    assert set(model.original_names) == modules_of(state)
+    assert set(original_names(model)) == modules_of(state)
     assert_same_state(load_weights(create_model(architecture, **arguments), WRAPPERS[wrapper](state)), model)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 import restorekit
 from restorekit.blocks import ChannelAttentionBlock
+from restorekit.checkpoints import Originals
 from restorekit.models import pretrained_config
 from restorekit.parts import Registry, did_you_mean
 from restorekit.stages import UNetStage
@@ -121,6 +122,11 @@ def test_models_are_listed_in_natural_order():
 def test_a_models_name_holds_no_dot():
     with pytest.raises(ValueError, match=r"must not hold a dot, which separates the tag of its weights; got 'net\.v2'"):
         restorekit.register_model("net.v2")
+
+
+def test_names_of_checkpoints_depend_on_arguments_of_the_builder():
+    with pytest.raises(ValueError, match="the names of checkpoints of 'net' depend on depth, which its builder does not take"):
+        restorekit.register_model("net", checkpoints=Originals(lambda width, depth: {}))(lambda width=4: None)
 
 
 # ---- other packages

@@ -1,10 +1,13 @@
 """The public checks find what they are there to find."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
 
 from restorekit.blocks import ChannelAttentionBlock
+from restorekit.checkpoints import Originals, originals
 from restorekit.network import RestorationNetwork
 from restorekit.stages import Level, Stage, StageSpec, UNetStage
 from restorekit.testing import check_block, check_model, check_stage
@@ -119,12 +122,11 @@ def test_check_stage_refuses_a_size_that_the_strides_do_not_divide():
 class Model(RestorationNetwork):
     """A convolution with faults on demand."""
 
-    def __init__(self, *, stages=None, size_multiple=1, original_names=None, check=True):
+    def __init__(self, *, stages=None, size_multiple=1, check=True):
         super().__init__()
         self.image_channels = 3
         self.size_multiple = size_multiple
         self.num_supervised = 1
-        self.original_names = original_names or {}
         self.conv = nn.Conv2d(3, 3, 1)
         self.stages = stages or (lambda x: [x])
         self.check = check
@@ -135,13 +137,15 @@ class Model(RestorationNetwork):
         return self.stages(self.conv(image))
 
 
+TRUNK = pytest.raises(
+    AssertionError, match=r"Model: the names of the authors' checkpoints lead to modules that do not exist: trunk$"
+)
 FAULTY_MODELS = {
     "none": ({"stages": lambda x: []}, "forward_stages returned no image"),
     "shape": ({"stages": lambda x: [x, x[:1]]}, r"output 1 of forward_stages has shape \(1, 3, 8, 9\)"),
     "count": ({"stages": lambda x: [x, x]}, "returns 2 images of full size; num_supervised is 1"),
     "multiple": ({"size_multiple": 0}, "size_multiple is 0; it must be at least 1"),
     "size": ({"size_multiple": 4, "check": False}, "declares size_multiple 4, and does not refuse an image of 7x12"),
-    "names": ({"original_names": {"body": "trunk", "tail": "conv"}}, "modules that do not exist: trunk$"),
     "samples": ({"stages": lambda x: [x - x.mean()]}, "first sample of output 0 changes"),
 }
 
@@ -154,4 +158,13 @@ def test_check_model_finds(fault):
 
 
 def test_check_model_passes_a_true_declaration():
-    check_model(Model(size_multiple=4, original_names={"tail": "conv"}))
+    check_model(Model(size_multiple=4))
+
+
+@pytest.mark.parametrize(("module", "expectation"), [("conv", nullcontext()), ("trunk", TRUNK)])
+def test_check_model_looks_at_the_names_of_checkpoints(module, expectation, monkeypatch):
+    monkeypatch.setattr(originals, "_entries", {"net": Originals(lambda: {"tail": "conv", "body": module})})
+    model = Model()
+    model.family = {"architecture": "net", "arguments": {}}
+    with expectation:
+        check_model(model)

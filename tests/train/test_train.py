@@ -22,6 +22,7 @@ from restorekit.checkpoints import read_metadata
 from restorekit.composition import compose
 from restorekit.data import Sample
 from restorekit.errors import CheckpointError, ConfigError, ImageError
+from restorekit.losses._registry import _losses
 from restorekit.models import model_from_checkpoint
 from restorekit.ops import downscale
 from restorekit.stages import MultiStage
@@ -38,7 +39,6 @@ from restorekit.train import (
     stage_losses,
     train,
 )
-from restorekit.train import _build as build
 from restorekit.train._run import Run
 
 
@@ -196,7 +196,7 @@ def test_steps_that_would_ruin_the_weights_are_skipped_and_named(tmp_path, folde
         calls.append(len(calls))
         return charbonnier(output, target) * (math.nan if len(calls) in (5, 6) else 1)  # two outputs a step
 
-    monkeypatch.setitem(build.LOSSES, "charbonnier", sometimes_nan)
+    monkeypatch.setitem(_losses._entries, "charbonnier", sometimes_nan)
     seen = []
     weights = train(recipe(folder), tmp_path / "run", device="cpu", on_progress=seen.append)
     assert [row["skipped"] for row in seen] == [0, 0, 1, 0, 0, 0]
@@ -206,7 +206,7 @@ def test_steps_that_would_ruin_the_weights_are_skipped_and_named(tmp_path, folde
 
 
 def test_a_run_that_explodes_stops_with_advice(tmp_path, folder, monkeypatch):
-    monkeypatch.setitem(build.LOSSES, "charbonnier", lambda output, target: output.mean() * math.inf)
+    monkeypatch.setitem(_losses._entries, "charbonnier", lambda output, target: output.mean() * math.inf)
     with pytest.raises(FloatingPointError, match=r"2 steps in a row .* lower learning rate \(optimizer.lr=... --allow-changes\)"):
         train(recipe(folder, "run.max_skipped=2"), tmp_path / "run", device="cpu")
     assert [row["skipped"] for row in rows(tmp_path / "run")] == [1, 2]
@@ -325,6 +325,8 @@ def test_losses_are_weighted_by_term_and_stage(unet):
     both = 2 * 1.5 + losses.charbonnier(output, target).item()
     assert values.tolist() == pytest.approx([both / 2, both])
     assert stage_losses([output], target, LossRecipe(l1=1.0, clamp=True), unet).item() == 1.0
+    wide = LossRecipe(terms=[{"name": "charbonnier", "weight": 2.0, "eps": 3.0}])
+    assert torch.equal(stage_losses([output], target, wide, unet)[0], 2 * losses.charbonnier(output, target, eps=3.0))
     with pytest.raises(ConfigError, match=r"loss.stages has 3 weights, and the network 1 outputs"):
         stage_losses([output], target, LossRecipe(l1=1.0, stages=(1.0, 1.0, 1.0)), unet)
 

@@ -1,17 +1,15 @@
-"""Formats of checkpoints, one a file."""
+"""Formats of checkpoints: one a file, which registers what it reads and writes, and is found by itself."""
 
-from restorekit.checkpoints.formats._npz import read_npz
-from restorekit.checkpoints.formats._safetensors import read_metadata, read_safetensors, save_safetensors
-from restorekit.checkpoints.formats._tfjs import read_example, read_graph_model
-from restorekit.checkpoints.formats._torch import read_torch, save_torch
+from restorekit.checkpoints.formats._format import (
+    Format,
+    format_of,
+    format_to_write,
+    formats,
+    read_example,
+    read_metadata,
+    weight_suffixes,
+)
 
-__all__ = [
-    "read_example",
-    "read_graph_model",
-    "read_metadata",
-    "read_npz",
-    "read_safetensors",
-    "read_torch",
-    "save_safetensors",
-    "save_torch",
-]
+__all__ = ["Format", "format_of", "format_to_write", "formats", "read_example", "read_metadata", "weight_suffixes"]
+
+__dir__ = __all__.copy

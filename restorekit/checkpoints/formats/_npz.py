@@ -1,11 +1,13 @@
 """Archives of numpy (``.npz``), which hold weights of flax."""
 
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from restorekit.checkpoints._flax import Arrays, without_optimiser
+from restorekit.checkpoints.formats._format import Format, formats
 
 
 def read_npz(path: Path) -> Arrays:
@@ -14,8 +16,6 @@ def read_npz(path: Path) -> Arrays:
     Raises:
         ValueError: if the file is truncated, no such archive, or holds pickled objects.
     """
-    import zipfile
-
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {short: archive[name] for name, short in without_optimiser(archive.files).items()}
@@ -25,3 +25,17 @@ def read_npz(path: Path) -> Arrays:
                 "it holds pickled objects, which can run code when they are read; refused, save arrays only"
             ) from error
         raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error
+
+
+def is_npz(path: Path) -> bool:
+    """Whether a file is an archive of arrays; files of ``torch.save`` are archives, too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+formats.add("npz", Format((".npz",), is_npz, read_npz, preference=3))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from restorekit.checkpoints.formats._format import Format, formats
 from restorekit.errors import CheckpointError
 
 
@@ -25,11 +26,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {first_line(error)}") from error
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the metadata of a safetensors file.
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a file.
 
     Raises:
-        CheckpointError: if the file is missing or not a safetensors file.
+        CheckpointError: if it is truncated or not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -40,7 +41,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {first_line(error)}") from error
 
 
-def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write tensors, and strings as metadata, to a file.
 
     Raises:
@@ -50,7 +51,7 @@ def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
     from safetensors.torch import save_file
 
     try:
-        save_file(dict(state), path, metadata=dict(metadata or {}))
+        save_file(dict(state), path, metadata=dict(metadata))
     except SafetensorError as error:  # it reports a full disk in words only
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
@@ -58,6 +59,21 @@ def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file starts with the length of a header, and then with a header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= path.stat().st_size
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or else its name."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+formats.add(
+    "safetensors",
+    Format((".safetensors",), is_safetensors, read_safetensors, save_safetensors, metadata=read_metadata, preference=1),
+)

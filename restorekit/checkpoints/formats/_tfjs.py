@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from restorekit.checkpoints._flax import Arrays
+from restorekit.checkpoints.formats._format import Format, formats, starts_with
 
 SCOPE = re.compile(r".*?/backbone/")  # what the path in flax follows in the name of a node
 JIT = re.compile(r"/jit_[^/]*(?=/|$)")  # scopes that tracing adds
@@ -59,9 +60,7 @@ def read_graph_model(source: Path) -> Arrays:
 
 
 def read_example(source: Path) -> bytes | None:
-    """Return the file of the picture that an npm package shows its model with, or None if ``source`` is no such package."""
-    if not source.is_dir() and source.suffix != ".tgz":
-        return None
+    """Return the file of the picture that an npm package shows its model with, or None if it has none."""
     try:
         with _graph_model_files(source) as read:
             return read("../assets/fixture.png")
@@ -135,3 +134,11 @@ def _named(node: Mapping[str, Any], array: npt.NDArray[Any]) -> tuple[str, npt.N
         case "AddV2" | "Mul" if array.shape[-1] == array.size:
             return f"{path}/{'bias' if node['op'] == 'AddV2' else 'scale'}", array.reshape(-1)
     raise ValueError(f"{node['name']} uses a weight of shape {array.shape} in {node['op']}, which no layer of flax does")
+
+
+def is_graph_model(source: Path) -> bool:
+    """Whether it is a folder, or an archive as npm packages are."""
+    return source.is_dir() or starts_with(source, b"\x1f\x8b")
+
+
+formats.add("tfjs", Format((".tgz",), is_graph_model, read_graph_model, example=read_example, preference=4))

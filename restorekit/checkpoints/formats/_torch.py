@@ -3,13 +3,19 @@
 import pickle
 import re
 import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from restorekit.checkpoints.formats._format import Format, formats, starts_with
 from restorekit.checkpoints.formats._safetensors import first_line
 from restorekit.errors import CheckpointError
+
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a number that older versions of torch.save pickled first
 
 
 def read_torch(path: Path) -> Any:
@@ -19,24 +25,24 @@ def read_torch(path: Path) -> Any:
         CheckpointError: if it is truncated, not such a file, or a pickle that wants to run code.
     """
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():  # of a path, torch.load would look at the suffix
             warnings.simplefilter("ignore")  # of other pickle protocols; if they cannot be read, that is the error
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise CheckpointError(f"{path} is truncated or not a checkpoint; fetch it again") from error
 
 
-def save_torch(content: Any, path: Path) -> None:
-    """Write tensors and plain data to a file.
+def save_torch(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write tensors to a file, under the key ``state_dict``, and metadata beside them.
 
     Raises:
         OSError: if the file cannot be written.
     """
     try:
         with path.open("wb") as file:
-            torch.save(content, file)
+            torch.save({"state_dict": dict(state), **metadata}, file)
     except RuntimeError as error:  # torch has errors of its own for a full disk
         raise OSError(f"{path} could not be written: {first_line(error)}") from error
 
@@ -51,3 +57,17 @@ def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
         named = re.search(r"GLOBAL ([\w.]+)", text)
         wanted = named.group(1).rstrip(".") if named else "unknown"
     return f"{path} is a pickle that wants to run code (it names: {wanted}); refused. Ask its author for a safetensors file"
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a file is an archive of ``torch.save``, or a row of pickles, which older versions wrote."""
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return any(name.endswith("data.pkl") for name in archive.namelist())
+        except zipfile.BadZipFile:
+            return False
+    return starts_with(path, MAGIC)
+
+
+formats.add("torch", Format((".pth", ".pt", ".bin", ".ckpt"), is_torch, read_torch, save_torch, preference=2))

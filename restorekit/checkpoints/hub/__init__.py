@@ -40,3 +40,5 @@ __all__ = [
     "in_place",
     "obtain",
 ]
+
+__dir__ = __all__.copy

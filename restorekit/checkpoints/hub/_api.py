@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from restorekit._files import sha256_of
+from restorekit.checkpoints.formats import weight_suffixes
 from restorekit.checkpoints.hub._errors import LONGEST_WAIT, IntegrityError, NotFoundError, UnreachableError, explain_hub_errors
 from restorekit.provenance import HubFile
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 3
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")  # of weights, in the order of preference
 SIZE_TOLERANCE = 0.02  # published sizes are rounded
 
 
@@ -86,13 +86,14 @@ class Snapshot:
         Raises:
             NotFoundError: if there is none.
         """
-        files = [file for file in self.files if file.name.endswith(SUFFIXES)]
+        suffixes = weight_suffixes()
+        files = [file for file in self.files if file.name.endswith(suffixes)]
         chosen = [file for file in files if fnmatch.fnmatch(file.name.lower(), source.filename.lower())]
         if not chosen and size is not None:
             chosen = [file for file in files if file.size is not None and abs(file.size - size) <= SIZE_TOLERANCE * size]
         if not chosen:
             raise NotFoundError(f"{self.repository}: no weights there fit {source.filename!r}; it has {_listed(self.files)}")
-        rank = [next(i for i, suffix in enumerate(SUFFIXES) if file.name.endswith(suffix)) for file in chosen]
+        rank = [next(i for i, suffix in enumerate(suffixes) if file.name.endswith(suffix)) for file in chosen]
         yield from (file.name for _, file in sorted(zip(rank, chosen, strict=True), key=lambda pair: (pair[0], pair[1].name)))
 
     def url(self, name: str) -> str:

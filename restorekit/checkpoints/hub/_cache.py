@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 from restorekit._files import sha256_of, write_json
 from restorekit.checkpoints.hub._errors import explain_disk_errors
@@ -149,8 +149,10 @@ def entries() -> list[Entry]:
     return [Entry(name) for name in sorted(records)]
 
 
-def content_of(state: Mapping[str, Tensor]) -> str:
+def content_of(state: "Mapping[str, Tensor]") -> str:
     """Return a checksum of names, dtypes, shapes and values."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()

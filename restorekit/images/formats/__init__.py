@@ -1,7 +1,24 @@
-"""Formats of pictures that Pillow does not read or write as this library needs them."""
+"""Formats of image files, one file each: every module of this folder is imported, and formats register themselves."""
 
-from restorekit.images.formats._deep import is_deep, raw_mode, read_deep, with_transparency
-from restorekit.images.formats._png import PngWriter, png_metadata
-from restorekit.images.formats._tiff import TiffWriter
+import importlib
+import pkgutil
 
-__all__ = ["PngWriter", "TiffWriter", "is_deep", "png_metadata", "raw_mode", "read_deep", "with_transparency"]
+from restorekit.images.formats._pillow import encode, open_with_pillow
+from restorekit.images.formats._record import FORMATS, MODE_OF, Content, ImageFormat, RowWriter, all_formats, register_format
+
+__all__ = [
+    "FORMATS",
+    "MODE_OF",
+    "Content",
+    "ImageFormat",
+    "RowWriter",
+    "all_formats",
+    "encode",
+    "open_with_pillow",
+    "register_format",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__dir__ = __all__.copy

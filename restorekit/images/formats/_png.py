@@ -1,98 +1,108 @@
-"""PNG files of 8 or 16 bits a channel, written by rows; Pillow has no modes for 16 bits of colour, and writes whole images only."""
+"""PNG: 8 and 16 bits, and all that its chunks say of the picture."""
 
-import contextlib
 import io
+import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
-from restorekit.images._metadata import metadata_of
+from restorekit.errors import ImageError
+from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
+from restorekit.images.formats._pillow import encode, open_with_pillow
+from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
+from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
 
-Array = npt.NDArray[Any]
-
-ROWS = 32  # that are compressed at a time
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # the format's number for each number of channels
-PAETH = 4
-PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # chunks without which there is no image; the others describe it
-
-
-class PngWriter:
-    """Writes a PNG file from top to bottom.
-
-    Args:
-        path: where to.
-        shape: height, width and channels, 1 to 4.
-        bits: of a channel, 8 or 16.
-        options: what Pillow's own writer takes: ``icc_profile``, ``exif``, ``dpi`` and ``pnginfo``.
-        level: how hard to compress, from 0 to 9.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, int, int], bits: int, options: Mapping[str, Any], *, level: int = 6) -> None:
-        height, width, channels = shape
-        self._order = ">u2" if bits == 16 else "u1"
-        self._compress = zlib.compressobj(level, strategy=zlib.Z_FILTERED)
-        self._above = np.zeros((1, width, channels * bits // 8), np.uint8)
-        self._file = path.open("wb")
-        self._file.write(SIGNATURE)
-        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, COLOUR[channels], 0, 0, 0))
-        if profile := options.get("icc_profile"):
-            self._chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
-        if dpi := options.get("dpi"):
-            self._chunk(b"pHYs", struct.pack(">IIB", *(round(float(dots) / 0.0254) for dots in dpi), 1))
-        if exif := options.get("exif"):
-            self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-        if "pnginfo" in options:
-            for name, content, *_ in options["pnginfo"].chunks:
-                self._chunk(name, content)
-
-    def write(self, pixels: Array) -> None:
-        """Write the next rows, H x W x C."""
-        for top in range(0, len(pixels), ROWS):
-            block = np.ascontiguousarray(pixels[top : top + ROWS], self._order).view(np.uint8).reshape(-1, *self._above.shape[1:])
-            filtered = _paeth(block, self._above).reshape(len(block), -1)
-            self._chunk(b"IDAT", self._compress.compress(np.insert(filtered, 0, PAETH, axis=1).tobytes()))
-            self._above = block[-1:]
-
-    def finish(self) -> None:
-        """End the file, and close it, which shows whether all of it could be written."""
-        self._chunk(b"IDAT", self._compress.flush())
-        self._chunk(b"IEND", b"")
-        self._file.close()
-
-    def close(self) -> None:
-        """Close the file, as it is."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
-            self._file.close()
-
-    def _chunk(self, name: bytes, content: bytes) -> None:
-        PngImagePlugin.putchunk(self._file, name, content)
+LEVEL = 3  # of compression: 5 % more bytes than 6, in a third of the time
+PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
+KNOWN = {b"iCCP", b"eXIf", b"pHYs"}  # which Pillow reads and writes
+COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
+TEXT = {b"tEXt", b"zTXt", b"iTXt"}
+RAW = COLOUR | TEXT | {b"tIME"}  # kept as they are
+TRANSPARENT = {0: 2, 2: 6}  # bytes of a transparent colour, by the kind of colour
+SRGB_GAMMA, SRGB_PRIMARIES = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+XMP = b"XML:com.adobe.xmp\0"
+IPTC = b"Raw profile type iptc\0"
+LONGEST = 2**26  # bytes of a compressed text, unpacked
 
 
-def _paeth(block: Array, above: Array) -> Array:
-    """Return the differences between bytes and what the PNG format's Paeth filter predicts from left, above and above left."""
-    up = np.concatenate((above, block[:-1])).astype(np.int16)
-    left, corner = (np.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1] for x in (block.astype(np.int16), up))
-    estimate = left + up - corner
-    to_left, to_up, to_corner = abs(estimate - left), abs(estimate - up), abs(estimate - corner)
-    nearest = np.where((to_left <= to_up) & (to_left <= to_corner), left, np.where(to_up <= to_corner, up, corner))
-    return (block - nearest).astype(np.uint8)
+def open_png(file: BinaryIO, path: Path) -> Content:
+    """Return the content of a PNG file; its chunks are checked wherever they stand."""
+    chunks = list(_describing(file, path))
+    colours = {name: content for name, content in chunks if name in COLOUR}
+    if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
+        raise ImageError(
+            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; "
+            "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
+            "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
+        )
+    content = open_with_pillow(file, path, "PNG")
+    described = _metadata(chunks, colours)
+    return Content(content.width, content.height, content.mode, content.pixels, lambda: described, content.frames, content.by_rows)
 
 
-def png_metadata(path: Path) -> dict[str, Any]:
-    """Return what :func:`~restorekit.images.metadata_of` does, without decoding pixels; some of it may stand after them."""
+def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
+    """Write a PNG file; of 16 bits of colour by rows, since Pillow has no modes for them."""
+    shaped = np.atleast_3d(pixels)
+    if shaped.shape[2] > 1 and shaped.itemsize > 1:
+        with closing(PngWriter(path, shaped.shape, 8 * shaped.itemsize, _options(info))) as writer:
+            writer.write(shaped)
+            writer.finish()
+    else:
+        encode(pixels, path, "PNG", compress_level=LEVEL, **_options(info))
+
+
+def _options(info: Info) -> dict[str, Any]:
+    """Return the options by which Pillow writes the metadata."""
+    options = chosen(info, "icc_profile", "exif", "dpi")
+    raw = info.get("chunks", ())
+    chunks = PngImagePlugin.PngInfo()
+    if xmp := info.get("xmp"):
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    if iptc := info.get("iptc"):
+        digits = re.sub("(.{72})", r"\1\n", iptc.hex())
+        chunks.add_text(IPTC[:-1].decode(), f"\niptc\n{len(iptc):8d}\n{digits}\n", zip=True)
+    for name, content in raw:
+        if name != b"sRGB" or not info.get("icc_profile"):  # of the two, a file has one
+            chunks.add(name, content)
+    if not raw and (comment := comment_of(info)):
+        chunks.add_itxt("Comment", comment.decode("utf-8", "replace"))
+    return options | ({"pnginfo": chunks} if chunks.chunks else {})
+
+
+def _metadata(chunks: list[tuple[bytes, bytes]], colours: dict[bytes, bytes]) -> dict[str, Any]:
+    """Return the metadata of the chunks that describe a picture."""
+    info = _known([(name, content) for name, content in chunks if name in KNOWN or content.startswith(XMP)])
+    once = {name: content for name, content in chunks if name in RAW - TEXT}
+    raw = [*once.items(), *((name, content) for name, content in chunks if name in TEXT and not content.startswith(XMP))]
+    texts: list[tuple[str, str]] = []
+    for name, content in [chunk for chunk in raw if chunk[0] in TEXT]:
+        if content.startswith(IPTC) and (iptc := _iptc(_text(name, content)[1])):
+            info["iptc"] = iptc
+            raw.remove((name, content))
+        else:
+            texts.append(_text(name, content))
+    if raw:
+        info["chunks"] = tuple(raw)
+    if texts:
+        info["text"] = tuple(texts)
+    if "icc_profile" not in info and (words := _colour_words(colours)):
+        info["colour"] = words
+    return info
+
+
+def _known(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """Return what Pillow reads of chunks, which it gets in a file of one pixel."""
     small = io.BytesIO()
     small.write(SIGNATURE)
     PngImagePlugin.putchunk(small, b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    with path.open("rb") as file:
-        for name, content in _describing(file):
-            PngImagePlugin.putchunk(small, name, content)
+    for name, content in chunks:
+        PngImagePlugin.putchunk(small, name, content)
     PngImagePlugin.putchunk(small, b"IDAT", zlib.compress(b"\0\0"))
     PngImagePlugin.putchunk(small, b"IEND", b"")
     with Image.open(small, formats=["PNG"]) as image:
@@ -100,13 +110,83 @@ def png_metadata(path: Path) -> dict[str, Any]:
         return metadata_of(image)
 
 
-def _describing(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and content of the chunks of a PNG file that describe the image."""
+def _describing(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of the chunks of a PNG file that describe the picture."""
     file.seek(len(SIGNATURE))
+    kind, pixels = 0, False
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
-        if name in PIXELS:
-            file.seek(length + 4, io.SEEK_CUR)
-        else:
-            yield name, file.read(length)
-            file.seek(4, io.SEEK_CUR)  # the checksum
+        if name in PIXELS - {b"IHDR", b"tRNS"} or name not in RAW | KNOWN | {b"IHDR", b"tRNS"}:
+            pixels |= name == b"IDAT"
+            file.seek(length + 4, 1)
+            if name == b"IEND":
+                return
+            continue
+        content, checksum = file.read(length), file.read(4)
+        if checksum != struct.pack(">I", zlib.crc32(name + content)):
+            raise ImageError(f"{path} is damaged: the checksum of its chunk {name.decode()} is wrong")
+        if name == b"IHDR":
+            kind = content[9]
+        elif name == b"tRNS" and (pixels or length != TRANSPARENT.get(kind, length)):
+            what = "after its pixels" if pixels else f"{length} bytes long, and {TRANSPARENT[kind]} are needed"
+            raise ImageError(f"{path} is damaged: the chunk tRNS, which says what is transparent, is {what}")
+        elif name != b"tRNS":
+            yield name, content
+
+
+def _text(kind: bytes, content: bytes) -> tuple[str, str]:
+    """Return name and text of a chunk; a damaged one is empty."""
+    name, _, rest = content.partition(b"\0")
+    packed, encoding = kind == b"zTXt", "latin-1"
+    if kind == b"iTXt":
+        packed, encoding = rest[:1] == b"\1", "utf-8"
+        rest = rest[2:].split(b"\0", 2)[-1]
+    elif packed:
+        rest = rest[1:]
+    if packed:
+        try:
+            rest = zlib.decompressobj().decompress(rest, LONGEST)
+        except zlib.error:
+            rest = b""
+    return name.decode("latin-1"), rest.decode(encoding, "replace")
+
+
+def _iptc(text: str) -> bytes:
+    """Return IPTC data from the digits that ImageMagick and ExifTool write; nothing if these are no such."""
+    try:
+        data = bytes.fromhex("".join(text.split()[2:]))
+    except ValueError:
+        return b""
+    return data if data.startswith(b"\x1c") else b""
+
+
+def _colour_words(colours: dict[bytes, bytes]) -> str:
+    """Return in words what the chunks of colour say, if that is not sRGB; the more exact one counts."""
+    try:
+        if b"cICP" in colours:
+            space, transfer = colours[b"cICP"][:2]
+            return "" if (space, transfer) in ((1, 13), (2, 2)) else f"the colour space {space}/{transfer} of a cICP chunk"
+        if b"sRGB" in colours:
+            return ""
+        gamma = struct.unpack(">I", colours[b"gAMA"])[0] if b"gAMA" in colours else SRGB_GAMMA
+        primaries = struct.unpack(">8I", colours[b"cHRM"]) if b"cHRM" in colours else SRGB_PRIMARIES
+    except (struct.error, ValueError):
+        return ""
+    if abs(gamma - SRGB_GAMMA) > 500:
+        return f"a gamma of {gamma / 1e5:.2f}"
+    return "other primary colours than sRGB" if any(abs(a - b) > 50 for a, b in zip(primaries, SRGB_PRIMARIES, strict=True)) else ""
+
+
+FORMAT = register_format(
+    ImageFormat(
+        name="PNG",
+        suffixes=(".png",),
+        starts=lambda head: head.startswith(SIGNATURE),
+        open=open_png,
+        reads="1 to 8 and 16 bits; grey, colour, palettes, transparency",
+        modes=frozenset(MODE_OF.values()),
+        holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "colour"}),
+        write=write_png,
+        rows=lambda path, shape, bits, info, quality: PngWriter(path, shape, bits, _options(info), level=LEVEL),
+    )
+)

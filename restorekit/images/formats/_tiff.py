@@ -1,89 +1,237 @@
-"""TIFF files, written by rows; Pillow has no modes for 16 bits of colour, and cannot write EXIF data to compressed files."""
+"""TIFF: 8 to 16 bits, and floating point from 0 to 1; whatever else is in a file is read as it is meant, or refused."""
 
-import contextlib
-import shutil
-import sys
-import tempfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
-from PIL import TiffImagePlugin, TiffTags
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
 
-Array = npt.NDArray[Any]
+from restorekit.errors import ImageError
+from restorekit.images._metadata import chosen, comment_of, loaded_exif
+from restorekit.images.formats._pillow import open_with_pillow
+from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._scaled import to_sixteen_bits, without_premultiplication
+from restorekit.images.formats._tiff_rows import TiffWriter
+from restorekit.images.formats._tiff_segments import SegmentReader, cannot_decode, damage, layout_of
 
-ROWS = 256  # of a strip
-IN_MEMORY = 2**24  # bytes of strips, which the tags that point to them stand before
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}  # channels that are not extra
+OTHER = {4: "a mask", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw data of a sensor", 34892: "linear raw data"}
+JPEG = (6, 7)  # compressions that only Pillow reads
+UNSPECIFIED, PREMULTIPLIED, ALPHA = 0, 1, 2  # kinds of extra channels
+SMALL = 2**24  # up to which numbers of 32 bits are hardly meant as fractions of the whole range
+MAX_PAGES = 100  # that are looked at
+DESCRIPTIVE_TAGS = {
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+}
+PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+XMP_TAG, IPTC_TAG, PROFILE_TAG, ORIENTATION_TAG = 700, 33723, 34675, 274
+X_RESOLUTION, Y_RESOLUTION, UNIT = 282, 283, 296
+PER_INCH = {2: 1.0, 3: 2.54}  # by unit
+CONVERT = "convert it first, for example: magick in.tif -colorspace sRGB -depth 16 out.tif"
+UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by orientation
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
 
 
-class TiffWriter:
-    """Writes a TIFF file from top to bottom, compressed without loss.
+def _open(file: BinaryIO, path: Path) -> Content:
+    from tifffile import TiffFile  # takes a while, and most pictures are of other formats
 
-    Args:
-        path: where to.
-        shape: height, width and channels, 1 to 4.
-        bits: of a channel, 8 or 16.
-        options: ``icc_profile``, ``dpi``, and tags as ``exif``.
-    """
+    tiff = TiffFile(file)
+    page = tiff.pages.first
+    frames = _frames(tiff)
+    photometric = int(page.photometric) if page.photometric is not None else -1
+    if photometric not in COLOURS:
+        raise ImageError(f"{path} is a TIFF file of {OTHER.get(photometric, f'the colours {photometric}')}; {CONVERT}")
+    alpha = _alpha(page, photometric, path)
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], bits: int, options: Mapping[str, Any]) -> None:
-        self.path, self.shape, self.bits, self.options = path, shape, bits, options
-        self._dtype = np.dtype(f"uint{bits}")
-        self._rows = np.empty((0, *shape[1:]), self._dtype)  # that are too few for a strip
-        self._sizes: list[int] = []
-        self._strips = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(path.parent))  # noqa: SIM115  # close() closes it
+    def info() -> dict[str, Any]:
+        return _metadata(file, tiff, page)
 
-    def write(self, pixels: Array) -> None:
-        """Write the next rows, H x W x C."""
-        rows = np.concatenate((self._rows, pixels)) if len(self._rows) else pixels
-        whole = len(rows) - len(rows) % ROWS
-        for top in range(0, whole, ROWS):
-            self._strip(rows[top : top + ROWS])
-        self._rows = rows[whole:].copy()
+    if photometric in (PALETTE, CMYK, YCBCR) or page.bitspersample < 8 or int(page.compression) in JPEG:
+        content = open_with_pillow(file, path, "TIFF", by_rows=False)
+        merged = lambda: info() | chosen(content.info(), "icc_profile")  # noqa: E731  # the profile changes with the colours
+        return Content(content.width, content.height, content.mode, content.pixels, merged, frames)
+    layout = layout_of(page, tiff.byteorder)
+    if words := cannot_decode(layout):
+        raise ImageError(f"{path} is a TIFF file with {words}, which is not read; {CONVERT}")
+    if page.imagedepth > 1:
+        raise ImageError(f"{path} is a volume of {page.imagedepth} layers; write each to a file of its own first")
+    if words := damage(layout, tiff.filehandle.size):
+        raise ImageError(f"{path} is damaged: {words}")
+    reader, orientation = SegmentReader(path, layout), int(page.tags.valueof(ORIENTATION_TAG, 1))
+    channels = layout.channels
 
-    def finish(self) -> None:
-        """Write the tags, and the strips after them."""
-        if len(self._rows):
-            self._strip(self._rows)
-        with self.path.open("wb") as file:
-            self._tags().save(file)
-            self._strips.seek(0)
-            shutil.copyfileobj(self._strips, file)
+    def rows(first: int, last: int) -> Array:
+        pixels = _as_displayed(reader.rows(first, last), layout.bits, photometric == WHITE_IS_ZERO, alpha)
+        return without_premultiplication(pixels) if alpha == PREMULTIPLIED else pixels
 
-    def close(self) -> None:
-        """Drop what is not in the file."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
-            self._strips.close()
+    def pixels() -> Array:
+        whole = UPRIGHT.get(orientation, UPRIGHT[1])(rows(0, layout.height))
+        return np.ascontiguousarray(whole if channels > 1 else whole[..., 0])
 
-    def _strip(self, rows: Array) -> None:
-        before = np.zeros((len(rows), 1, self.shape[2]), self._dtype)
-        self._sizes.append(self._strips.write(zlib.compress(np.diff(rows, axis=1, prepend=before).tobytes())))
+    width, height = (layout.height, layout.width) if orientation in (5, 6, 7, 8) else (layout.width, layout.height)
+    mode = MODE_OF[channels, 8 if layout.bits == 8 else 16]
+    by_rows = orientation == 1 and not (layout.kind == "u" and layout.bits == 32)
+    return Content(width, height, mode, pixels, info, frames, by_rows, rows if by_rows else None)
 
-    def _tags(self) -> TiffImagePlugin.ImageFileDirectory_v2:
-        height, width, channels = self.shape
-        tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if sys.byteorder == "little" else b"MM")
-        exif = self.options.get("exif", {})
-        for tag in exif:
-            tags[tag] = exif.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else exif[tag]
-        if profile := self.options.get("icc_profile"):
-            tags[TiffImagePlugin.ICCPROFILE] = profile
-        if dpi := self.options.get("dpi"):
-            tags[TiffImagePlugin.RESOLUTION_UNIT] = 2  # inches
-            tags[TiffImagePlugin.X_RESOLUTION], tags[TiffImagePlugin.Y_RESOLUTION] = dpi
-        tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
-        tags[TiffImagePlugin.BITSPERSAMPLE] = (self.bits,) * channels
-        tags[TiffImagePlugin.SAMPLESPERPIXEL] = channels
-        tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2 if channels > 2 else 1  # colour, or black is zero
-        if channels in (2, 4):
-            tags[TiffImagePlugin.EXTRASAMPLES] = 2  # transparency that colours are not multiplied by
-        tags[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
-        tags[TiffImagePlugin.COMPRESSION] = 8  # deflate
-        tags[TiffImagePlugin.PREDICTOR] = 2  # differences along a row
-        tags[TiffImagePlugin.ROWSPERSTRIP] = ROWS
-        tags[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(self._sizes)
-        starts = np.cumsum([0, *self._sizes[:-1]])
-        tags[TiffImagePlugin.STRIPOFFSETS] = tuple(map(int, starts))  # Pillow adds where the tags end
-        return tags
+
+def _frames(tiff: "TiffFile") -> int:
+    """Return how many pictures there are, small ones for a preview aside."""
+    if tiff.is_imagej and (stack := int((tiff.imagej_metadata or {}).get("images", 1))) > 1:
+        return stack
+    if len(tiff.pages) > MAX_PAGES or tiff.pages.first.is_reduced:
+        return len(tiff.pages)
+    return sum(not page.aspage().is_reduced for page in tiff.pages)
+
+
+def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
+    """Return the kind of transparency, if there is any; raise for channels that would be lost."""
+    extra = page.samplesperpixel - COLOURS[photometric]
+    kinds = [int(kind) for kind in page.extrasamples]
+    if extra == 0 and not kinds:
+        return None
+    if extra > 1 or extra < 0 or photometric in (PALETTE, CMYK, YCBCR):
+        raise ImageError(
+            f"{path} has {page.samplesperpixel} channels, and at most colour and transparency can be kept; "
+            "take out the others first, for example: magick in.tif -channel RGB -separate -combine out.tif"
+        )
+    kind = kinds[0] if kinds else ALPHA  # without a word about it, programs take it for transparency
+    if kind not in (PREMULTIPLIED, ALPHA):
+        raise ImageError(
+            f"{path} has an extra channel of which it does not say what it is; if it is transparency: "
+            f"tiffset -s 338 1 2 {path.name}, otherwise: magick in.tif -alpha off out.tif"
+        )
+    return kind
+
+
+def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | None) -> Array:
+    """Return pixels of 8 or 16 bits, of which zero is black."""
+    if pixels.dtype.kind == "f":
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"its floating point numbers go from {low:g} to {high:g}, and those of a picture must be between 0 and 1; "
+                "scale them first, as they are to be seen"
+            )
+        pixels = np.rint(pixels.astype(np.float64) * 65535).astype(np.uint16)
+    elif bits == 32:
+        if 0 < pixels.max() < SMALL:
+            raise ValueError(
+                f"its numbers of 32 bits go to {pixels.max()} only, so white is not known; convert it to 16 bits first, with "
+                "the range that you want"
+            )
+        pixels = to_sixteen_bits(pixels, bits)
+    elif 8 < bits < 16:
+        pixels = to_sixteen_bits(pixels, bits)
+    elif not pixels.dtype.isnative:
+        pixels = pixels.astype(np.uint16)
+    if white_is_zero:
+        colours = pixels.copy()
+        colours[..., :1] = np.iinfo(pixels.dtype).max - pixels[..., :1]
+        return colours
+    return pixels
+
+
+def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
+    """Return the metadata, without the tags that say how the file is laid out; its pixels are upright already."""
+    exif = _tags(file, tiff, page)
+    kept = Image.Exif()
+    for tag in set(exif) & DESCRIPTIVE_TAGS:
+        kept[tag] = exif[tag]
+    for part in PARTS:
+        if details := exif.get_ifd(part):
+            kept.get_ifd(part).update(details)
+    info: dict[str, Any] = {"exif": kept.tobytes()} if len(kept) else {}
+    for key, tag in (("icc_profile", PROFILE_TAG), ("xmp", XMP_TAG), ("iptc", IPTC_TAG)):
+        if content := _bytes(page.tags.valueof(tag), tiff.byteorder):
+            info[key] = content
+    dpi: list[Any] = [exif.get(X_RESOLUTION), exif.get(Y_RESOLUTION)]
+    unit = PER_INCH.get(exif.get(UNIT, 2))
+    if unit and all(dots and float(dots) > 0 for dots in dpi):
+        info["dpi"] = tuple(float(dots) * unit for dots in dpi)
+    return info
+
+
+def _tags(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
+    """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, the plain ones."""
+    exif = Image.Exif()
+    if not (tiff.is_bigtiff and tiff.byteorder == ">"):
+        exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
+        exif.load_from_fp(file, page.offset)
+        return exif
+    if any(page.tags.valueof(part) is not None for part in PARTS):
+        raise ValueError(
+            "it is a big-endian BigTIFF file with EXIF data, which are not read; copy it first: tiffcp -L in.tif out.tif"
+        )
+    for tag in DESCRIPTIVE_TAGS | {X_RESOLUTION, Y_RESOLUTION, UNIT}:
+        if (value := page.tags.valueof(tag)) is not None:
+            exif[tag] = IFDRational(*value) if isinstance(value, tuple) else value
+    return exif
+
+
+def _bytes(value: Any, order: str) -> bytes:
+    """Return the content of a tag that some programs write as numbers of four bytes."""
+    if isinstance(value, (bytes, str)):
+        return value.encode() if isinstance(value, str) else value
+    if value is None:
+        return b""
+    numbers = np.atleast_1d(np.asarray(value))
+    return numbers.astype(f"{order}u{numbers.dtype.itemsize if numbers.dtype.itemsize < 8 else 4}").tobytes()
+
+
+def _options(info: Info) -> dict[str, Any]:
+    options = chosen(info, "icc_profile", "dpi")
+    options["exif"] = loaded_exif(info.get("exif"))
+    if xmp := info.get("xmp"):
+        options["exif"][XMP_TAG] = xmp
+    if (comment := comment_of(info)) and ExifTags.Base.ImageDescription not in options["exif"]:
+        options["exif"][ExifTags.Base.ImageDescription] = comment.decode("utf-8", "replace").encode("ascii", "replace").decode()
+    if iptc := info.get("iptc"):
+        options["iptc"] = iptc
+    return options
+
+
+def _writer(path: Path, shape: tuple[int, int, int], bits: int, info: Info, quality: int | None) -> TiffWriter:
+    return TiffWriter(path, shape, bits, _options(info))
+
+
+def _write(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
+    shaped = np.atleast_3d(pixels)
+    with closing(_writer(path, shaped.shape, 8 * shaped.itemsize, info, quality)) as writer:
+        writer.write(shaped)
+        writer.finish()
+
+
+FORMAT = register_format(
+    ImageFormat(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        starts=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        open=_open,
+        reads="1 to 16 and 32 bits, floating point from 0 to 1; grey, colour, palettes, transparency, CMYK with a profile",
+        modes=frozenset(MODE_OF.values()),
+        holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment"}),
+        write=_write,
+        rows=_writer,
+    )
+)

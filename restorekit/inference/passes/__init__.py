@@ -4,3 +4,5 @@ from restorekit.inference.passes._local_pooling import LocalMean, LocalNormalisa
 from restorekit.inference.passes._winograd import WinogradConv2d, gains_by_winograd, use_winograd
 
 __all__ = ["LocalMean", "LocalNormalisation", "WinogradConv2d", "gains_by_winograd", "local_pooling", "use_winograd"]
+
+__dir__ = __all__.copy

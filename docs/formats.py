@@ -1,0 +1,41 @@
+"""Writes the table of image formats into the page about files, from their records. MkDocs calls it (``hooks`` in mkdocs.yml)."""
+
+from typing import Any
+
+from mkdocs.structure.pages import Page
+
+from restorekit.images import ImageFormat, all_formats
+
+PAGE = "files.md"
+MARK = "<!-- formats -->"
+HEAD = ("format", "suffixes", "read", "written", "loss", "ICC", "EXIF", "XMP", "IPTC", "comments", "resolution", "by rows")
+METADATA = ("icc_profile", "exif", "xmp", "iptc", "comment", "dpi")
+
+
+def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
+    """Write the table into its page."""
+    return markdown.replace(MARK, table()) if page.file.src_uri == PAGE else markdown
+
+
+def table() -> str:
+    """Return what each format reads, writes and keeps."""
+    rows = [HEAD, ("---",) * len(HEAD), *(row(record) for record in all_formats())]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def row(record: ImageFormat) -> tuple[str, ...]:
+    """Return what the table says of a format."""
+    loss = "-" if not record.modes else "none" if record.lossless else "hardly visible"
+    loss += ", unless a quality is given" if record.lossless and record.quality else ""
+    kept = ["-" if not record.modes else "yes" if key in record.holds else "no" for key in METADATA]
+    suffixes = ", ".join(f"`{suffix}`" for suffix in record.suffixes)
+    return (record.name, suffixes, record.reads, written(record), loss, *kept, "yes" if record.rows else "no")
+
+
+def written(record: ImageFormat) -> str:
+    """Return in words with which pixels a format is written."""
+    if not record.modes:
+        return "no"
+    deep = {mode for mode in record.modes if mode.endswith(";16")}
+    transparent = "transparency, " if {"LA", "RGBA"} & record.modes else ""
+    return f"{transparent}8 bits" + ("" if not deep else " and 16 of grey" if deep == {"I;16"} else " and 16")

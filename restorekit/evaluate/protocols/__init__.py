@@ -1,0 +1,41 @@
+"""The protocols of published data sets: which images, which colours, which metrics, which means, which published figures.
+
+A file in this folder that registers a protocol is found by itself.
+"""
+
+import importlib
+import pkgutil
+
+from restorekit.evaluate.protocols._measures import measure_aligned, measure_rgb, measure_volume, measure_y
+from restorekit.evaluate.protocols._protocol import (
+    DND,
+    MEAN,
+    Example,
+    Protocol,
+    Published,
+    examples_of,
+    find_protocol,
+    list_protocols,
+    register_protocol,
+)
+
+__all__ = [
+    "DND",
+    "MEAN",
+    "Example",
+    "Protocol",
+    "Published",
+    "examples_of",
+    "find_protocol",
+    "list_protocols",
+    "measure_aligned",
+    "measure_rgb",
+    "measure_volume",
+    "measure_y",
+    "register_protocol",
+]
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")
+
+__dir__ = __all__.copy

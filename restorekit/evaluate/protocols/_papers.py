@@ -1,0 +1,11 @@
+"""Papers whose figures results are compared with."""
+
+MSPFN = "Jiang et al., CVPR 2020"
+DMPHN = "Zhang et al., CVPR 2019"
+CYCLEISP = "Zamir et al., CVPR 2020"
+MIRNET = "Zamir et al., ECCV 2020"
+MPRNET = "Zamir et al., CVPR 2021, arXiv:2102.02808"
+HINET = "Chen et al., CVPRW 2021, arXiv:2105.06086"
+TLC = "Chu et al., ECCV 2022, arXiv:2112.04491"
+MAXIM = "Tu et al., CVPR 2022, arXiv:2201.02973"
+NAFNET = "Chen et al., ECCV 2022, arXiv:2204.04676"

@@ -1,0 +1,33 @@
+"""Boxes of the ISO base media file format, in which AVIF and HEIC files are kept (ISO/IEC 14496-12)."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+from restorekit.errors import ImageError
+from restorekit.images._metadata import hdr_words
+
+HEADER = 2**16  # bytes that are searched for the description of the picture
+
+
+def brands(head: bytes) -> set[bytes]:
+    """Return what a file says that it is, from its first bytes."""
+    if head[4:8] != b"ftyp":
+        return set()
+    box = head[8 : int.from_bytes(head[:4], "big")]
+    return {box[:4], *(box[i : i + 4] for i in range(8, len(box) - 3, 4))}
+
+
+def property_of(file: BinaryIO, name: bytes) -> bytes:
+    """Return the start of the first property of a name, or nothing."""
+    file.seek(0)
+    head = file.read(HEADER)
+    start = head.find(name)
+    return head[start + len(name) : start + len(name) + 16] if start >= 0 else b""
+
+
+def refuse_hdr(file: BinaryIO, path: Path) -> None:
+    """Raise for a file whose numbers are not those of a display."""
+    if hdr := hdr_words(int.from_bytes(property_of(file, b"colrnclx")[2:4], "big")):
+        raise ImageError(
+            f"{path} has the HDR transfer function {hdr}, which networks for photographs do not know; convert it to sRGB first"
+        )

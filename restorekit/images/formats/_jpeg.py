@@ -1,0 +1,68 @@
+"""JPEG: 8 bits, grey and colour; of a phone's file with several pictures, the photograph."""
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from restorekit.images._metadata import chosen, comment_of, metadata_of
+from restorekit.images.formats._jpeg_rows import JpegWriter
+from restorekit.images.formats._pillow import encode, open_with_pillow
+from restorekit.images.formats._record import Array, Content, ImageFormat, Info, register_format
+
+QUALITY = 95
+SUBSAMPLED_BELOW = 90  # quality, at which colour at full resolution is no longer worth its bytes
+IPTC = 0x0404  # among the resources of the segment that Photoshop introduced
+LONGEST = 65533  # bytes of a segment
+
+
+def lossy_options(quality: int | None) -> dict[str, Any]:
+    """Return the options by which Pillow compresses with a quality; by default no loss can be seen."""
+    quality = QUALITY if quality is None else quality
+    return {"quality": quality, "subsampling": "4:2:0" if quality < SUBSAMPLED_BELOW else "4:4:4"}
+
+
+def _open(file: BinaryIO, path: Path) -> Content:
+    return open_with_pillow(file, path, "JPEG", _metadata)
+
+
+def _metadata(image: Image.Image) -> dict[str, Any]:
+    info, resources = metadata_of(image), image.info.get("photoshop")
+    return info | ({"iptc": bytes(resources[IPTC])} if resources and resources.get(IPTC) else {})
+
+
+def _options(info: Info, quality: int | None) -> dict[str, Any]:
+    options = lossy_options(quality) | chosen(info, "icc_profile", "exif", "xmp", "dpi")
+    if comment := comment_of(info):
+        options["comment"] = comment[: LONGEST - 2]
+    if iptc := info.get("iptc"):
+        resource = b"8BIM" + struct.pack(">HHI", IPTC, 0, len(iptc)) + iptc + bytes(len(iptc) % 2)
+        segment = b"Photoshop 3.0\0" + resource
+        if len(segment) + 2 > LONGEST:
+            raise ValueError(
+                f"its IPTC data have {len(iptc)} bytes, and a JPEG file can have about {LONGEST}; write a .tif or .png"
+            )
+        options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
+    return options
+
+
+def _write(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
+    encode(pixels, path, "JPEG", **_options(info, quality))
+
+
+FORMAT = register_format(
+    ImageFormat(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg"),
+        starts=lambda head: head.startswith(b"\xff\xd8\xff"),
+        open=_open,
+        reads="8 bits; grey, colour, CMYK with a profile",
+        modes=frozenset({"L", "RGB"}),
+        holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment"}),
+        write=_write,
+        rows=lambda path, shape, bits, info, quality: JpegWriter(path, shape, _options(info, quality)),
+        quality=True,
+        lossless=False,
+    )
+)

@@ -1,0 +1,98 @@
+"""Files that Pillow opens and encodes; for the formats of which it keeps everything."""
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from restorekit.errors import ImageError
+from restorekit.images._colour import cmyk_to_srgb, srgb_profile
+from restorekit.images._deep import is_deep, raw_mode, read_deep, with_transparency
+from restorekit.images._metadata import metadata_of
+from restorekit.images._modes import normal_mode_of, to_array
+from restorekit.images.formats._record import MODE_OF, Array, Content
+
+File = BinaryIO | io.BytesIO
+_OPENING = threading.Lock()  # Pillow's limit is shared by all threads
+
+
+def open_with_pillow(
+    file: File, path: Path, name: str, metadata: Callable[[ImageFile], dict[str, Any]] = metadata_of, *, by_rows: bool = True
+) -> Content:
+    """Return the content of a file that Pillow reads.
+
+    Args:
+        file: the open file.
+        path: of the file, for messages.
+        name: Pillow's name of the format.
+        metadata: what to keep of an image.
+        by_rows: whether libvips reads the format as Pillow does, palettes aside.
+    """
+    image = pillow_image(file, name)
+    if image.mode == "CMYK" and not image.info.get("icc_profile"):
+        raise ImageError(
+            f"{path} is a CMYK image without a colour profile; convert it to RGB first, with the profile of its printer"
+        )
+
+    def info() -> dict[str, Any]:
+        return metadata(image) | ({"icc_profile": srgb_profile()} if image.mode == "CMYK" else {})
+
+    mode = mode_of(image)
+    plain = re.sub(r"(;16)[BLN]$", r"\1", raw_mode(image)) in MODE_OF.values() and "transparency" not in image.info
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's preview or gain map is not a frame
+    return Content(*image.size, mode, lambda: decoded(image, path), info, frames, by_rows and plain)
+
+
+def pillow_image(file: File, name: str) -> ImageFile:
+    """Return an image of which only the header is read yet."""
+    with _OPENING, _any_size():
+        file.seek(0)
+        return Image.open(file, formats=[name])
+
+
+def mode_of(image: ImageFile) -> str:
+    """Return the mode of the pixels that an image will have."""
+    if not is_deep(image):
+        return normal_mode_of(image)
+    channels = raw_mode(image)[:-1]
+    transparent = "transparency" in image.info and "A" not in channels
+    return channels.replace(";16", "A;16") if transparent else channels
+
+
+def decoded(image: ImageFile, path: Path) -> Array:
+    """Return the pixels of an image, with all their bits."""
+    transparent = image.info.get("transparency")
+    if is_deep(image):
+        pixels: Array = read_deep(image, path)
+    else:
+        image.load()
+        pixels = to_array(cmyk_to_srgb(image) if image.mode == "CMYK" else image)
+    return with_transparency(pixels, transparent) if pixels.dtype == np.uint16 and transparent is not None else pixels
+
+
+def encode(pixels: Array, path: Path, name: str, **options: Any) -> None:
+    """Write pixels as Pillow encodes them.
+
+    By way of memory: Pillow's encoders do not notice that a disk took only a part of what they write to a file.
+    """
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, format=name, **options)
+    path.write_bytes(encoded.getbuffer())
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Let Pillow open images of any size; its limit is made for servers that others send images to."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,192 @@
+"""All options of inference in one place: what they mean, which values they take, and how the shell shows them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from restorekit.errors import OptionError
+
+CHOICES = {
+    "precision": ("auto", "float32", "bfloat16", "float16"),
+    "pooling": ("global", "local"),
+    "alpha": ("keep", "restore"),
+    "ensemble": (False, True),
+    "compile": (False, True),
+}
+LEAST = {  # of whole numbers, and how to say so
+    "stages": (1, "be from 1 to the number of supervised stages"),
+    "train_size": (1, "be 1 pixel or more"),
+    "overlap": (0, "not be negative"),
+}
+MAX_STRENGTH = 1.5
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def _option(default: Any, help: str, metavar: str = "") -> Any:
+    """Return a field with the line that the shell shows for it."""
+    return field(default=default, metadata={"help": help, "metavar": metavar})
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions:
+    """How a network restores images. All fields are checked when the options are made, before anything is loaded.
+
+    Args:
+        device: where to compute, such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; by default where the network is.
+        precision: ``"float32"``, ``"bfloat16"`` (faster where the CPU supports it), ``"float16"`` (for GPUs) or ``"auto"``:
+            bfloat16 for 8-bit images on devices with bfloat16 arithmetic, otherwise the precision of the network.
+        strength: how much of the restoration to apply, from 0 to 1.5. The result is image + strength x (restored - image),
+            clamped: 0 returns the image, 1 the restored image, and values above 1 exaggerate the difference.
+        stages: how many supervised stages to run; by default all. With fewer, the network stops there: faster, at lower quality.
+        pooling: ``"global"``, or ``"local"`` for means over windows (:func:`~restorekit.inference.local_pooling`).
+        train_size: with local pooling, the side of the crops that the network was trained on.
+        ensemble: whether to average over the image turned and mirrored in all eight ways: eight times slower, and better by some
+            hundredths to tenths of a decibel.
+        tile: ``"auto"`` for the whole image at once if it fits, otherwise the largest tiles that do; the side of tiles in pixels;
+            or None for the whole image at once in any case.
+        overlap: pixels that neighbouring tiles share at least; a tile is at least three times as large. With local pooling, tiles
+            give what the whole image gives if a quarter of this is as far as the network sees.
+        max_memory: what pixels and network may take, such as ``"2GB"``, or a number of bytes; by default, the network takes at
+            most four fifths of what is free.
+        compile: whether to compile the network (``torch.compile``). The first image of a size then takes a minute or more, and the
+            others less time.
+        alpha: what happens to transparency (a channel more than the network takes): ``"keep"``, or ``"restore"``, as a grey image
+            of its own.
+
+    Raises:
+        OptionError: if a value cannot be used; the message names the option.
+
+    Example:
+        >>> InferenceOptions(strength=0.7, tile=512).overlap
+        64
+        >>> InferenceOptions(strength=3)
+        Traceback (most recent call last):
+        restorekit.errors.OptionError: strength must be from 0 to 1.5; got 3
+    """
+
+    device: str | None = _option(None, "Where to compute: cpu, cuda, cuda:1 or mps.")
+    precision: str = _option("auto", "float32, bfloat16 (less memory), float16, or auto: bfloat16 where that is faster.")
+    strength: int | float = _option(1.0, "How much of the restoration to apply: 0 none, 1 all, up to 1.5 exaggerated.", "NUMBER")
+    stages: int | None = _option(None, "Stop after this many supervised stages: faster, lower quality.", "NUMBER")
+    pooling: str = _option("global", "global, or local: means over windows, for images larger than crops.")
+    train_size: int = _option(256, "With --pooling local: side of the crops of the training.", "PIXELS")
+    ensemble: bool = _option(False, "Average over 8 turned and mirrored images: 8 times as long.")
+    tile: str | int | None = _option(
+        "auto", "Side of overlapping tiles in pixels; auto: as large as the memory allows; none: no tiles.", "PIXELS"
+    )
+    overlap: int = _option(64, "Pixels that tiles share at least.", "PIXELS")
+    max_memory: str | int | None = _option(
+        None, "What the network may take, such as 2GB; by default, four fifths of what is free.", "SIZE"
+    )
+    compile: bool = _option(False, "Compile the network: a minute at first, then faster.")
+    alpha: str = _option("keep", "keep transparency as it is, or restore it as a grey image.")
+
+    def __post_init__(self) -> None:
+        """Check every field; what depends on the network is checked by :class:`~restorekit.inference.Restorer`."""
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise OptionError(name, f"must be one of {', '.join(map(str, choices))}; got {getattr(self, name)!r}")
+        for name, (least, what) in LEAST.items():
+            value = getattr(self, name)
+            if value is None and OPTIONS[name].default is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise OptionError(name, f"must be a whole number; got {value!r}")
+            if value < least:
+                raise OptionError(name, f"must {what}; got {value}")
+        strength = self.strength
+        if not isinstance(strength, int | float) or isinstance(strength, bool) or not 0 <= strength <= MAX_STRENGTH:
+            raise OptionError("strength", f"must be from 0 to {MAX_STRENGTH}; got {strength!r}")
+        if isinstance(self.tile, int) and not isinstance(self.tile, bool):
+            check_tile(self.tile, self.overlap)
+        elif self.tile not in ("auto", None):
+            raise OptionError("tile", f"must be 'auto', a number of pixels, or None for the whole image at once; got {self.tile!r}")
+        if self.max_memory is not None:
+            parse_bytes(self.max_memory)
+        if self.device is not None:
+            _check_device(self.device)
+
+    @classmethod
+    def from_text(cls, values: Mapping[str, Any]) -> "InferenceOptions":
+        """Return the options that a user typed, as in a shell or a form: numbers are text, and ``"none"`` is None.
+
+        Raises:
+            OptionError: if a value cannot be used.
+
+        Example:
+            >>> InferenceOptions.from_text({"tile": "512", "strength": "0.5"}).tile
+            512
+        """
+        return cls(**{name: _from_text(name, value) for name, value in values.items()})
+
+
+OPTIONS = {option.name: option for option in fields(InferenceOptions)}
+
+
+def parse_bytes(text: str | int) -> int:
+    """Return a number of bytes, from words such as ``"2GB"`` (10**9 bytes each) or ``"512MiB"`` (2**20 bytes each).
+
+    Raises:
+        OptionError: if it is not understood, or not positive.
+
+    Example:
+        >>> parse_bytes("1.5 GB"), parse_bytes("2MiB")
+        (1500000000, 2097152)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text), re.IGNORECASE)
+    size = round(float(match[1]) * UNITS[(match[2] or "").lower()]) if match else 0
+    if size <= 0:
+        raise OptionError("max_memory", f"must be a size such as 2GB or 512MiB, or a number of bytes; got {text!r}")
+    return size
+
+
+def check_tile(tile: int, overlap: int, multiple: int = 1) -> None:
+    """Raise an ``OptionError`` if tiles are too small for what they share.
+
+    Args:
+        tile: side of a tile.
+        overlap: pixels that neighbours share at least.
+        multiple: what sides of the network's images are multiples of; 1 as long as the network is not known.
+    """
+    least = least_tile(overlap, multiple)
+    if tile // multiple * multiple < least:
+        network = "" if multiple == 1 else "for this network "
+        raise OptionError("tile", f"must be at least {least} pixels {network}with an overlap of {overlap}; got {tile}")
+
+
+def least_tile(overlap: int, multiple: int) -> int:
+    """Return the least side of a tile where there are several: more than neighbours share, and three times the overlap."""
+    return -(-max(overlap + multiple + 1, 3 * overlap) // multiple) * multiple
+
+
+def _check_device(device: str) -> None:
+    """Raise an ``OptionError`` if nothing can be computed on a device."""
+    import torch
+
+    try:
+        known = torch.device(device)
+    except RuntimeError:
+        raise OptionError(
+            "device", f"{device} cannot be used; use cpu, or a device of this machine such as cuda, cuda:1 or mps"
+        ) from None
+    try:
+        torch.ones(1, device=known).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says so when it was built without a device
+        reason = str(error).splitlines()[0]
+        raise OptionError("device", f"{device} cannot be used; use cpu, or another device of this machine ({reason})") from error
+
+
+def _from_text(name: str, value: Any) -> Any:
+    """Return the value of an option that was typed."""
+    if not isinstance(value, str):
+        return value
+    if name == "tile":
+        return int(value) if value.isdecimal() else None if value.lower() == "none" else value
+    kind = OPTIONS[name].type
+    if kind in (int, int | None, int | float):
+        try:
+            return float(value) if name == "strength" else int(value)
+        except ValueError:
+            raise OptionError(name, f"must be a {'' if name == 'strength' else 'whole '}number; got {value!r}") from None
+    return value

@@ -1,0 +1,208 @@
+"""A network with the options that it restores images with: the one way from pixels to restored pixels."""
+
+import copy
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from restorekit.errors import OptionError
+from restorekit.inference._bands import PEAKS, Source, colours_of, restored_bands
+from restorekit.inference._options import InferenceOptions, check_tile
+from restorekit.inference._precision import compute_dtype, converted, prepare
+from restorekit.inference._progress import SILENT, Plan, Progress
+from restorekit.inference.passes import local_pooling
+from restorekit.network import RestorationNetwork
+
+Array = npt.NDArray[Any]
+Restorable = TypeVar("Restorable")
+Run = Callable[[Tensor], Tensor]
+
+IMAGES_HELD = 3  # copies of the pixels: as they were given, as they are arranged for the network, and restored
+
+
+class Restorer:
+    """Restores images with a network and options. The network is made ready once for each precision, and not changed itself.
+
+    Args:
+        model: the network, or what :func:`prepare` made of it.
+        options: how to restore.
+
+    Raises:
+        OptionError: if the network has fewer supervised stages, needs larger tiles, or has means that cannot be made local.
+
+    Example:
+        >>> from restorekit import create_model
+        >>> restorer = Restorer(create_model("mprnet_tiny"), InferenceOptions(stages=1))
+        >>> restorer(torch.zeros(3, 30, 40)).shape, restorer(np.zeros((9, 5, 3), np.uint8)).shape
+        (torch.Size([3, 30, 40]), (9, 5, 3))
+    """
+
+    def __init__(self, model: RestorationNetwork, options: InferenceOptions | None = None) -> None:
+        self.options = options = options or InferenceOptions()
+        model.check_stages(options.stages)
+        if isinstance(options.tile, int):
+            check_tile(options.tile, options.overlap, model.size_multiple)
+        if options.pooling == "local":
+            try:
+                model = local_pooling(model, options.train_size)
+            except ValueError as error:
+                raise OptionError("pooling", f"cannot be local: {error}") from error
+        if options.device is not None and next(model.parameters()).device != torch.device(options.device):
+            model = copy.deepcopy(model).to(options.device)
+        self.model = model
+        self._ready_for: dict[torch.dtype, RestorationNetwork] = {}  # by what it computes in
+        self._plan: Plan | None = None
+
+    def __call__(self, image: Restorable, *, progress: Progress = SILENT) -> Restorable:
+        """Return the restored image, of the kind that is given.
+
+        Args:
+            image: as :func:`restorekit.restore` takes it.
+            progress: what to call on the way; with ``alpha="restore"`` for the transparency too.
+
+        Raises:
+            ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take.
+            ImageError: if an image file cannot be read or would lose bits.
+            TypeError: if the image is of another kind.
+            MemoryError: if the image, or the smallest tile, is too large for the memory.
+        """
+        return cast(Restorable, _restored(lambda batch: self._batch(batch, progress), image))
+
+    def by_rows(
+        self,
+        shape: tuple[int, int, int],
+        dtype: npt.DTypeLike,
+        read: Callable[[int, int], Array],
+        *,
+        held: int = 0,
+        progress: Progress = SILENT,
+    ) -> Iterator[Array]:
+        """Yield the restored rows of one image, H x W x C, some at a time; transparency is kept as it is.
+
+        Args:
+            shape: height, width and channels.
+            dtype: uint8 or uint16.
+            read: returns the rows from a first one to before a last one; the first ones asked for never decrease.
+            held: bytes that pixels take as long as the network runs.
+            progress: what to call on the way.
+        """
+        height, width, channels = shape
+
+        def tensor(first: int, last: int) -> Tensor:
+            return torch.from_numpy(np.require(read(first, last), requirements=["C", "W"])).permute(2, 0, 1)[None]
+
+        for band in self._bands(Source((1, channels, height, width), _torch(dtype), tensor, held), progress):
+            yield band[0].permute(1, 2, 0).cpu().numpy()
+
+    @property
+    def num_tiles(self) -> int:
+        """How many tiles the last image had."""
+        return 1 if self._plan is None else self._plan.tiling.num_tiles
+
+    def describe(self, dtype: npt.DTypeLike) -> dict[str, Any]:
+        """Return how the last image, of this dtype, was restored, as plain data for a report."""
+        options = self.options
+        return {
+            "precision": str(compute_dtype(self.model, options.precision, _torch(dtype))).removeprefix("torch."),
+            "tiles": self.num_tiles,
+            "pooling": options.pooling,
+            "stages": options.stages or self.model.num_supervised,
+            "ensemble": options.ensemble,
+            "strength": options.strength,
+        }
+
+    @torch.no_grad()
+    def _batch(self, batch: Tensor, progress: Progress) -> Tensor:
+        """Restore N x C x H x W pixels of any supported dtype."""
+        _check_pixels(batch)
+        colours = colours_of(self.model, batch.shape[1])
+        separate = colours < batch.shape[1] and self.options.alpha == "restore"
+        restored = torch.empty_like(batch)
+        for part in (slice(0, colours), slice(colours, None)) if separate else (slice(None),):
+            pixels, row = batch[:, part], 0
+
+            def read(first: int, last: int, pixels: Tensor = pixels) -> Tensor:
+                return pixels[:, :, first:last]
+
+            number, channels, height, width = pixels.shape
+            source = Source((number, channels, height, width), batch.dtype, read, IMAGES_HELD * batch.nbytes)
+            for band in self._bands(source, progress):
+                restored[:, part, row : row + band.shape[2]] = band
+                row += band.shape[2]
+        return restored
+
+    def _bands(self, source: Source, progress: Progress) -> Iterator[Tensor]:
+        """Yield the restored pixels from top to bottom, and remember the plan."""
+
+        def planned(plan: Plan) -> None:
+            self._plan = plan
+            progress.planned(plan)
+
+        watched = Progress(planned, progress.tile_done, progress.finished)
+        return restored_bands(self._ready(source.dtype), source, self.options, watched)
+
+    def _ready(self, pixels: torch.dtype) -> RestorationNetwork:
+        """Return the network as it computes for pixels of a dtype."""
+        dtype = compute_dtype(self.model, self.options.precision, pixels)
+        if dtype not in self._ready_for:
+            if self.options.compile:
+                ready = prepare(self.model, precision=str(dtype).removeprefix("torch."), compile=True)
+            else:
+                ready = converted(self.model, dtype)
+            self._ready_for[dtype] = ready
+        return self._ready_for[dtype]
+
+
+def _restored(run: Run, image: Any) -> Any:
+    """Return what a function makes of an image of any kind as N x C x H x W, as an image of that kind."""
+    if isinstance(image, Tensor):
+        if image.ndim not in (3, 4):
+            raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
+        return run(image if image.ndim == 4 else image[None]).reshape(image.shape)
+    if isinstance(image, np.ndarray):
+        return _restored_array(run, image)
+    if isinstance(image, (str, os.PathLike)):
+        from restorekit.images import read_image
+
+        return _restored(run, read_image(image))
+
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        from restorekit.images import from_array, to_array
+
+        return from_array(_restored_array(run, to_array(image)), image.info)
+    raise TypeError(f"image must be a tensor, an array, a PIL image or a path; got {type(image).__name__}")
+
+
+def _restored_array(run: Run, pixels: Array) -> Array:
+    if pixels.ndim not in (2, 3):
+        raise ValueError(f"an array must be H x W or H x W x C; got shape {pixels.shape}")
+    native = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("="), copy=True)
+    channels_last = torch.from_numpy(native if pixels.ndim == 3 else native[..., None])
+    restored = run(channels_last.permute(2, 0, 1)[None])
+    return restored[0].permute(1, 2, 0).numpy().reshape(pixels.shape)
+
+
+def _check_pixels(batch: Tensor) -> None:
+    if batch.numel() == 0:
+        raise ValueError(f"the image is empty: shape {tuple(batch.shape)} (N x C x H x W)")
+    if batch.dtype in PEAKS:
+        return
+    if not batch.is_floating_point():
+        raise ValueError(f"pixels must be uint8, uint16 or floating point in [0, 1]; got {batch.dtype}")
+    if not batch.isfinite().all():
+        raise ValueError("the image holds NaN or infinite values")
+    low, high = batch.min().item(), batch.max().item()
+    if low < 0 or high > 1:
+        hint = "divide 8-bit values by 255, or pass them as uint8" if high > 2 else "clamp them, or call the model itself"
+        raise ValueError(f"floating-point pixels must be in [0, 1]; got values from {low:g} to {high:g}; {hint}")
+
+
+def _torch(dtype: npt.DTypeLike) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, dtype)).dtype

@@ -1,0 +1,55 @@
+"""The registry of losses."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor
+
+from restorekit.parts import Argument, Registry, signature_of
+
+LossFunction = Callable[..., Tensor]
+Function = TypeVar("Function", bound=LossFunction)
+
+_losses: Registry[LossFunction] = Registry("loss")
+
+
+def register_loss(name: str) -> Callable[[Function], Function]:
+    """Return a decorator that registers a loss: a function of the restored image and the ground truth that returns a scalar.
+
+    Recipes name it as a term. What it takes besides the two images has a default value and is plain data.
+
+    Args:
+        name: unique among the losses.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+
+    def decorator(loss: Function) -> Function:
+        _losses.add(name, loss)
+        return loss
+
+    return decorator
+
+
+def list_losses() -> list[str]:
+    """Return the names of all registered losses."""
+    return list(_losses)
+
+
+def find_loss(name: str) -> LossFunction:
+    """Return the loss that is registered under a name.
+
+    Raises:
+        ValueError: if there is none; the message names the nearest.
+
+    Example:
+        >>> find_loss("l1")(torch.ones(2), torch.zeros(2))
+        tensor(1.)
+    """
+    return _losses.get(name)
+
+
+def loss_arguments(loss: LossFunction) -> list[Argument]:
+    """Return what a loss takes besides the two images."""
+    return signature_of(loss)[2:]

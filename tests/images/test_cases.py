@@ -1,0 +1,178 @@
+"""Files that were once read wrongly, or lost something: what is right, or why they are refused."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from restorekit.batch import left_out
+from restorekit.errors import ImageError
+from restorekit.images import (
+    FORMATS,
+    ImageFormat,
+    Picture,
+    RowReader,
+    all_formats,
+    can_be_read_by_rows,
+    check_can_hold,
+    find_images,
+    read_picture,
+    register_format,
+    write_picture,
+)
+
+CASES = Path(__file__).parent.parent / "data" / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("five_channels.tif", "has 5 channels, and at most colour and transparency can be kept; .* magick in.tif"),
+        (
+            "rgb_unspecified_extra.tif",
+            "extra channel of which it does not say what it is; if it is transparency: tiffset -s 338 1 2",
+        ),
+        ("lab.tif", "is a TIFF file of CIELab; convert it first, for example: magick"),
+        ("cicp_pq.png", r"HDR transfer function PQ \(SMPTE ST 2084\)"),
+        ("anim.gif", "has 3 frames or pages, and single pictures are restored; .* magick 'anim.gif\\[0\\]' one.png"),
+        ("damaged_tiled.tif", "3 of 12 strips or tiles are missing"),
+        ("damaged_trns.png", "the chunk tRNS, which says what is transparent, is after its pixels"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -> None:
+    for read in (read_picture, can_be_read_by_rows, RowReader):
+        with pytest.raises(ImageError, match=words):
+            read(CASES / name)
+
+
+def test_numbers_are_those_that_are_meant() -> None:
+    def stored(name: str) -> np.ndarray:
+        return np.asarray(tifffile.imread(CASES / name))
+
+    def read(name: str) -> np.ndarray:
+        return read_picture(CASES / name).pixels
+
+    np.testing.assert_array_equal(read("rgb16_planar.tif"), np.moveaxis(stored("rgb16_planar.tif"), 0, -1))
+    np.testing.assert_array_equal(read("gray16_miniswhite.tif"), 65535 - stored("gray16_miniswhite.tif"))
+    np.testing.assert_array_equal(read("float32_gray.tif"), read("gray16_miniswhite.tif"))  # of the same picture
+    packed = np.frombuffer((CASES / "gray12.tif").read_bytes()[8 : 8 + 96 * 144], np.uint8).reshape(-1, 3).astype(int)
+    twelve = np.stack((packed[:, 0] * 16 + packed[:, 1] // 16, packed[:, 1] % 16 * 256 + packed[:, 2]), axis=-1).reshape(96, 96)
+    np.testing.assert_array_equal(read("gray12.tif"), np.rint(twelve / 4095 * 65535))
+    premultiplied, restored = stored("rgba16_premult.tif").astype(float), read("rgba16_premult.tif").astype(float)
+    np.testing.assert_array_equal(restored[..., 3], premultiplied[..., 3])
+    assert abs(restored[..., :3] * restored[..., 3:] / 65535 - premultiplied[..., :3]).max() <= 0.51
+
+
+def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 1.5, np.float32), photometric="minisblack")
+    with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, and those of a picture must be between 0 and 1"):
+        read_picture(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
+    with pytest.raises(ImageError, match="numbers of 32 bits go to 60000 only"):
+        read_picture(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.int16), photometric="minisblack")
+    with pytest.raises(ImageError, match="signed or complex numbers"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_what_a_png_says_of_its_colours_time_and_author_is_kept(tmp_path: Path) -> None:
+    picture = read_picture(CASES / "gama1_chrm_text.png")
+    write_picture(picture, tmp_path / "whole.png")
+    write_picture(Picture(picture.pixels.astype(np.uint16) * 257, picture.info), tmp_path / "deep.png")
+    chunks = [chunk for chunk in _chunks(CASES / "gama1_chrm_text.png") if chunk[0] not in (b"IHDR", b"IDAT", b"IEND")]
+    assert len(chunks) == 6
+    for name in ("whole.png", "deep.png"):
+        assert set(chunks) <= set(_chunks(tmp_path / name))
+        assert read_picture(tmp_path / name).info == picture.info
+        assert RowReader(tmp_path / name).info == picture.info
+    with pytest.raises(ImageError, match=r"JPEG cannot hold a gamma of 1.00; write a .png"):
+        write_picture(picture, tmp_path / "a.jpg")
+
+
+def test_texts_become_comments_where_there_are_no_names(tmp_path: Path) -> None:
+    info = {key: value for key, value in read_picture(CASES / "gama1_chrm_text.png").info.items() if key == "text"}
+    write_picture(Picture(np.zeros((8, 8, 3), np.uint8), info), tmp_path / "a.jpg")
+    assert read_picture(tmp_path / "a.jpg").info["comment"].decode().splitlines()[:2] == ["Title: Hällo", "Comment: old photo"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_keywords_and_comments_of_a_jpeg_are_kept(tmp_path: Path, suffix: str) -> None:
+    picture = read_picture(CASES / "jpeg_iptc_comment.jpg")
+    assert picture.info["comment"] == b"scanned by me"
+    write_picture(picture, tmp_path / f"a{suffix}")
+    again = read_picture(tmp_path / f"a{suffix}").info
+    assert again["iptc"] == picture.info["iptc"]
+    assert RowReader(tmp_path / f"a{suffix}").info["iptc"] == picture.info["iptc"]
+    if suffix == ".jpg":
+        assert again == picture.info
+    elif suffix == ".png":
+        assert again["text"] == (("Comment", "scanned by me"),)
+    with pytest.raises(ImageError, match=r"WebP cannot hold IPTC data; write a .jpg or .png or .tif"):
+        write_picture(Picture(picture.pixels, {"iptc": picture.info["iptc"]}), tmp_path / "a.webp")
+
+
+def test_a_damaged_chunk_of_a_png_is_refused(tmp_path: Path) -> None:
+    content = (CASES / "gama1_chrm_text.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content.replace(b"old photo", b"new photo"))
+    for read in (read_picture, RowReader):
+        with pytest.raises(ImageError, match="the checksum of its chunk tEXt is wrong"):
+            read(tmp_path / "a.png")
+
+
+def test_heic_is_read_where_its_library_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pi_heif")
+    assert read_picture(CASES / "x.heic").pixels.shape == (96, 96, 3)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImageError, match=r"x.heic: HEIC needs another library; pip install 'restorekit\[heif\]'"):
+        read_picture(CASES / "x.heic")
+
+
+def test_what_is_only_read_is_not_written() -> None:
+    with pytest.raises(ImageError, match=r"GIF files are not written; write a .png or .tif"):
+        check_can_hold(Path("a.gif"), "RGB")
+
+
+def test_jpeg_xl_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + bytes(30))
+    with pytest.raises(ImageError, match=r"djxl in.jxl out.png"):
+        read_picture(tmp_path / "a.jxl")
+
+
+def test_jpeg_2000_with_more_bits_than_pillow_keeps_is_refused(tmp_path: Path) -> None:
+    content = bytearray((CASES / "x.jp2").read_bytes())
+    content[content.index(b"\xff\x4f\xff\x51") + 4 + 38] = 15  # 16 bits of the first channel
+    (tmp_path / "a.jp2").write_bytes(content)
+    with pytest.raises(ImageError, match="3 channels of 8, 16 bits, cut to 8 here"):
+        read_picture(tmp_path / "a.jp2")
+
+
+def test_a_folder_says_what_it_left_out(tmp_path: Path) -> None:
+    names = ["1.heic", "2.HEIC", "3.heic", "a.gif", "b.gif", "c.cr2", "photo.png", ".hidden", "in.restored/x.txt"]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    folder = tmp_path / "in"
+    assert left_out([folder], folder / "in.restored") == "6 files of other kinds were left out: 3 .heic, 2 .gif, 1 .cr2"
+    assert find_images(folder) == [folder / "photo.png"]
+    assert left_out([folder / "photo.png"]) == ""
+
+
+def test_a_format_is_one_record() -> None:
+    assert {record.name for record in all_formats()} >= {"PNG", "JPEG", "TIFF", "WebP", "AVIF", "BMP", "GIF", "HEIC", "PPM"}
+    with pytest.raises(ValueError, match=r"files .png are PNG; Mine needs another suffix"):
+        register_format(ImageFormat("Mine", (".png",), lambda head: False, FORMATS[".png"].open, "nothing"))
+    for record in all_formats():
+        assert bool(record.modes) == (record.write is not None), record.name
+
+
+def _chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    content, place, found = path.read_bytes(), 8, []
+    while place < len(content):
+        length, name = struct.unpack(">I4s", content[place : place + 8])
+        found.append((name, content[place + 8 : place + 8 + length]))
+        assert zlib.crc32(name + found[-1][1]) == int.from_bytes(content[place + 8 + length : place + 12 + length], "big")
+        place += 12 + length
+    return found

@@ -1,0 +1,118 @@
+"""What users see of the package: its names, and how soon it starts."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import restorekit
+from _helpers import ROOT
+
+FACES = ["restorekit"] + [
+    module.name
+    for module in pkgutil.walk_packages(restorekit.__path__, "restorekit.")
+    if module.ispkg and not any(part.startswith("_") for part in module.name.split("."))
+]
+
+
+def run(program):
+    """Return what a program in a new Python prints as JSON."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_dir_shows_the_public_names_before_anything_is_used():
+    shown = run(f"import importlib, json; print(json.dumps({{name: dir(importlib.import_module(name)) for name in {FACES}}}))")
+    assert shown == {name: sorted(importlib.import_module(name).__all__) for name in FACES}
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_every_public_name_is_there(face):
+    module = importlib.import_module(face)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    assert len(module.__all__) == len(set(module.__all__))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_no_name_hides_a_module(face):
+    module = importlib.import_module(face)
+    for found in pkgutil.iter_modules(module.__path__):
+        if found.name in module.__all__:
+            assert getattr(module, found.name) is importlib.import_module(f"{face}.{found.name}")
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_type_checkers_see_the_public_names(face):
+    """Those that are found by themselves, which are the builders of models, aside."""
+    path = Path(importlib.import_module(face).__file__)
+    tree = ast.parse(path.read_text())
+    imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    literal = next(node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    assert set(ast.literal_eval(literal.value)) <= imported
+
+
+def test_subpackages_are_there_after_one_import():
+    names = ["data.find_pairs", "train.losses.l1", "evaluate.PROTOCOLS", "testing.check_block", "inspection.draw", "losses.l1"]
+    found = run(f"""
+import functools, json, restorekit
+print(json.dumps([bool(functools.reduce(getattr, name.split("."), restorekit)) for name in {names}]))
+""")
+    assert found == [True] * len(names)
+    assert restorekit.train.losses.charbonnier is restorekit.losses.charbonnier
+
+
+def test_the_builders_of_models_are_found_by_themselves():
+    names = restorekit.list_models()
+    assert set(names) <= set(dir(restorekit.models))
+    assert restorekit.models.mprnet_tiny is restorekit.models.architectures.get("mprnet_tiny").builder
+
+
+def test_a_name_of_this_package_is_taken_before_it_is_looked_up():
+    program = """
+import json, restorekit
+taken = []
+for kind, name in (("block", "cab"), ("stage", "unet"), ("model", "hinet")):
+    try:
+        getattr(restorekit, "register_" + kind)(name)(lambda: None)
+    except ValueError as error:
+        taken.append(str(error).partition(",")[0])
+print(json.dumps(taken))
+"""
+    assert run(program) == [f"{kind} is already registered" for kind in ("block 'cab'", "stage 'unet'", "model 'hinet'")]
+
+
+START = """
+import json, sys
+from restorekit.cli import app
+try:
+    app({arguments})
+except SystemExit as stop:
+    assert not stop.code, stop.code
+print(json.dumps([name for name in ("torch", "numpy", "PIL", "safetensors") if name in sys.modules]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["models"], ["models", "mprnet_*", "--details"], ["weights", "list"], ["weights", "--help"]],
+)
+def test_commands_that_do_not_compute_import_no_torch(arguments):
+    command = [sys.executable, "-c", START.format(arguments=arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stderr) == []
+    assert done.stdout
+
+
+def test_the_list_of_commands_says_what_each_command_says():
+    from restorekit.cli._main import COMMANDS, imported
+
+    assert {name: imported(name).help.partition("\n\n")[0] for name in COMMANDS} == COMMANDS
