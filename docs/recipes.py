@@ -17,8 +17,8 @@ HEAD = """# Recipes
 
 <!-- Written by docs/recipes.py; change the docstrings of restorekit/train/_recipe.py, and run it again. -->
 
-A recipe is a TOML file with everything that a training run depends on. `restorekit train` takes the name of one of these, or your own
-file:
+A recipe is a TOML file with everything that a training run depends on. `restorekit train` takes the name of one of these, or your
+own file:
 
 | name | task | network | data | steps |
 |---|---|---|---|---|
@@ -30,9 +30,9 @@ You can replace every value on the command line, as `section.key=value`; `--prin
 $ restorekit train mprnet_tiny.denoise data.path=photos/ optimizer.lr=1e-3 --print
 ```
 
-Write values as in TOML; you may omit quotes around text. Reach a key of a mapping with another dot (`model.arguments.width=24`). The error for
-an unknown key names the nearest one, and a value of a wrong type is an error, too. You can resume a run with other values of {free},
-which do not change the weights; other changes need `--allow-changes`.
+Write values as in TOML; you may omit quotes around text. Reach a key of a mapping with another dot (`model.arguments.width=24`).
+The error for an unknown key names the nearest one, and a value of a wrong type is an error, too. You can resume a run with other
+values of {free}, which do not change the weights; other changes need `--allow-changes`.
 
 Paths are relative to the working folder.
 """
