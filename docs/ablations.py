@@ -18,8 +18,8 @@ INTRODUCTION = f"""\
 This gallery declares networks in at most twenty lines each: every row of the ablation in MPRNet's paper, and more. Copy one into
 a file and build it with `restorekit.compose("file.toml")`. [Networks as data](composition.md) explains the format.
 
-Parameters are those of the whole network. GMACs are billions of multiply-accumulates of its convolutions and matrix products, for
-an image of {SIDE} x {SIDE} pixels. This library resizes up *after* the 1x1 convolution, which gives the same result for less: with
+Parameters count the whole network. GMACs are billions of multiply-accumulates of its convolutions and matrix products, for an
+image of {SIDE} x {SIDE} pixels. This library resizes up *after* the 1x1 convolution, which costs less and gives the same result: in
 the order of the paper, MPRNet has 759.4.
 
 The tests build a small version of each, run it forwards and backwards, save and load it, and export it with `torch.export` at
