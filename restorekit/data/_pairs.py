@@ -42,8 +42,8 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
     missing += [f"{inputs / name} (for {second[name]})" for name in second if name not in first]
     if missing:
         raise DataError(
-            f"images in {inputs} and {targets} need a partner of the same name; {len(missing)} missing (with the suffix of any image "
-            f"format): {listed(missing)}"
+            f"images in {inputs} and {targets} need a partner of the same name; {len(missing)} missing (with the suffix of any "
+            f"image format): {listed(missing)}"
         )
     return [PairPaths(name, path, second[name]) for name, path in first.items()]
 
