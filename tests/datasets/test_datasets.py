@@ -68,7 +68,7 @@ def test_many_missing_partners_are_counted(tmp_path: Path) -> None:
     folder_pair(tmp_path, ["a.png"])
     for i in range(15):
         picture(tmp_path / "input" / f"{i:02}.png")
-    with pytest.raises(DataError, match=r"15 images .* and 5 more"):
+    with pytest.raises(DataError, match=r"15 missing .* and 5 more"):
         find_pairs(tmp_path / "input", tmp_path / "target")
 
 
