@@ -44,7 +44,7 @@ def main() -> None:
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".svg or .png file to write")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".svg file to write")
     arguments = parser.parse_args()
     check_drawable(arguments.output)
     rows = Run(arguments.run).rows()

@@ -1,4 +1,4 @@
-"""Functions with gradients of their own give what PyTorch's give, however often and whichever way they are differentiated."""
+"""Functions with custom gradients give what PyTorch's give, however often and whichever way they are differentiated."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restorekit.ops import global_mean, prelu
+from restorekit.inference.passes._gradients import global_mean, prelu
 
 SHAPES = [(2, 3, 4, 5), (1, 1, 1, 1), (3, 2, 1, 7)]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from restorekit.ops import activate, add, add_scaled
+from restorekit.inference.passes._reuse import activate, add, add_scaled
 
 
 @pytest.fixture
