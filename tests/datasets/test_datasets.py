@@ -60,7 +60,7 @@ def test_missing_partners_are_listed(tmp_path: Path) -> None:
     folder_pair(tmp_path)
     (tmp_path / "target" / "b.png").unlink()
     picture(tmp_path / "target" / "d.png")
-    with pytest.raises(DataError, match=r"2 images .* no partner .*target/b \(for .*input/b.png\), .*input/d \(for"):
+    with pytest.raises(DataError, match=r"partner of the same name; 2 missing .*target/b \(for .*input/b.png\), .*input/d \(for"):
         find_pairs(tmp_path / "input", tmp_path / "target")
 
 
