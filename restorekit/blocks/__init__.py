@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
     from restorekit.blocks._norm import ChannelLayerNorm
     from restorekit.blocks._original_resolution import OriginalResolutionBlock
-    from restorekit.blocks._pooling import EPSILON, Function, GlobalMean, GlobalNormalisation
+    from restorekit.blocks._pooling import EPSILON, GlobalMean, GlobalNormalisation
     from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
     from restorekit.blocks._residual_dense import ResidualDenseBlock
     from restorekit.blocks._resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
@@ -35,7 +35,6 @@ __all__ = [
     "CrossGating",
     "CrossGatingBlock",
     "Downsample",
-    "Function",
     "GatedDconvFeedForward",
     "GatedGuidance",
     "GatedMLP",

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
 from restorekit.blocks._pooling import GlobalMean
-from restorekit.ops import activate, add_scaled
 from restorekit.parts import ActivationLike, activation, did_you_mean, register_block
 
 # "ca" is ours, the others are timm's. Left out is what is built around statistics of the batch (sk, lambda, nl, bat), what takes
@@ -52,7 +51,7 @@ class ChannelAttention(nn.Module):
 
     def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Return the factors, in (0, 1): one for a channel, or one for each pixel where the mean is a local one."""
-        return self.mean.factors(x, lambda hidden: self.excite(hidden.relu()).sigmoid(), self.squeeze)
+        return self.excite(self.squeeze(self.mean(x)).relu()).sigmoid()
 
 
 @register_block("cab")
@@ -101,10 +100,7 @@ class ChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        y = self.conv2(activate(self.act, self.conv1(x)))
-        if isinstance(self.attention, ChannelAttention):
-            return add_scaled(x, y, self.attention.scale(y))
-        return x + self.attention(y)
+        return x + self.attention(self.conv2(self.act(self.conv1(x))))
 
 
 def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:

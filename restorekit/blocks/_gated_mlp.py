@@ -44,7 +44,7 @@ class GatedMLP(nn.Module):
         """Return refined features."""
         u, v = gelu(self.expand(self.norm(x))).chunk(2, dim=1)
         v = self.mixing(self.gate_norm(v))
-        return x + self.project(torch.addcmul(u, u, v))
+        return x + self.project(u * (v + 1))
 
 
 @register_block("mab")

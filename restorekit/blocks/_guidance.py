@@ -42,4 +42,4 @@ class GatedGuidance(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], guidance: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the features with the gated guidance."""
-        return torch.addcmul(x, guidance, self.gate(torch.cat((x, guidance), dim=1)).sigmoid())
+        return x + guidance * self.gate(torch.cat((x, guidance), dim=1)).sigmoid()

@@ -36,7 +36,7 @@ class SimplifiedChannelAttention(nn.Module):
 
     def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Return the factors, of any sign and size: one for a channel, or one for each pixel where the mean is a local one."""
-        return self.mean.factors(x, self.conv)
+        return self.conv(self.mean(x))
 
 
 @register_block("naf")

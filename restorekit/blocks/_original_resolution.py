@@ -4,7 +4,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
-from restorekit.ops import add
 from restorekit.parts import BlockLike, factory, register_block
 
 
@@ -45,4 +44,4 @@ class OriginalResolutionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        return add(x, self.conv(self.blocks(x)))
+        return x + self.conv(self.blocks(x))

@@ -4,15 +4,9 @@ Parts that need such statistics hold one of these modules, so that they can be e
 :func:`restorekit.inference.local_pooling`.
 """
 
-from collections.abc import Callable
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-
-from restorekit.ops import global_mean
-
-Function = Callable[[Tensor], Tensor]
 
 EPSILON = 1e-5  # added to variances, as PyTorch's instance norm does by default
 
@@ -22,18 +16,7 @@ class GlobalMean(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
         """Return the means."""
-        return global_mean(x)
-
-    def factors(self, x: Float[Tensor, "n c h w"], excite: Function, squeeze: nn.Conv2d | None = None) -> Float[Tensor, "n c _ _"]:
-        """Return what functions make of the means, such as factors to scale the features by.
-
-        Args:
-            x: the features.
-            excite: what becomes of the means, at each place by itself.
-            squeeze: a 1x1 convolution before it.
-        """
-        means = self(x)
-        return excite(means if squeeze is None else squeeze(means))
+        return F.adaptive_avg_pool2d(x, 1)
 
 
 class GlobalNormalisation(nn.Module):

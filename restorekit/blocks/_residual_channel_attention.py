@@ -7,7 +7,6 @@ from restorekit.blocks._channel_attention import ChannelAttention
 from restorekit.blocks._conv import conv
 from restorekit.blocks._gated_mlp import dense, gelu
 from restorekit.blocks._norm import ChannelLayerNorm
-from restorekit.ops import add_scaled
 from restorekit.parts import register_block
 
 
@@ -42,8 +41,7 @@ class ResidualChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        y = self.conv2(self.act(self.conv1(self.norm(x))))
-        return add_scaled(x, y, self.attention.scale(y))
+        return x + self.attention(self.conv2(self.act(self.conv1(self.norm(x)))))
 
 
 @register_block("rdcab")
@@ -74,5 +72,4 @@ class ResidualDenseChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
-        y = self.conv2(gelu(self.conv1(self.norm(x))))
-        return add_scaled(x, y, self.attention.scale(y))
+        return x + self.attention(self.conv2(gelu(self.conv1(self.norm(x)))))

@@ -4,7 +4,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
-from restorekit.ops import add_scaled
 from restorekit.parts import register_connector
 
 
@@ -38,7 +37,7 @@ class SupervisedAttentionModule(nn.Module):
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n image_channels h w"]]:
         """Return the attended features and the restored image (not clamped)."""
         restored = self.to_image(x) + image
-        attended = add_scaled(x, self.features(x), self.attention(restored).sigmoid())
+        attended = x + self.features(x) * self.attention(restored).sigmoid()
         return attended, restored
 
 

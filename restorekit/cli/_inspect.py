@@ -41,7 +41,7 @@ def inspect_command(
     timed: Annotated[
         bool, typer.Option("--time", help=f"Measure the time of each part, at --size or else {TIME_SIDE}x{TIME_SIDE}.")
     ] = False,
-    draw: Annotated[Path | None, typer.Option(help="Draw the wiring into an .svg or .png file.", show_default=False)] = None,
+    draw: Annotated[Path | None, typer.Option(help="Draw the wiring into an .svg file.", show_default=False)] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of compositions, for editors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data instead of a table.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from restorekit.inference._progress import Plan, Progress
 from restorekit.inference._restore import restore
 from restorekit.inference._restorer import Restorer
 from restorekit.inference._tiling import Tiling, blended
-from restorekit.inference.passes import local_pooling
+from restorekit.inference.passes import local_pooling, seamless
 
 __all__ = [
     "OPTIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "plan",
     "prepare",
     "restore",
+    "seamless",
     "self_ensemble",
 ]
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 
 from restorekit.inference._options import InferenceOptions
-from restorekit.inference.passes import gains_by_winograd, use_winograd
+from restorekit.inference.passes import for_inference
 from restorekit.network import RestorationNetwork
 
 Model = TypeVar("Model", bound=RestorationNetwork)
@@ -35,27 +35,25 @@ def prepare(model: Model, *, precision: str = "auto", compile: bool = False) -> 
         >>> [restore(model, torch.zeros(3, *size)).shape for size in ((8, 8), (9, 5))]
         [torch.Size([3, 8, 8]), torch.Size([3, 9, 5])]
     """
-    prepared = _copied(model, compute_dtype(model, precision, torch.uint8))
+    prepared = _copied(model, compute_dtype(model, precision, torch.uint8), compile=compile)
     if compile:
         prepared.compile()
-    else:
-        use_winograd(prepared)
     prepared.is_prepared = True
     return prepared
 
 
 def converted(model: Model, dtype: torch.dtype) -> Model:
     """Return the network itself if it is ready to compute in this dtype, or a copy that is."""
-    if next(model.parameters()).dtype == dtype and (model.is_prepared or not gains_by_winograd(model)):
+    if next(model.parameters()).dtype == dtype and (model.is_prepared or not any(p.gains(model) for p in for_inference(dtype))):
         return model
-    copied = _copied(model, dtype)
-    use_winograd(copied)
+    return _copied(model, dtype)
+
+
+def _copied(model: Model, dtype: torch.dtype, *, compile: bool = False) -> Model:
+    copied = copy.deepcopy(model).eval().requires_grad_(False)
+    for each in for_inference(dtype, compile=compile):
+        each.run(copied)
     return copied
-
-
-def _copied(model: Model, dtype: torch.dtype) -> Model:
-    copied = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
-    return copied.to(memory_format=torch.channels_last)
 
 
 def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype) -> torch.dtype:

@@ -2,14 +2,12 @@
 
 import copy
 import inspect
-import itertools
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -18,11 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorekit._memory import peak_bytes
 from restorekit.blocks import Upsample
+from restorekit.inference.passes import REUSE
 from restorekit.ops import Grid, Pyramid
 from restorekit.parts import Unregistered, name_of
-from restorekit.stages import Level, MultiStage, NoFusion, Stage
+from restorekit.stages import Connection, Level, MultiStage, NoFusion, Stage
 
 DEFAULT_SIZE = (256, 256)
+LEAVING = ("supervise", "head")  # the connectors that belong to the stage before them
 Size = tuple[int, int]
 
 
@@ -206,15 +206,18 @@ def time_parts(model: MultiStage, found: Inspection, size: Size, *, runs: int = 
 def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
     """Return how many bytes weights, image and features take at the most at one moment, for one image in float32.
 
-    It is found without computing: the network runs on tensors without numbers, and the memory of those that exist is added up. What
-    kernels use for themselves, and what the allocator keeps, come on top.
+    It is found without computing: the network runs on tensors without numbers, and the memory of those that exist is added up. As
+    prepared networks do, it overwrites features that are not needed any more. What kernels use for themselves, and what the
+    allocator keeps, come on top.
 
     Args:
         model: the network.
         size: height and width of the image.
     """
     numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.image_channels * math.prod(size)
-    return 4 * numbers + peak_bytes(model, (1, model.image_channels, *size), torch.float32)
+    prepared = on_meta(model)
+    REUSE.run(prepared)
+    return 4 * numbers + peak_bytes(prepared, (1, model.image_channels, *size), torch.float32)
 
 
 def check_size(model: MultiStage, size: Size) -> None:
@@ -227,26 +230,13 @@ def check_size(model: MultiStage, size: Size) -> None:
 
 def network_parts(model: MultiStage) -> list[Part]:
     """Return the parts of a network in the order in which they run, with the shapes of what they take and give."""
-    specs = [cast(Stage, stage).spec for stage in model.stages]
     parts = []
-    for i, spec in enumerate(specs):
-        own, following = model.grids[i], model.grids[i + 1]
-        connect = partial(_connector, model, i + 1)
-        images = _images(model, i)
-        entering = [specs[i - 1].decoder[k] for k in model.supervised[i - 1]] if i else spec.inputs
-        parts.append(connect("stem", model.stems[i], own, [(image,) for image in images], entering))
-        if i > 0:
-            parts.append(connect("join", model.joins[i - 1], own, [(level, level) for level in entering], spec.inputs))
-            if not isinstance(model.fusions[i - 1], NoFusion):
-                parts.append(_fusion(model, i))
-        parts.append(_stage(model, i))
-        images = _images(model, i + 1)
-        leaving = [spec.decoder[k] for k in model.supervised[i]]
-        pairs = list(zip(leaving, images, strict=True))
-        if i < len(specs) - 1:
-            parts.append(connect("supervise", model.supervisors[i], following, pairs, leaving))
-        else:
-            parts.append(connect("head", model.heads, following, pairs, images))
+    for i, transition in enumerate(model.transitions):
+        for connection in transition.connections:
+            if not isinstance(connection.modules[0], NoFusion):
+                parts.append(_connector(model, i if connection.role in LEAVING else i + 1, transition.grid, connection))
+        if i < len(model.stages):
+            parts.append(_stage(model, i))
     return parts
 
 
@@ -255,36 +245,11 @@ def on_meta(model: MultiStage) -> MultiStage:
     return copy.deepcopy(model).to(device="meta", dtype=torch.float32)
 
 
-def _connector(
-    model: MultiStage,
-    stage: int,
-    role: str,
-    modules: nn.Module,
-    grid: Grid,
-    takes: Sequence[tuple[Level, ...]],
-    gives: Sequence[Level],
-) -> Part:
-    """Return what stands beside a stage: one module for each scale, which takes one tuple of levels."""
-    each = list(cast(nn.ModuleList, modules))
-
-    def call(inputs: Pyramid) -> list[Any]:
-        given = iter(inputs)
-        return [module(*itertools.islice(given, len(levels))) for module, levels in zip(each, takes, strict=True)]
-
-    levels = tuple(level for taken in takes for level in taken)
-    return Part(stage, role, _connector_kind(model, role, each), (grid,), (levels,), (tuple(gives),), tuple(each), (call,))
-
-
-def _fusion(model: MultiStage, i: int) -> Part:
-    """Return the fusion that leads to a stage."""
-    fusion, spec, guidance = model.fusions[i - 1], *(cast(Stage, model.stages[k]).spec for k in (i - 1, i))
-    count = len(spec.encoder)
-
-    def call(inputs: Pyramid) -> Pyramid:
-        return fusion(inputs[:count], inputs[count:])
-
-    kind, takes = _connector_kind(model, "fuse", [fusion]), spec.encoder + spec.decoder
-    return Part(i + 1, "fuse", kind, (model.grids[i],), (takes,), (guidance.guidance,), (fusion,), (call,))
+def _connector(model: MultiStage, stage: int, grid: Grid, connection: Connection) -> Part:
+    """Return what stands next to a stage."""
+    kind = _connector_kind(model, connection.role, connection.modules)
+    takes = tuple(level for pyramids in connection.takes for levels in pyramids for level in levels)
+    return Part(stage, connection.role, kind, (grid,), (takes,), (connection.gives,), connection.modules, (connection.run,))
 
 
 def _stage(model: MultiStage, i: int) -> Part:
@@ -305,11 +270,6 @@ def _stage(model: MultiStage, i: int) -> Part:
         modules=(stage,),
         calls=(encode, stage.decode),
     )
-
-
-def _images(model: MultiStage, i: int) -> list[Level]:
-    """Return the scales of the image before a stage, or after the last."""
-    return [Level(model.image_channels, stride) for stride in model.strides[i]]
 
 
 def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:

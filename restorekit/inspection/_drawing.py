@@ -25,7 +25,7 @@ def draw(model: MultiStage, path: str | os.PathLike[str], *, title: str = "") ->
 
     Args:
         model: the network; it may be on the meta device.
-        path: an ``.svg`` or a ``.png`` file.
+        path: an ``.svg`` file.
         title: heading of the picture.
 
     Raises:

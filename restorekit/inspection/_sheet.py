@@ -1,6 +1,5 @@
-"""Drawings of boxes, lines and labels, and how they become SVG or PNG."""
+"""Drawings of boxes, lines and labels, and how they become SVG."""
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from restorekit._files import atomic_path
 CHARACTER = 0.56  # mean width of a character, in sizes of its font
 ARROW = 9.0
 PAPER, INK = "#fff", "#222"  # of an SVG; the style sheet of a page may give others to the classes paper, ink and line
-PNG_SCALE = 2
-SMOOTH = 2  # a PNG is drawn larger by this, then reduced
 
 Point = tuple[float, float]
 
@@ -76,16 +73,17 @@ class Sheet:
 
 def check_drawable(path: str | os.PathLike[str]) -> None:
     """Raise a ``ValueError`` if a picture cannot be written to a file of that name."""
-    if Path(path).suffix not in {".svg", ".png"}:
-        raise ValueError(f"{path}: a drawing is an .svg or a .png file")
+    if Path(path).suffix != ".svg":
+        raise ValueError(
+            f"{path}: drawings are written as SVG; name an .svg file. Browsers and Inkscape turn it into other formats"
+        )
 
 
 def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:
-    """Write a drawing into an ``.svg`` or a ``.png`` file."""
+    """Write a drawing into an ``.svg`` file."""
     check_drawable(path)
-    content = to_svg(sheet).encode() if Path(path).suffix == ".svg" else _png(sheet)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(to_svg(sheet).encode())
 
 
 def text_width(text: str, size: int) -> float:
@@ -149,34 +147,3 @@ def _before_arrow(points: Sequence[Point]) -> Point:
 def _arrow_head(points: Sequence[Point]) -> list[Point]:
     (dx, dy), (x, y) = _direction(points), _before_arrow(points)
     return [points[-1], (x - 0.5 * ARROW * dy, y + 0.5 * ARROW * dx), (x + 0.5 * ARROW * dy, y - 0.5 * ARROW * dx)]
-
-
-def _png(sheet: Sheet) -> bytes:
-    """Return a drawing as PNG, black on white."""
-    from PIL import Image, ImageColor, ImageDraw, ImageFont
-
-    scale = PNG_SCALE * SMOOTH
-    size = round(sheet.width) * PNG_SCALE, round(sheet.height) * PNG_SCALE
-    picture = Image.new("RGB", (size[0] * SMOOTH, size[1] * SMOOTH), "white")
-    pen = ImageDraw.Draw(picture, "RGBA")
-    ink = (34, 34, 34)
-    for shape in sheet.shapes:
-        if isinstance(shape, Box):
-            corners = [scale * v for v in (shape.x, shape.y, shape.x + shape.width, shape.y + shape.height)]
-            colour = ImageColor.getrgb(shape.colour)
-            if shape.opaque:
-                pen.rounded_rectangle(corners, scale * shape.radius, "white")
-            pen.rounded_rectangle(corners, scale * shape.radius, (*colour, 46), colour, round(1.5 * scale))
-        elif isinstance(shape, Label):
-            font = ImageFont.load_default(scale * shape.size)
-            anchor = {"start": "lm", "middle": "mm", "end": "rm"}[shape.anchor]
-            stroke = scale / 5 if shape.bold else 0
-            pen.text((scale * shape.x, scale * shape.y), shape.text, ink, font, anchor, stroke_width=stroke)
-        else:
-            colour = ImageColor.getrgb(shape.colour) if shape.colour else ink
-            pen.line([(scale * x, scale * y) for x, y in shape.shaft], colour, round(1.5 * scale), joint="curve")
-            if shape.arrow:
-                pen.polygon([(scale * x, scale * y) for x, y in _arrow_head(shape.points)], ink)
-    file = io.BytesIO()
-    picture.resize(size, Image.Resampling.LANCZOS).save(file, "PNG")
-    return file.getvalue()

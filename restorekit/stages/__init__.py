@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from restorekit.stages._multi import MultiStage
     from restorekit.stages._orsnet import ORSNetStage
     from restorekit.stages._timm_unet import TimmUNetStage
+    from restorekit.stages._transition import Connection, Handover, Transition
     from restorekit.stages._unet import UNetStage
 
 __all__ = [
     "SHARED",
     "ConcatFusion",
+    "Connection",
     "CrossStageFeatureFusion",
     "HINetStage",
+    "Handover",
     "Level",
     "MAXIMStage",
     "MultiStage",
@@ -30,6 +33,7 @@ __all__ = [
     "StageSpec",
     "SumFusion",
     "TimmUNetStage",
+    "Transition",
     "UNetStage",
     "WiringError",
     "mixing_sizes",

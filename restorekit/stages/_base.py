@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -39,8 +39,15 @@ class StageSpec:
     multiple: int = 1
 
 
+def unchanged(encoded: Pyramid) -> Pyramid:
+    """Return features as they are."""
+    return encoded
+
+
 class Stage(nn.Module, ABC):
     """Features in, features out, in two halves; knows no image, no grid and no other stage.
+
+    A stage is written as :meth:`encode` and :meth:`decode`. Networks call the stage, which runs both, so that hooks fire.
 
     Attributes:
         spec: what the stage declares.
@@ -54,6 +61,19 @@ class Stage(nn.Module, ABC):
         """Let every stage remember what it was made with, so that a network can be written down."""
         super().__init_subclass__()
         remember_arguments(cls)
+
+    def forward(
+        self, inputs: Pyramid, guidance: Pyramid = (), between: Callable[[Pyramid], Pyramid] = unchanged
+    ) -> tuple[Pyramid, Pyramid]:
+        """Return what both halves of the stage give, as ``spec.encoder`` and ``spec.decoder`` declare.
+
+        Args:
+            inputs: features as in ``spec.inputs``.
+            guidance: features from the stage before, as in ``spec.guidance``.
+            between: what happens to encoded features before they are decoded and returned; a network cuts them into other patches.
+        """
+        encoded = between(self.encode(inputs, guidance))
+        return encoded, self.decode(encoded)
 
     @abstractmethod
     def encode(self, inputs: Pyramid, guidance: Pyramid) -> Pyramid:

@@ -7,7 +7,7 @@ from torch import nn
 
 from restorekit.blocks import Downsample, Upsample, conv
 from restorekit.errors import WiringError
-from restorekit.ops import Pyramid, add
+from restorekit.ops import Pyramid
 from restorekit.parts import register_connector
 from restorekit.stages._base import Level, StageSpec, describe_levels
 
@@ -48,7 +48,7 @@ class CrossStageFeatureFusion(nn.Module):
         """Return the guidance for the next stage."""
         fused = [path(x) for path, x in zip(self.encoder_paths, encoded, strict=False)]
         for i, path in enumerate(self.decoder_paths):
-            fused[i] = add(fused[i], path(decoded[i]))
+            fused[i] = fused[i] + path(decoded[i])
         return tuple(fused)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 from restorekit.blocks import NoSupervision, multiple_of
 from restorekit.errors import WiringError
 from restorekit.network import Padding, RestorationNetwork
-from restorekit.ops import WHOLE, Grid, Pyramid, ScaleMode, downscale, least_multiple, regrid, regrid_pyramid, split
+from restorekit.ops import WHOLE, Grid, Pyramid, ScaleMode, least_multiple, regrid_pyramid
 from restorekit.parts import FuseLike, HeadLike, JoinLike, Part, StemLike, SuperviseLike, factories, factory, remember_arguments
-from restorekit.stages._base import Stage, StageSpec, describe_levels, level_modules
+from restorekit.stages._base import Level, Stage, StageSpec, describe_levels, level_modules
 from restorekit.stages._config import network_config
 from restorekit.stages._fusion import NoFusion
+from restorekit.stages._transition import Connection, Handover, Transition, begin, connectors, finish, hand_over
 
 
 class MultiStage(RestorationNetwork):
@@ -141,8 +143,7 @@ class MultiStage(RestorationNetwork):
         if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
             height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
             image = image[..., :height, :width]
-        patches = self._patches(image, self.grids[0], self.strides[0])
-        inputs = tuple(stem(patch) for stem, patch in zip(level_modules(self.stems[0]), patches, strict=True))
+        inputs = begin(self._transition(0), image)
         guidance: Pyramid = ()
         restored: list[Tensor] = []
         missing = self.num_supervised if stages is None else stages
@@ -154,34 +155,56 @@ class MultiStage(RestorationNetwork):
                 break
         return restored
 
-    def _run_stage(
-        self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool
-    ) -> tuple[list[Tensor], Pyramid, Pyramid]:
+    def _run_stage(self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool) -> Handover:
         """Run a stage and what follows it, up to an image if that is the ``last`` that is wanted.
 
         All other features are let go of on return, so that the next stage has their memory.
-
-        Returns:
-            Restored images from coarse to fine, none if the stage is not supervised; inputs and guidance of the next stage.
         """
-        stage, own, following = cast(Stage, self.stages[i]), self.grids[i], self.grids[i + 1]
-        encoded = regrid_pyramid(stage.encode(inputs, guidance), own, following)
-        decoded = stage.decode(encoded)
-        features = [decoded[k] for k in self.supervised[i]]
-        patches = self._patches(image, following, self.strides[i + 1])
+        after = self._transition(i + 1)
+        encoded, decoded = self.stages[i](inputs, guidance, partial(regrid_pyramid, old=self.grids[i], new=after.grid))
         if i == len(self.stages) - 1:
-            heads = [*self.heads] if coarse else [self.heads[0]]
-            images = [head(x, patch) for head, x, patch in zip(heads, features, patches, strict=False)]
-            return images[::-1], (), ()
-        pairs = [
-            supervise(x, patch) for supervise, x, patch in zip(level_modules(self.supervisors[i]), features, patches, strict=True)
-        ]
-        images = [regrid(supervised, following, WHOLE) for _, supervised in pairs if supervised is not None]
-        if images and last:
-            return images[::-1], (), ()
-        entries = zip(level_modules(self.joins[i]), level_modules(self.stems[i + 1]), patches, pairs, strict=True)
-        joined = tuple(join(stem(patch), attended) for join, stem, patch, (attended, _) in entries)
-        return images[::-1], joined, self.fusions[i](encoded, decoded)
+            return finish(after, image, decoded, coarse=coarse)
+        return hand_over(after, image, encoded, decoded, last=last)
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """What lies before the first stage, between each two, and after the last, in order."""
+        return tuple(self._transition(i) for i in range(len(self.stages) + 1))
+
+    def _transition(self, i: int) -> Transition:
+        """Return what lies before a stage, or after the last: a view of what the network holds at this moment."""
+        specs = [cast(Stage, stage).spec for stage in self.stages]
+        scales = tuple(Level(self.image_channels, stride) for stride in self.strides[i])
+        supervised = self.supervised[i - 1] if i else ()
+        features = [specs[i - 1].decoder[k] for k in supervised] if i else specs[0].inputs
+        pairs = list(zip(features, scales, strict=True))
+        stems = [connectors("stem", self.stems[i], [(scale,) for scale in scales], features)] if i < len(specs) else []
+        if i == 0:
+            connections = stems
+        elif i == len(specs):
+            connections = [connectors("head", self.heads, pairs, scales)]
+        else:
+            source, target = specs[i - 1], specs[i]
+            connections = [
+                connectors("supervise", self.supervisors[i - 1], pairs, features),
+                *stems,
+                connectors("join", self.joins[i - 1], [(x, x) for x in features], target.inputs),
+                Connection("fuse", (self.fusions[i - 1],), ((source.encoder, source.decoder),), target.guidance),
+            ]
+        return Transition(self.grids[i], scales, self.scale_mode, supervised, tuple(connections))
+
+    def use_grids(self, grids: Sequence[Sequence[int]]) -> None:
+        """Have the stages work on other patches from now on.
+
+        Args:
+            grids: (rows, columns) of patches that each stage encodes on.
+
+        Raises:
+            WiringError: if there is not one grid for each stage.
+        """
+        self.grids = _checked_grids([cast(Stage, stage) for stage in self.stages], grids)
+        self.description["grids"] = [list(grid) for grid in self.grids[:-1]]
+        self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
         """Return grids that stages work on, and what they say sides of patches must be multiples of."""
@@ -192,16 +215,11 @@ class MultiStage(RestorationNetwork):
 
     def _sizes_between(self) -> Iterator[tuple[Grid, int]]:
         """Return the same for what lies between the stages."""
-        before = [self.stems[0], *self.supervisors, self.heads]
-        for i, modules in enumerate(before):
-            after = (self.stems[i], self.joins[i - 1]) if 0 < i < len(self.stages) else ()
-            for parts in (modules, *after):
-                for part, stride in zip(level_modules(parts), self.strides[i], strict=True):
-                    yield self.grids[i], stride * multiple_of(part)
-
-    def _patches(self, image: Tensor, grid: Grid, strides: Sequence[int]) -> list[Tensor]:
-        """Return the patches of the image at each scale."""
-        return [split(downscale(image, stride, self.scale_mode), grid) for stride in strides]
+        for transition in self.transitions:
+            for connection in transition.connections:
+                if connection.role != "fuse":
+                    for module, level in zip(connection.modules, transition.scales, strict=True):
+                        yield transition.grid, level.stride * multiple_of(module)
 
 
 remember_arguments(MultiStage)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from restorekit.blocks import Upsample, conv
-from restorekit.ops import Pyramid, add
+from restorekit.ops import Pyramid
 from restorekit.parts import BlockLike, GuideLike, did_you_mean, factory, register_stage
 from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
@@ -99,7 +99,7 @@ class TimmUNetStage(Stage):
         x = self.decoders[-1](self.skips[-1](encoded[-1]))
         decoded = [x]
         for i in reversed(range(len(encoded) - 1)):
-            x = self.decoders[i](add(self.skips[i](encoded[i]), self.ups[i](x)))
+            x = self.decoders[i](self.skips[i](encoded[i]) + self.ups[i](x))
             decoded.append(x)
         return tuple(reversed(decoded))
 

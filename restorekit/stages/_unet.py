@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from restorekit.ops import Pyramid, add
+from restorekit.ops import Pyramid
 from restorekit.parts import BlockLike, DownsampleLike, GuideLike, UpsampleLike, factories, factory, register_stage
 from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
@@ -88,7 +88,7 @@ class UNetStage(Stage):
         x = self.decoders[-1](encoded[-1])
         decoded = [x]
         for i in reversed(range(len(encoded) - 1)):
-            x = self.decoders[i](add(self.skips[i](encoded[i]), self.ups[i](x)))
+            x = self.decoders[i](self.skips[i](encoded[i]) + self.ups[i](x))
             decoded.append(x)
         return tuple(reversed(decoded))
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from restorekit.data import Sample, listed
 from restorekit.errors import ConfigError, ImageError
 from restorekit.inference import has_bfloat16
+from restorekit.inference.passes import for_training
 from restorekit.network import RestorationNetwork
 from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, metadata_of, stage_losses
 from restorekit.train._guard import Guard
@@ -158,6 +159,8 @@ def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
     if recipe.data.crop % model.size_multiple:
         raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
     model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
+    for each in for_training(compile=recipe.run.compile):
+        each.run(model)
     # With buffers, it would go through the names, and average a parameter that is shared once for each of them.
     average = ModelEmaV3(model, decay=recipe.run.ema, use_warmup=True, exclude_buffers=True)
     optimizer = build_optimizer(recipe, model)

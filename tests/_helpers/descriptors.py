@@ -306,6 +306,7 @@ FAMILIES = {
     "hinet": Family(SMALL_HINET),
     "maxim": Family(SMALL_MAXIM),
     "nafnet": Family(SMALL_NAFNET),
+    "nafnet_tiny": Family({"widths": (4, 8), "encoder_blocks": (0, 1), "decoder_blocks": (0, 1)}, pinned={"nafnet_tiny": {}}),
 }
 
 

@@ -25,9 +25,8 @@ def largest_file(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def restorekit(*arguments, cwd, size=None):
-    """Run a shell command, on a full disk if a size is given."""
-    start = COMMAND if size is not None else "from restorekit.cli import main; main()"
-    command = [sys.executable, "-c", start, *([str(size)] if size is not None else []), *map(str, arguments)]
+def restorekit(*arguments, cwd, size):
+    """Run a shell command on a disk that takes files of this many bytes and no larger ones."""
+    command = [sys.executable, "-c", COMMAND, str(size), *map(str, arguments)]
     environment = os.environ | {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=environment)

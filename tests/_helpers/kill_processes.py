@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -44,9 +45,8 @@ def main() -> None:
             os._exit(0)
         if count is not None:
             while len(list(target.rglob("*.compare.png"))) < count and os.waitpid(child, os.WNOHANG) == (0, 0):
-                pass
-            for _ in range(rng.randrange(20000)):  # not always just after a file
-                pass
+                time.sleep(0.001)
+            time.sleep(rng.random() / 1000)  # not always just after a file
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert status == (signal.SIGKILL if count is not None else 0), status

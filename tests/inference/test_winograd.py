@@ -10,7 +10,7 @@ from torch import nn
 
 import restorekit
 from restorekit.inference import prepare
-from restorekit.inference.passes import WinogradConv2d, gains_by_winograd, use_winograd
+from restorekit.inference.passes import WINOGRAD, WinogradConv2d
 from restorekit.inference.passes import _winograd as winograd
 
 
@@ -97,17 +97,17 @@ def test_a_prepared_network_still_runs_in_another_precision() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_precisions_are_left_as_they_are(dtype: torch.dtype) -> None:
-    assert not gains_by_winograd(networks()[0].to(dtype))
+    assert not WINOGRAD.gains(networks()[0].to(dtype))
 
 
 def test_networks_on_other_processors_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     model = networks()[0]
-    assert gains_by_winograd(model)
+    assert WINOGRAD.gains(model)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": True})
-    assert not gains_by_winograd(model)
+    assert not WINOGRAD.gains(model)
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
-    assert not gains_by_winograd(model)
+    assert not WINOGRAD.gains(model)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_networks_on_other_processors_are_left_as_they_are(monkeypatch: pytest.M
 )
 def test_other_convolutions_are_left_as_they_are(conv: nn.Conv2d) -> None:
     network = nn.Sequential(nn.Conv2d(96, 96, 3, padding=1, bias=False), conv)
-    use_winograd(network)
+    WINOGRAD.run(network)
     assert [type(module) for module in network] == [WinogradConv2d, nn.Conv2d]
 
 
 def test_networks_of_few_channels_are_not_copied_for_nothing() -> None:
-    assert not gains_by_winograd(restorekit.create_model("mprnet_tiny"))
+    assert not WINOGRAD.gains(restorekit.create_model("mprnet_tiny"))

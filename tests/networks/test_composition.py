@@ -63,7 +63,7 @@ def with_two_activations():
 
 
 NETWORKS = {network.__name__: network for network in (by_names, by_mappings, by_factories, by_partials, with_two_activations)}
-NETWORKS |= {name: partial(descriptor.make, name) for name, descriptor in MODELS.items()}
+NETWORKS |= {name: partial(descriptor.make, name) for name, descriptor in MODELS.items() if descriptor.variant_of is None}
 CONFIGS = {name: make().config for name, make in NETWORKS.items()}
 
 

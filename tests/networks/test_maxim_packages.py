@@ -68,7 +68,7 @@ def test_a_blurred_photograph_becomes_sharper():
 
 
 def test_bfloat16_changes_little():
-    """Measured on whole photographs by benchmarks/maxim.py."""
+    """Measured on whole photographs by the benchmark maxim."""
     pixels = picture("denoising", "fixture")[64:128, 64:128]
     exact, rounded = (restore(converted("denoising"), pixels, precision=precision) for precision in ("float32", "bfloat16"))
     assert psnr(rounded, exact) > 40

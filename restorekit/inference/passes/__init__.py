@@ -1,8 +1,54 @@
-"""Passes: functions that return a network which gives the same, or nearly the same, result in another way."""
+"""Passes: other ways to compute what a network computes, each in a file, each with the same result or nearly so.
 
+The blocks and stages of this library read as the papers write them. What saves time or memory is here, and is put into a network
+by :func:`restorekit.inference.prepare`, or by the training. Export and ``torch.compile`` see the plain network.
+"""
+
+import torch
+
+from restorekit.inference.passes._base import Pass, rewriting
+from restorekit.inference.passes._channels_last import CHANNELS_LAST
+from restorekit.inference.passes._gradients import GRADIENTS
+from restorekit.inference.passes._half_precision import precision
 from restorekit.inference.passes._local_pooling import LocalMean, LocalNormalisation, local_pooling
-from restorekit.inference.passes._winograd import WinogradConv2d, gains_by_winograd, use_winograd
+from restorekit.inference.passes._reuse import REUSE
+from restorekit.inference.passes._seamless import seamless
+from restorekit.inference.passes._winograd import WINOGRAD, WinogradConv2d
 
-__all__ = ["LocalMean", "LocalNormalisation", "WinogradConv2d", "gains_by_winograd", "local_pooling", "use_winograd"]
+__all__ = [
+    "CHANNELS_LAST",
+    "GRADIENTS",
+    "REUSE",
+    "WINOGRAD",
+    "LocalMean",
+    "LocalNormalisation",
+    "Pass",
+    "WinogradConv2d",
+    "for_inference",
+    "for_training",
+    "local_pooling",
+    "precision",
+    "rewriting",
+    "seamless",
+]
 
 __dir__ = __all__.copy
+
+
+def for_inference(dtype: torch.dtype, *, compile: bool = False) -> list[Pass]:
+    """Return the passes that prepare a network to restore images in a dtype, in the order in which they run.
+
+    Args:
+        dtype: what to compute in.
+        compile: whether the network will be compiled, which fuses operations itself.
+    """
+    return [precision(dtype), CHANNELS_LAST, *(() if compile else (REUSE, WINOGRAD))]
+
+
+def for_training(*, compile: bool = False) -> list[Pass]:
+    """Return the passes that make training faster.
+
+    Args:
+        compile: whether the network will be compiled, which fuses operations itself.
+    """
+    return [] if compile else [REUSE, GRADIENTS]

@@ -13,13 +13,14 @@ from restorekit.blocks import (
     EPSILON,
     ChannelAttention,
     ChannelAttentionBlock,
-    Function,
     GlobalMean,
     GlobalNormalisation,
     MultiDconvHeadTransposedAttention,
+    SimplifiedChannelAttention,
 )
+from restorekit.inference.passes._base import only_computes, rewrite
+from restorekit.inference.passes._half_precision import mean
 from restorekit.network import RestorationNetwork
-from restorekit.ops import only_computes
 
 Window = tuple[int, int]
 Model = TypeVar("Model", bound=RestorationNetwork)
@@ -59,11 +60,14 @@ def local_pooling(model: Model, train_size: int = 256) -> Model:
     local = copy.deepcopy(model)
     for name, window in windows.items():
         parent, _, attribute = name.rpartition(".")
-        setattr(local.get_submodule(parent), attribute, LOCAL[type(local.get_submodule(name))](window))
+        owner = local.get_submodule(parent)
+        setattr(owner, attribute, LOCAL[type(local.get_submodule(name))](window))
+        if type(owner) in SCALES:
+            rewrite(owner, "scale", SCALES[type(owner)])
     return local
 
 
-class LocalMean(GlobalMean):
+class LocalMean(nn.Module):
     """Mean of every channel over a window around each pixel.
 
     Args:
@@ -76,18 +80,11 @@ class LocalMean(GlobalMean):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Return the mean at each pixel; one for all if the window covers the features."""
-        return super().forward(x) if _covers(self.window, x) else self.factors(x, lambda means: means)
+        return mean(x) if _covers(self.window, x) else _spread(self.fitting(x), x)
 
-    def factors(self, x: Float[Tensor, "n c h w"], excite: Function, squeeze: nn.Conv2d | None = None) -> Float[Tensor, "n c _ _"]:
-        """Return what functions make of the means, at each pixel; ``excite`` is called for the windows that fit, which are fewer.
-
-        The mean of what the convolution returns is what it returns for the mean, since it is linear. It comes first, because it
-        leaves fewer channels.
-        """
-        if _covers(self.window, x):
-            return super().factors(x, excite, squeeze)
-        means = _window_mean(x if squeeze is None else squeeze(x), self.window)
-        return _spread(excite(means.to(x.dtype)), x)
+    def fitting(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h_fits w_fits"]:
+        """Return the means over the windows that fit, which are fewer than the pixels."""
+        return _window_mean(x, self.window).to(x.dtype)
 
 
 class LocalNormalisation(nn.Module):
@@ -113,7 +110,25 @@ class LocalNormalisation(nn.Module):
         return ((features - _spread(mean, x)) * _spread(scale, x)).to(x.dtype)
 
 
+def _scale(attention: ChannelAttention, x: Tensor) -> Tensor:
+    """Return the factors of channel attention.
+
+    The mean of what a convolution returns is what it returns for the mean, since it is linear. It comes first, because it leaves
+    fewer channels, and all else comes before the means are spread.
+    """
+    local = cast(LocalMean, attention.mean)
+    if _covers(local.window, x):
+        return attention.excite(attention.squeeze(local(x)).relu()).sigmoid()
+    return _spread(attention.excite(local.fitting(attention.squeeze(x)).relu()).sigmoid(), x)
+
+
+def _simplified_scale(attention: SimplifiedChannelAttention, x: Tensor) -> Tensor:
+    local = cast(LocalMean, attention.mean)
+    return attention.conv(local(x)) if _covers(local.window, x) else _spread(attention.conv(local.fitting(x)), x)
+
+
 LOCAL: dict[type[nn.Module], Callable[[Window], nn.Module]] = {GlobalMean: LocalMean, GlobalNormalisation: LocalNormalisation}
+SCALES: dict[type[nn.Module], Callable[..., Tensor]] = {ChannelAttention: _scale, SimplifiedChannelAttention: _simplified_scale}
 
 
 def _check_parts(model: RestorationNetwork) -> None:

@@ -1,18 +1,17 @@
-"""Convolutions of half the multiplications, for inference in float32 on processors.
+"""Convolutions of half the multiplications, for inference in float32 on CPUs.
 
 Winograd's minimal filtering F(4, 3), as in Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, along
 the rows of an image: four outputs of a filter of three taps take six multiplications in place of twelve. Down the columns the
 filter stays as it is: PyTorch's grouped convolution, of 3 x 1 kernels, does the work on what the transform leaves in memory.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restorekit.ops import only_computes
+from restorekit.inference.passes._base import Pass, only_computes
 
 OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and products that they take
 LEAST_CHANNELS = 80  # with fewer, the transforms take longer than the multiplications that they save
@@ -37,7 +36,7 @@ OUTPUT = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4,
 class WinogradConv2d(nn.Conv2d):
     """A 3 x 3 convolution without bias that keeps height and width.
 
-    Where a gradient is wanted, and for anything but float32 on the processor, it is the plain convolution.
+    Where a gradient is wanted, and for anything but float32 on a CPU, it is the plain convolution.
 
     Args:
         conv: the plain convolution, whose weights it shares. They must not change afterwards.
@@ -97,27 +96,15 @@ def _transform(matrix: Tensor, values: Tensor, result: Tensor) -> None:
     torch.bmm(matrix.expand(len(values), *matrix.shape), values, out=result)
 
 
-def gains_by_winograd(model: nn.Module) -> bool:
-    """Return whether a network has convolutions that :func:`use_winograd` would replace."""
-    return any(True for _ in _convolutions(model))
+def _applies_to(module: nn.Module) -> bool:
+    """Return whether a module is a convolution that is faster so.
 
-
-def use_winograd(model: nn.Module) -> None:
-    """Replace those convolutions of a network that are faster so, if it computes in float32 on a processor.
-
-    Left as they are: networks on processors with AMX, which multiply so fast that transforms would not pay, and where
-    PyTorch is built without MKL, whose many small matrix products the transforms are.
+    None are on CPUs with AMX, which multiply so fast that transforms would not pay, and where PyTorch is built without MKL, whose
+    many small matrix products the transforms are.
     """
-    for parent, name, conv in list(_convolutions(model)):
-        setattr(parent, name, WinogradConv2d(conv))
-
-
-def _convolutions(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Conv2d]]:
-    if torch.backends.mkl.is_available() and not torch.cpu.get_capabilities().get("amx_tile"):
-        for parent in model.modules():
-            for name, child in parent.named_children():
-                if type(child) is nn.Conv2d and _gains(child):
-                    yield parent, name, child
+    if not torch.backends.mkl.is_available() or torch.cpu.get_capabilities().get("amx_tile"):
+        return False
+    return type(module) is nn.Conv2d and _gains(module)
 
 
 def _gains(conv: nn.Conv2d) -> bool:
@@ -125,3 +112,7 @@ def _gains(conv: nn.Conv2d) -> bool:
         return False
     shape: tuple[Any, ...] = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode, conv.bias
     return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros", None)
+
+
+WINOGRAD = Pass(_applies_to, lambda conv: WinogradConv2d(cast(nn.Conv2d, conv)))
+"""Wide 3 x 3 convolutions take half the multiplications, in float32 on a CPU."""

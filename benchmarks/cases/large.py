@@ -1,0 +1,68 @@
+"""Images of 4 to 100 megapixels within one bound of memory, by the shell command.
+
+Images are noise over a gradient, as PNG files without compression. Without --model, the network is a small MPRNet with random
+weights, since memory and tiles are what is looked at. Peak memory is the highest resident memory of the process (Linux only), less
+that of a process that only imports the library. Each image is restored once. Files go row by row if the extra `io` is installed.
+"""
+
+import argparse
+import itertools
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from _harness import Column, Measurement, shell_command
+from PIL import Image
+
+import restorekit
+
+NETWORK = {"width": 16, "unet_step": 8, "ors_step": 0, "num_blocks": 1}
+SMALL = f"MPRNet of width {NETWORK['width']}"
+SIZES = ((1632, 2448), (2448, 4080), (4080, 6120), (8160, 12240))
+COLUMNS = {
+    "megapixels": Column("megapixels", ".0f"),
+    "seconds": Column("seconds", ".1f"),
+    "each": Column("seconds a megapixel", ".2f"),
+    "further": Column("for each more than in the row above", ".2f"),
+    "memory": Column("peak memory, GB", ".2f"),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument("--max-memory", default="2GB")
+    parser.add_argument("--model", help="a model with weights in the package, for longer runs")
+    parser.add_argument("--precision", default="auto")
+
+
+def measure(options: argparse.Namespace) -> Iterator[Measurement]:
+    """Restore images, each larger than the one before."""
+    with tempfile.TemporaryDirectory() as folder:
+        network, image, restored = (Path(folder) / name for name in ("network", "large.png", "restored.png"))
+        torch.manual_seed(0)
+        if not options.model:
+            restorekit.create_model("mprnet", **NETWORK).save_pretrained(network)
+        chosen = ["--model", options.model or f"local-dir:{network}", "--precision", options.precision]
+        chosen += ["--max-memory", options.max_memory, "--overwrite"]
+        empty, nothing = (statistics.median(each) for each in zip(*(shell_command() for _ in range(3)), strict=True))
+        found = []
+        for height, width in SIZES:
+            rng = np.random.default_rng(0)
+            gradient = np.linspace(0, 200, width, dtype=np.uint8)[None, :, None]
+            Image.fromarray(gradient + rng.integers(0, 50, (height, width, 3), dtype=np.uint8)).save(image, compress_level=0)
+            seconds, memory = shell_command("restore", str(image), "-o", str(restored), *chosen)
+            found.append((height * width / 1e6, seconds - empty, memory - nothing))
+    further = [None, *((b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(found))]
+    yield Measurement(
+        f"{options.model or SMALL} {options.precision} {options.max_memory}",
+        f"{options.model or SMALL}, --precision {options.precision}, --max-memory {options.max_memory}; time and memory are over "
+        f"those of a process that imports the library ({empty:.1f} s, {nothing:.2f} GB)",
+        COLUMNS,
+        [
+            {"megapixels": pixels, "seconds": seconds, "each": seconds / pixels, "further": more, "memory": memory}
+            for (pixels, seconds, memory), more in zip(found, further, strict=True)
+        ],
+    )

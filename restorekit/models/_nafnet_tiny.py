@@ -1,0 +1,51 @@
+"""A small U-Net of NAFNet's blocks for photographs, trained by this project.
+
+The blocks are those of Chen et al., Simple Baselines for Image Restoration, ECCV 2022, arXiv:2204.04676. At full resolution there
+are only the stem, the skip and the head; all blocks work at half the resolution and below, where a pixel costs a quarter or less.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from restorekit import blocks, stages
+from restorekit.models._registry import register_model
+
+if TYPE_CHECKING:
+    from restorekit.stages import MultiStage
+
+
+@register_model("nafnet_tiny", parameters=1_399_635)
+def nafnet_tiny(
+    widths: Sequence[int] = (16, 48, 96, 160),
+    encoder_blocks: Sequence[int] = (0, 2, 4, 4),
+    decoder_blocks: Sequence[int] = (0, 3, 2, 0),
+    *,
+    image_channels: int = 3,
+) -> "MultiStage":
+    """Build a small U-Net of NAFNet's blocks that is fast on a CPU.
+
+    Args:
+        widths: channels of each level, finest first.
+        encoder_blocks: blocks of each level of the encoder, finest first.
+        decoder_blocks: blocks of each level of the decoder, finest first.
+        image_channels: channels of the images.
+
+    Raises:
+        ValueError: if there are not as many numbers of blocks as widths, or some are negative.
+    """
+    stage = stages.UNetStage(
+        widths,
+        blocks.NAFBlock,
+        encoder_blocks=encoder_blocks,
+        decoder_blocks=decoder_blocks,
+        skip="identity",
+        downsample=partial(blocks.StridedConv, kernel_size=2, bias=True),
+        upsample=blocks.PixelShuffle,
+    )
+    return stages.MultiStage(
+        [stage],
+        image_channels=image_channels,
+        stem=partial(blocks.conv, bias=True),
+        head=partial(blocks.ResidualHead, bias=True),
+    )
