@@ -15,6 +15,7 @@ from torch import Tensor
 
 import restorekit
 from restorekit.inference import has_bfloat16
+from restorekit.inference.passes import for_training
 from restorekit.losses import charbonnier, edge
 from restorekit.train import AllStages
 
@@ -69,6 +70,8 @@ def our_loop(device: torch.device, bfloat16: bool, channels_last: bool, compiled
 
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     model = restorekit.create_model("mprnet_derain").to(device).to(memory_format=memory_format).train()
+    for each in for_training(compile=compiled):
+        each.run(model)
     network = AllStages(model)
     if compiled:
         network.compile()

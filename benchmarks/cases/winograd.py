@@ -13,7 +13,7 @@ from _harness import Column, Measurement, alternate, medians
 from torch import nn
 
 import restorekit
-from restorekit.inference.passes import WinogradConv2d, use_winograd
+from restorekit.inference.passes import WINOGRAD, WinogradConv2d
 
 LAYERS = [(48, 256), (64, 256), (80, 256), (96, 256), (128, 256), (144, 128), (192, 64), (192, 32)]  # channels and side
 NETWORKS = ("mprnet_deblur", "mprnet_denoise")
@@ -54,7 +54,7 @@ def network(name: str, side: int, runs: int) -> dict[str, str | float]:
     """Measure a network, and return its row."""
     plain: nn.Module = restorekit.create_model(name).eval().to(memory_format=torch.channels_last)
     fast = copy.deepcopy(plain)
-    use_winograd(fast)
+    WINOGRAD.run(fast)
     image = torch.rand(1, 3, side, side).contiguous(memory_format=torch.channels_last)
     error = (plain(image) - fast(image)).abs().max().item()
     return row(f"{name}, {side} x {side}", lambda: plain(image), lambda: fast(image), runs) | {"winograd_error": error}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from restorekit.errors import DataError, ImageError
-from restorekit.images import FORMATS, Pixels, find_images, look_at, normal_mode, read_image
+from restorekit.images import Pixels, find_images, look_at, normal_mode, read_image
 
 MAX_LISTED = 10
 
@@ -42,8 +42,8 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
     missing += [f"{inputs / name} (for {second[name]})" for name in second if name not in first]
     if missing:
         raise DataError(
-            f"{len(missing)} images of {inputs} and {targets} have no partner of the same name; missing, with any of the suffixes "
-            f"{', '.join(FORMATS)}: {listed(missing)}"
+            f"images in {inputs} and {targets} need a partner of the same name; {len(missing)} missing (with the suffix of any "
+            f"image format): {listed(missing)}"
         )
     return [PairPaths(name, path, second[name]) for name, path in first.items()]
 

@@ -88,10 +88,10 @@ def export_model(model: RestorationNetwork, path: Path, target: str, **options: 
     """
     exporter = find_exporter(target)
     if path.suffix not in exporter.suffixes:
-        raise OptionError(f"{path}: a file for the target {target!r} must end in {' or '.join(exporter.suffixes)}")
+        raise OptionError("path", f"must end in {' or '.join(exporter.suffixes)} for the target {target!r}; got {path}")
     try:
         exporter.write(copy.deepcopy(model).eval(), path, **options)
     except ModuleNotFoundError as error:
         if not exporter.extra:
             raise
-        raise OptionError(f"the target {target!r} needs {error.name}: pip install 'restorekit[{exporter.extra}]'") from error
+        raise OptionError("target", f"{target!r} needs {error.name}: pip install 'restorekit[{exporter.extra}]'") from error

@@ -10,6 +10,7 @@ from restorekit.errors import OptionError
 CHOICES = {
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "pooling": ("global", "local"),
+    "patches": ("published", "seamless"),
     "alpha": ("keep", "restore"),
     "ensemble": (False, True),
     "compile": (False, True),
@@ -41,6 +42,8 @@ class InferenceOptions:
         stages: how many supervised stages to run; by default all. With fewer, the network stops there: faster, at lower quality.
         pooling: ``"global"``, or ``"local"`` for means over windows (:func:`~restorekit.inference.local_pooling`).
         train_size: with local pooling, the side of the crops that the network was trained on.
+        patches: for networks with stages on patches, ``"published"``: as they were trained, or ``"seamless"``: all stages on the
+            whole image, so that no lines appear where patches meet (:func:`~restorekit.inference.seamless`).
         ensemble: whether to average over the image turned and mirrored in all eight ways: eight times slower, and better by some
             hundredths to tenths of a decibel.
         tile: ``"auto"`` for the whole image at once if it fits, otherwise the largest tiles that do; the side of tiles in pixels;
@@ -72,6 +75,7 @@ class InferenceOptions:
     stages: int | None = _option(None, "Stop after this many supervised stages: faster, lower quality.", "NUMBER")
     pooling: str = _option("global", "global, or local: means over windows, for images larger than crops.")
     train_size: int = _option(256, "With --pooling local: side of the training crops.", "PIXELS")
+    patches: str = _option("published", "published, or seamless: no lines where the patches of MPRNet's stages meet.")
     ensemble: bool = _option(False, "Average over 8 turned and mirrored images: takes 8 times as long.")
     tile: str | int | None = _option(
         "auto", "Side of overlapping tiles in pixels; auto: as large as memory allows; none: no tiles.", "PIXELS"

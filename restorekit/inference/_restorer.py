@@ -15,7 +15,7 @@ from restorekit.inference._bands import PEAKS, Source, colours_of, restored_band
 from restorekit.inference._options import InferenceOptions, check_tile
 from restorekit.inference._precision import compute_dtype, converted, prepare
 from restorekit.inference._progress import SILENT, Plan, Progress
-from restorekit.inference.passes import local_pooling
+from restorekit.inference.passes import local_pooling, seamless
 from restorekit.network import RestorationNetwork
 
 Array = npt.NDArray[Any]
@@ -45,13 +45,15 @@ class Restorer:
     def __init__(self, model: RestorationNetwork, options: InferenceOptions | None = None) -> None:
         self.options = options = options or InferenceOptions()
         model.check_stages(options.stages)
-        if isinstance(options.tile, int):
-            check_tile(options.tile, options.overlap, model.size_multiple)
         if options.pooling == "local":
             try:
                 model = local_pooling(model, options.train_size)
             except ValueError as error:
                 raise OptionError("pooling", f"cannot be local: {error}") from error
+        if options.patches == "seamless":
+            model = seamless(model)
+        if isinstance(options.tile, int):
+            check_tile(options.tile, options.overlap, model.size_multiple)
         if options.device is not None and next(model.parameters()).device != torch.device(options.device):
             model = copy.deepcopy(model).to(options.device)
         self.model = model
@@ -111,6 +113,7 @@ class Restorer:
             "precision": str(compute_dtype(self.model, options.precision, _torch(dtype))).removeprefix("torch."),
             "tiles": self.num_tiles,
             "pooling": options.pooling,
+            "patches": options.patches,
             "stages": options.stages or self.model.num_supervised,
             "ensemble": options.ensemble,
             "strength": options.strength,

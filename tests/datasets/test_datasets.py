@@ -60,7 +60,7 @@ def test_missing_partners_are_listed(tmp_path: Path) -> None:
     folder_pair(tmp_path)
     (tmp_path / "target" / "b.png").unlink()
     picture(tmp_path / "target" / "d.png")
-    with pytest.raises(DataError, match=r"2 images .* no partner .*target/b \(for .*input/b.png\), .*input/d \(for"):
+    with pytest.raises(DataError, match=r"partner of the same name; 2 missing .*target/b \(for .*input/b.png\), .*input/d \(for"):
         find_pairs(tmp_path / "input", tmp_path / "target")
 
 
@@ -68,7 +68,7 @@ def test_many_missing_partners_are_counted(tmp_path: Path) -> None:
     folder_pair(tmp_path, ["a.png"])
     for i in range(15):
         picture(tmp_path / "input" / f"{i:02}.png")
-    with pytest.raises(DataError, match=r"15 images .* and 5 more"):
+    with pytest.raises(DataError, match=r"15 missing .* and 5 more"):
         find_pairs(tmp_path / "input", tmp_path / "target")
 
 

@@ -1,9 +1,11 @@
 """Figures in the documentation are those that were measured, and benchmarks are found, timed and recorded."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
+import textwrap
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +117,23 @@ def test_cases_are_listed_without_their_libraries():
     program = "import sys; sys.modules['torch'] = None; import run; run.main(['--list'])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT / "benchmarks", capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(run.cases())
+
+
+def test_cases_are_importable_and_have_options():
+    """They are not run here, so that a name that the library no longer has would go unseen."""
+    program = """
+        import argparse, importlib, run
+        for name in run.cases():
+            parser = argparse.ArgumentParser(prog=name)
+            case = importlib.import_module(f"cases.{name}")
+            case.add_options(parser)
+            assert callable(case.measure) and "usage" in parser.format_help()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(
+        command, cwd=ROOT / "benchmarks", capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_description_of_a_machine_has_what_figures_depend_on():

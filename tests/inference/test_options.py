@@ -1,5 +1,6 @@
 """The options of inference: checked when they are made, spelled as the caller spells them, the same in every command."""
 
+import importlib
 import pickle
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from _helpers.identity import Identity
-from restorekit import create_model, models, restore
+from restorekit import create_model, restore
 from restorekit.cli import app
 from restorekit.errors import OptionError
 from restorekit.inference import OPTIONS, InferenceOptions, Progress, Restorer
@@ -74,7 +75,8 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(command: str, monkeypat
     def load(*arguments: object, **others: object) -> None:
         raise AssertionError("a model is loaded")
 
-    for module, name in ((models, "create_model"), (models, "model_from_checkpoint"), (models, "fetch_weights")):
+    module = importlib.import_module(f"restorekit.cli._{command}")  # where a command has its names from
+    for name in {"create_model", "model_from_checkpoint", "fetch_weights"} & set(vars(module)):
         monkeypatch.setattr(module, name, load)
     for typed, words in WRONG.items():
         refused(command, typed, words)

@@ -80,3 +80,11 @@ def test_prepared_networks_stay_seamless():
     image = torch.rand(1, 3, 16, 24)
     with torch.no_grad():
         torch.testing.assert_close(prepare(model, precision="float32")(image), model(image))
+
+
+def test_as_an_option():
+    model = create_model("mprnet", **SMALL_MPRNET).eval()
+    image = torch.rand(1, 3, 32, 40)
+    expected = restore(seamless(model), image)
+    assert torch.equal(restore(model, image, patches="seamless"), expected)
+    assert not torch.equal(restore(model, image), expected)

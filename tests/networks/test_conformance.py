@@ -22,7 +22,7 @@ every_connector = pytest.mark.parametrize("name", [name for name in PARTS if nam
 every_model = pytest.mark.parametrize("name", MODELS)
 # A variant is its builder with other numbers, which is tested; so what networks do is tested with the builders.
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
-# Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py exports a shallower one.
+# Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py traces a shallower one.
 NIGHTLY = hypothesis.settings().max_examples > 100
 every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if NIGHTLY or name != "stage:maxim"])
 every_exported_builder = pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_part_compiles_in_one_graph(name, device):
         torch.testing.assert_close(x, wanted, rtol=1e-5, atol=1e-5)
 
 
-@every_builder
+@every_exported_builder
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_model_compiles_in_one_graph(name, device):
     model = MODELS[name].make(name).to(device)

@@ -299,14 +299,17 @@ def test_a_stage_of_channel_attention_feeds_one_of_maxim():
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
-def test_a_network_exports_with_dynamic_sizes():
+def test_a_network_compiles_and_exports_with_dynamic_sizes():
     """One level and a bottleneck; more take longer to trace, and the nightly run has them."""
     torch.manual_seed(0)
     model = create_model("maxim", **SMALL | {"stages": 1, "depth": 1, "scales": 1}).eval()
     multiple = model.size_multiple
+    image = torch.rand(2, 3, 2 * multiple, 3 * multiple)
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(image), model(image), rtol=1e-5, atol=1e-5)
     n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
     dynamic = {"image": {0: n, 2: multiple * height, 3: multiple * width}}
-    program = export(model, (torch.rand(2, 3, 2 * multiple, 3 * multiple),), dynamic_shapes=dynamic).module()
+    program = export(model, (image,), dynamic_shapes=dynamic).module()
     other = torch.rand(3, 3, 4 * multiple, 2 * multiple)
     torch.testing.assert_close(program(other), model(other), rtol=1e-5, atol=1e-5)
 
