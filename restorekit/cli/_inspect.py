@@ -101,11 +101,11 @@ def _parsed(size: str) -> tuple[int, int]:
 def _fitting(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     """Return the next size that a network takes."""
     height, width = (side + -side % multiple for side in size)
-    """Return the parts under their stages, with the cost of each.""" 
+    return height, width
 
 
 def _table(found: Inspection) -> Table:
-    """Return the parts under their stages, with what each costs."""
+    """Return the parts under their stages, with the cost of each."""
     table = Table(box=None, pad_edge=False)
     for heading in ("part", "kind", "channels / stride", "grid"):
         table.add_column(heading, no_wrap=heading != "channels / stride")
@@ -151,7 +151,7 @@ def _remarks(found: Inspection) -> list[str]:
         "",
         f"GMACs: 10^9 multiply-accumulates of convolutions and matrix products, for one image of {size(found.size)}.",
         f"Height and width must be multiples of {found.size_multiple}.",
-        f"Memory: up to {found.peak_bytes / 2**20:.0f} MiB of weights and features at once in float32; kernels need a little more.",
+        f"Memory: up to {found.peak_bytes / 2**20:.0f} MiB of weights and features at once in float32; kernels need extra memory.",
     ]
     if found.published_macs != found.macs:
         totals: dict[int, Any] = {}

@@ -65,9 +65,7 @@ def restore_command(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(
-            help="denoise (the default), deblur or derain: chooses a bundled model.", show_default=False
-        ),
+        typer.Option(help="denoise (the default), deblur or derain: chooses a bundled model.", show_default=False),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="The name of a model to use instead; `restorekit models` lists them.", show_default=False)

@@ -92,8 +92,8 @@ class CameraNoise(PairDegradation):
             check_range(name, getattr(self, name), 0, 1)
 
     def pair(self, image: FloatImage, target: FloatImage, rng: np.random.Generator) -> tuple[FloatImage, FloatImage]:
-        """Return the noisy photograph, and the same without noise."""
-        """Return the noisy photograph, and the same photograph without noise.""" 
+        """Return the noisy photograph, and the same photograph without noise."""
+        grey = image.shape[2] == 1
         height, width = image.shape[:2]
         camera = _Camera.draw(rng)
         ratio = draw(rng, self.resize)

@@ -247,7 +247,7 @@ class Rain:
         check_range("layers", self.layers, 1, 20)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
-        """Return the image with rain.""" 
+        """Return the image with rain."""
         length, angle, density = (draw(rng, drawn) for drawn in (self.length, self.angle, self.density))
         intensity, width = draw(rng, self.intensity), draw(rng, self.width)
         low, high = _bounds(self.layers)

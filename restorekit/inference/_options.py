@@ -56,7 +56,6 @@ class InferenceOptions:
             later ones less time.
         alpha: how to treat transparency (one more channel than the network takes): ``"keep"`` it unchanged, or ``"restore"`` it
             as a separate grey image.
-            of its own.
 
     Raises:
         OptionError: if a value is not valid; the message names the option.

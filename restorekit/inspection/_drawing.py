@@ -253,8 +253,8 @@ class _Row:
             self.sheet.shapes.append(Box(x + offset, y + offset, width, height, self.colours[grid], radius, opaque=count > 1))
 
     def _caption(self, x: float, text: str, levels: Sequence[Level]) -> None:
-        """Write what an image is, and at which scales if there are several."""
         """Write the name of an image, and its scales if there are several."""
+        y = self.middle + ICON / 2 + 20
         self._label(x, y, text, size=13)
         if len(levels) > 1:
             self._label(x, y + 17, "at " + ", ".join(map(_scale, levels)), size=13)

@@ -74,9 +74,7 @@ class Sheet:
 def check_drawable(path: str | os.PathLike[str]) -> None:
     """Raise a ``ValueError`` if a picture cannot be written to a file with this name."""
     if Path(path).suffix != ".svg":
-        raise ValueError(
-            f"{path}: drawings are written as SVG; choose an .svg file. Browsers and Inkscape can convert it"
-        )
+        raise ValueError(f"{path}: drawings are written as SVG; choose an .svg file. Browsers and Inkscape can convert it")
 
 
 def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:

@@ -81,7 +81,7 @@ def fetch_weights(name: str, *, trust: bool = False) -> Path:
         CheckpointError: if they are not available or do not fit.
     """
     if name.startswith((HUB, FOLDER)):
-        repository = _repository(name, anew=trust)
+        repository = _repository(name, refresh=trust)
         return _obtained(name, repository.config, repository.about, trust=trust)
     name = full_name(name)
     return _registered(name, pretrained_config(name), trust=trust)
@@ -173,10 +173,10 @@ def _weights_wanted(
     return about, full_name(f"{architecture}.{tag}" if tag else architecture)
 
 
-def _repository(name: str, *, anew: bool = False) -> hub.Repository:
+def _repository(name: str, *, refresh: bool = False) -> hub.Repository:
     if name.startswith(FOLDER):
         return hub.Repository.open_folder(Path(name.removeprefix(FOLDER)))
-    return hub.Repository.open(name, anew=anew)
+    return hub.Repository.open(name, refresh=refresh)
 
 
 def _registered(name: str, about: PretrainedConfig, *, trust: bool = False, built: "RestorationNetwork | None" = None) -> Path:

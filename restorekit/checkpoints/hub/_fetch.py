@@ -61,9 +61,7 @@ def in_place(about: PretrainedConfig) -> Path | None:
     for source in about.sources:
         if isinstance(source, (Bundled, LocalFile)) and source.path.is_file():
             if source.sha256 not in (None, found := sha256_of(source.path)):
-                raise IntegrityError(
-                    f"{source.path} has sha256 {found}, pinned is {source.sha256}; restore the original file"
-                )
+                raise IntegrityError(f"{source.path} has sha256 {found}, pinned is {source.sha256}; restore the original file")
             return source.path
     return None
 

@@ -27,19 +27,19 @@ class Repository:
 
     Attributes:
         config: how the model is built: ``architecture`` and ``arguments``, or ``composition``.
-        about: what is known of its weights.
+        about: description of its weights.
     """
 
     config: Mapping[str, Any]
     about: PretrainedConfig
 
     @classmethod
-    def open(cls, name: str, *, anew: bool = False) -> "Repository":
+    def open(cls, name: str, *, refresh: bool = False) -> "Repository":
         """Read the config of ``hf-hub:owner/repo[@revision]``: from the cache if its weights are there, otherwise from the Hub.
 
         Args:
             name: the name.
-            anew: always ask the Hub.
+            refresh: always ask the Hub.
 
         Raises:
             WeightsError: if the name is malformed, or the config is not available or not usable.
@@ -51,7 +51,7 @@ class Repository:
             )
         repository, revision = match["repository"], match["revision"]
         entry = Entry(name)
-        record = entry.record() if entry.weights.is_file() and not anew else None
+        record = entry.record() if entry.weights.is_file() and not refresh else None
         if record is not None:
             return cls(record.config, _about(record.config, (HubFile(repository, WEIGHTS_FILE, revision),)))
         found = snapshot(repository, revision)

@@ -1,4 +1,4 @@
-"""Pairs of any kind, in two folders.""" 
+"""Pairs of any kind, in two folders."""
 
 from restorekit.data import folders
 from restorekit.evaluate.protocols._measures import RGB, Y, measure_rgb, measure_y

@@ -28,6 +28,4 @@ def property_of(file: BinaryIO, name: bytes) -> bytes:
 def refuse_hdr(file: BinaryIO, path: Path) -> None:
     """Raise for a file with an HDR transfer function."""
     if hdr := hdr_words(int.from_bytes(property_of(file, b"colrnclx")[2:4], "big")):
-        raise ImageError(
-            f"{path} has the HDR transfer function {hdr}, for which no network is trained; convert it to sRGB first"
-        )
+        raise ImageError(f"{path} has the HDR transfer function {hdr}, for which no network is trained; convert it to sRGB first")

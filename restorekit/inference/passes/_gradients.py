@@ -2,6 +2,7 @@
 
 The values are the same, and so are the gradients, up to rounding. They can be differentiated again, in forward mode too, and
 with `torch.func`.
+"""
 
 from typing import Any
 

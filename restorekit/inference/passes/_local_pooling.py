@@ -35,7 +35,6 @@ def local_pooling(model: Model, train_size: int = 256) -> Model:
     1.5 times as high and wide as the features in training do not. The weights do not change. The means of channel attention and of
     simplified channel attention become local, and so do mean and variance of half instance norm. Near the border, the window
     stays inside the image. Where the window covers the features, nothing changes.
-    stays inside the image. Where it covers the features, nothing changes.
     Source: Chu et al., Improving Image Restoration by Revisiting Global Information Aggregation, ECCV 2022, arXiv:2112.04491.
 
     Args:

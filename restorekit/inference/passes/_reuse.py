@@ -2,7 +2,7 @@
 
 Allocating a new buffer for every sum takes more time than the sum, because its pages must be mapped first, and more memory. While
 gradients are recorded, or the network is compiled or exported, these functions allocate new buffers, like the plain operations.
-Even then they save time, because a product and a sum need only one pass over the features.
+Even then they save time, because a product and a sum read the features only once.
 """
 
 from typing import cast
@@ -39,7 +39,7 @@ def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[
 def add_scaled(
     x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c _ _"]
 ) -> Float[Tensor, "n c h w"]:
-    """Return ``x + branch * scale`` in one pass over the features, in the memory of ``branch`` if possible.
+    """Return ``x + branch * scale`` reading the features once, in the memory of ``branch`` if possible.
 
     Args:
         x: features; they are not changed.
