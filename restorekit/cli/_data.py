@@ -43,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look at degradations; prepare data sets for training.",
+    help="Preview degradations; prepare data sets for training.",
 )
 
 

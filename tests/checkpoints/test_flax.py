@@ -72,7 +72,7 @@ def test_arguments_are_inferred_from_shapes():
     }
     assert infer_arguments({"conv.weight": torch.zeros(1)}) is None
     state = {key: torch.empty(shape, device="meta") for key, shape in original_shapes("mini").items()}
-    with pytest.raises(CheckpointError, match="mixes 32 values, which does not tell how many rows and columns"):
+    with pytest.raises(CheckpointError, match="mixes 32 values, which does not determine the numbers of rows and columns"):
         infer_arguments(state)
 
 
@@ -111,7 +111,7 @@ FAULTS = {
     ),
     "shape": (
         lambda path, state: save_npz(path, state | {"stage_1_output_conv_0/kernel": np.zeros((3, 3, 3, 4), np.float32)}),
-        r"heads.0.to_image.weight is \(4, 3, 3, 3\), needs \(3, 4, 3, 3\)",
+        r"heads.0.to_image.weight is \(4, 3, 3, 3\), expected \(3, 4, 3, 3\)",
     ),
 }
 

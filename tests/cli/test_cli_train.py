@@ -100,7 +100,7 @@ def test_what_is_wrong_is_explained(here, overrides, words):
         (
             "folders",
             {"input/a.png": {}, "input/b.png": {}, "target/a.png": {}},
-            "1 images of data/input and data/target have no",
+            "images in data/input and data/target need a partner of the same name; 1 missing",
         ),
         (
             "folders",

@@ -39,7 +39,7 @@ CASES = Path(__file__).parent.parent / "data" / "cases"
         ("cicp_pq.png", r"HDR transfer function PQ \(SMPTE ST 2084\)"),
         ("anim.gif", "has 3 frames or pages; only single pictures are restored: .* magick 'anim.gif\\[0\\]' one.png"),
         ("damaged_tiled.tif", "3 of 12 strips or tiles are missing"),
-        ("damaged_trns.png", "its chunk tRNS (transparency) is after its pixels"),
+        ("damaged_trns.png", "its chunk tRNS .transparency. is after its pixels"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -> None:
