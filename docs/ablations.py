@@ -15,15 +15,15 @@ HEADER = "| variant | what it is | parameters | GMACs | sides in multiples of |\
 INTRODUCTION = f"""\
 # Ablations
 
-A gallery of networks, each a declaration of at most twenty lines: every row of the ablation in MPRNet's paper, and more. Copy one
-into a file and build it with `restorekit.compose("file.toml")`. What can stand in it: [Networks as data](composition.md).
+This gallery declares networks in at most twenty lines each: every row of the ablation in MPRNet's paper, and more. Copy one into
+a file and build it with `restorekit.compose("file.toml")`. [Networks as data](composition.md) explains the format.
 
-Parameters are those of the whole network. GMACs are billions of multiply-accumulates of its convolutions and matrix products, for
-an image of {SIDE} x {SIDE} pixels. This library resizes up *after* the 1x1 convolution, which gives the same result for less: with
+Parameters count the whole network. GMACs are billions of multiply-accumulates of its convolutions and matrix products, for an
+image of {SIDE} x {SIDE} pixels. This library resizes up *after* the 1x1 convolution, which costs less and gives the same result: in
 the order of the paper, MPRNet has 759.4.
 
-The tests build a small version of each, run it forwards and backwards, save it and load it again, and export it with `torch.export`
-at dynamic sizes. Nothing here has been trained.
+The tests build a small version of each, run it forwards and backwards, save and load it, and export it with `torch.export` at
+dynamic sizes. Nothing here has been trained.
 
 ## Rows of the paper
 
@@ -36,7 +36,7 @@ attention is `"plain"`.
 MORE = """
 ## More variants
 
-They start from the same widths, mostly with a plain convolution as stem and an activation of its own in each block.
+These start from the same widths, mostly with a plain convolution as stem and a separate activation in each block.
 """
 
 

@@ -26,9 +26,9 @@ BENCHMARKS = """# Benchmarks
 
 <!-- Written by docs/generate.py from benchmarks/results. -->
 
-Every figure here has the command that measures it again. `python benchmarks/run.py --list` shows all cases, and `--help` after the
-name of a case shows its options. With `--record`, a case writes the results that this page is made from. Where the date and the
-commit are missing, the figures come from an earlier report that did not name them.
+This page shows all measured figures, each with the command that measures it again. `python benchmarks/run.py --list` lists the
+cases, and `--help` after a case shows its options. With `--record`, a case writes the results from which this page is generated.
+If date and commit are missing, the figures come from an earlier report that did not state them.
 """
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

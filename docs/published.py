@@ -8,8 +8,8 @@ from restorekit.provenance import Bundled, Drive, HubFile, PretrainedConfig, Sou
 PAGE = Path(__file__).parent / "published.md"
 HEAD = """# Published weights
 
-This page is written by `docs/published.py` from what the models say of their weights. `restorekit models --details` shows the same.
-The licence of weights is not that of the code: [Licences](howto/licences.md).
+This page lists all published weights; `restorekit models --details` shows the same. `docs/published.py` generates it from the
+models. Weights have their own licences, separate from that of the code: [Licences](howto/licences.md).
 """
 
 
@@ -43,7 +43,7 @@ def section(name: str, about: PretrainedConfig) -> str:
         f"commercial use is {'allowed' if about.licence.commercial_use else 'not allowed'}",
         f"- Trained by {about.trained_by}, on {about.training_data}",
         f"- Source: {source}",
-        f"- Places, in this order: {', '.join(place(source) for source in about.sources) or 'none; nobody publishes them'}",
+        f"- Places, in this order: {', '.join(place(source) for source in about.sources) or 'none, because nobody publishes them'}",
     ]
     if about.metrics:
         lines += ["", "| data | metric | value | protocol |", "|---|---|---|---|"]

@@ -17,22 +17,22 @@ HEAD = """# Recipes
 
 <!-- Written by docs/recipes.py; change the docstrings of restorekit/train/_recipe.py, and run it again. -->
 
-A recipe is a TOML file that says all that a training run depends on. `restorekit train` takes the name of one of these, or a
-file of your own:
+A recipe is a TOML file with everything that a training run depends on. `restorekit train` takes the name of one of these, or your
+own file:
 
 | name | task | network | data | steps |
 |---|---|---|---|---|
 """
 OVERRIDES = """
-Every value can be replaced on the command line, as `section.key=value`; `--print` shows the result without training:
+You can replace every value on the command line, as `section.key=value`; `--print` shows the result without training:
 
 ```console
 $ restorekit train mprnet_tiny.denoise data.path=photos/ optimizer.lr=1e-3 --print
 ```
 
-Values are written as in TOML; quotes around a text may be left out. A key of a mapping is reached with a further dot
-(`model.arguments.width=24`). An unknown key is an error that names the nearest, and so is a value of a wrong type. A run can go
-on with other values of {free}, which do not change the weights; other changes need `--allow-changes`.
+Write values as in TOML; you may omit quotes around text. Reach a key of a mapping with another dot (`model.arguments.width=24`).
+The error for an unknown key names the nearest one, and a value of a wrong type is an error, too. You can resume a run with other
+values of {free}, which do not change the weights; other changes need `--allow-changes`.
 
 Paths are relative to the working folder.
 """
@@ -63,7 +63,7 @@ def page() -> str:
             section = schema["$defs"][value["$ref"].rpartition("/")[2]]
             text += f"\n## `[{key}]`\n\n{markdown(section['description'])}\n\n" + _table(section)
             text += LOSSES if key == "loss" else ""
-    return text + f"\nAbove the sections stands `task`: {_cell(schema['properties']['task']['description'])}\n"
+    return text + f"\nAbove the sections, set `task`: {_cell(schema['properties']['task']['description'])}\n"
 
 
 def _table(section: Mapping[str, Any]) -> str:

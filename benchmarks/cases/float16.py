@@ -1,7 +1,7 @@
-"""What storing the bundled denoiser in float16 can cost.
+"""Measures what storing the bundled denoiser in float16 can cost.
 
-The file holds weights that were rounded to float16. Weights that all round to the same file are drawn at random, and their PSNR on
-the central crops of the photographs (sigma 25, float32 arithmetic) is compared with that of the file.
+The file contains weights that were rounded to float16. The benchmark draws random weights that all round to the same file, and
+compares their PSNR on the central crops of the photographs (sigma 25, float32 arithmetic) with that of the file.
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""A folder of photos beside the network alone; and the command killed at random moments.
+"""Compares a folder of photos with the network alone, and kills the command at random moments.
 
-The photos are crops of the photograph in the package, 512 x 512, with noise, as PNG. The network's own throughput is that of
-`restore` on the same pixels in memory, nothing read or written; both run in turns in this process. Then the command
-`restorekit restore` is killed (SIGKILL) after random numbers of photos and given again, and its results are compared with those of
-a call that nothing disturbed.
+The photos are noisy crops of the bundled photograph, 512 x 512, as PNG. The network's own throughput is that of `restore` on the
+same pixels in memory, without reading or writing; both run alternately in this process. Then `restorekit restore` is killed
+(SIGKILL) after random numbers of photos and repeated, and its results are compared with those of an undisturbed run.
 """
 
 import argparse

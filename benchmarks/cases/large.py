@@ -1,7 +1,7 @@
-"""Images of 4 to 100 megapixels within one bound of memory, by the shell command.
+"""Restores images of 4 to 100 megapixels within a fixed amount of memory, with the shell command.
 
 Images are noise over a gradient, as PNG files without compression. Without --model, the network is a small MPRNet with random
-weights, since memory and tiles are what is looked at. Peak memory is the highest resident memory of the process (Linux only), less
+weights, since only memory and tiles matter here. Peak memory is the highest resident memory of the process (Linux only), less
 that of a process that only imports the library. Each image is restored once. Files go row by row if the extra `io` is installed.
 """
 

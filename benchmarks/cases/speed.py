@@ -1,10 +1,10 @@
-"""MPRNet beside the original, with the same weights and input: time, memory and difference.
+"""Compares MPRNet with the original, with the same weights and input: time, memory and difference.
 
-Needs the extra `bench`. Weights are drawn at random and given to both under the original names. The original runs as it is, in
-float32; ours as ``restorekit.restore`` runs it, on what ``restorekit.inference.prepare`` returns. Runs alternate; times are
-medians. Memory is the highest resident memory during one run in a process of its own, less what the process held before that run
-(Linux only). The roof is the time of all multiply-accumulates at the rate that the network's commonest convolution has alone. On
-processors that do not compute in bfloat16, bfloat16 is left out.
+Needs the extra `bench`. Both get the same random weights under the original names. The original runs unchanged, in float32; ours
+runs as ``restorekit.restore`` runs it, prepared by ``restorekit.inference.prepare``. Runs alternate; times are medians. Memory is
+the highest resident memory during one run in a separate process, minus what the process used before that run (Linux only). The
+roof is the time of all multiply-accumulates at the rate that the network's commonest convolution reaches alone. CPUs without
+bfloat16 arithmetic skip bfloat16.
 """
 
 import argparse

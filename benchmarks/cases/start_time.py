@@ -1,7 +1,7 @@
-"""What starts anew each time: imports, and the restoration of one photo by the shell command.
+"""Measures the start-up time of imports, and of the shell command that restores one photo.
 
-Each is a process of its own, and they alternate; times are medians. The first turn, which fills the caches, does not count. The
-photo has 512 x 512 pixels, as a JPEG file; the network is that of the package.
+Each runs in a separate process, and they alternate; times are medians. The first round fills the caches and does not count. The
+photo is a JPEG file of 512 x 512 pixels; the network is the bundled one.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Where the time goes when a photograph is restored, from file to file.
+"""Shows where the time goes when a photograph is restored, from file to file.
 
-The photograph in the package, tiled to the size, is read from a PNG file, restored and written. Operations of the network are those
-that torch.profiler tells, by the time that each takes itself; a median of several runs for each kind.
+The bundled photograph, tiled to the size, is read from a PNG file, restored and written. torch.profiler measures the operations of
+the network, each without the operations that it calls; times are medians of several runs for each kind.
 """
 
 import argparse

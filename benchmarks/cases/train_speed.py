@@ -1,8 +1,8 @@
-"""Training steps of the deraining network beside a plain loop over the original network, with the same data.
+"""Compares training steps of the deraining network with a plain loop over the original network, on the same data.
 
-Needs the extras `bench` and `train`. A step is what `restorekit train` does in one: forward, losses of all stages (Charbonnier and
+Needs the extras `bench` and `train`. A step is one of `restorekit train`: forward, losses of all stages (Charbonnier and
 0.05 edge), backward, clipping, Adam, moving average. The plain loop has no clipping and no average, computes in eager float32, and
-uses the same losses. Runs alternate; times are medians. On processors that do not compute in bfloat16, bfloat16 is left out.
+uses the same losses. Runs alternate; times are medians. CPUs without bfloat16 arithmetic skip bfloat16.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Convolutions in float32 as PyTorch has them and as ``restorekit.inference.passes`` has them, alone and in whole networks.
+"""Compares float32 convolutions of PyTorch with those of ``restorekit.inference.passes``, alone and in whole networks.
 
 Runs alternate; times are medians. Errors are the largest differences to a convolution in float64, for features of unit variance and
-weights as PyTorch draws them; for a network, the difference of its images in [0, 1]. Winograd's are used whatever the processor.
+weights as PyTorch draws them; for a network, the difference of its images in [0, 1]. Winograd's are used on every CPU.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def network(name: str, side: int, runs: int) -> dict[str, str | float]:
 def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     """Time convolutions and networks."""
     torch.manual_seed(0)
-    torch.cpu.get_capabilities = dict  # type: ignore[assignment]  # as on a processor where they pay
+    torch.cpu.get_capabilities = dict  # type: ignore[assignment]  # as on a CPU where they pay
     with torch.no_grad():
         rows = [layer(*size, options.runs) for size in LAYERS] + [network(name, 256, options.network_runs) for name in NETWORKS]
     yield Measurement(

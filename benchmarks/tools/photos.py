@@ -3,9 +3,9 @@
     python benchmarks/tools/photos.py DIR        # needs apt-get, dpkg-deb; about 470 MB of downloads
 
 Writes DIR/train, DIR/held-out and DIR/photos.tsv (file, width, height, licence, credit). Photographs are kept as packaged, except
-those of lomiri-wallpapers, which hold compression noise at full size and are halved. Whole files separate training from validation.
-DIR/train-sharp has those of DIR/train as means of squares of pixels, with a short side of 720 or more: large photographs are soft
-at the scale of a pixel, and nothing is learned about blur from what is not sharp.
+those of lomiri-wallpapers, which contain compression noise at full size and are halved. Training and validation use different
+files. DIR/train-sharp has those of DIR/train as means of squares of pixels, with a short side of 720 or more: large photographs
+are soft at the scale of a pixel, and a network learns nothing about blur from soft photographs.
 """
 
 import argparse

@@ -32,7 +32,7 @@ def recipe_of(contender: str, photos: Path, steps: int) -> Recipe:
 
 
 def steps_within(contender: str, photos: Path, folder: Path, minutes: float) -> int:
-    """Return how many steps a contender does in so many minutes of CPU time, from a few that are timed."""
+    """Return how many steps a contender does in this many minutes of CPU time, estimated from a few timed steps."""
     note = folder / "steps.txt"
     if not note.exists():
         times: list[float] = []
