@@ -157,7 +157,7 @@ def test_as_a_user_runs_it(tmp_path):
     for name in (*HIDDEN, "README.md", "log.jsonl"):
         (tmp_path / name).write_text('{"a": 1}\n')
     before = state(tmp_path)
-    result = restorekit("train", *OPTIONS, "-o", ".", cwd=tmp_path)
+    result = restorekit("train", *OPTIONS, "-o", ".", cwd=tmp_path, size=10**9)
     assert result.returncode == 1
     assert "error: . contains log.jsonl, README.md, not written by a restorekit run" in result.stderr
     assert "Traceback" not in result.stderr
