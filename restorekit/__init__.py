@@ -1,4 +1,4 @@
-"""restorekit: image restoration networks out of composable parts."""
+"""restorekit: image restoration networks from composable parts."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""``python -m restorekit``, which is also what ``accelerate launch -m restorekit`` starts."""
+"""``python -m restorekit``, which ``accelerate launch -m restorekit`` also starts."""
 
 from restorekit.cli import main
 

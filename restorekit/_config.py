@@ -1,4 +1,4 @@
-"""Configs: pydantic models, some made from signatures, and the one place where pydantic's errors become sentences of ours."""
+"""Configs: pydantic models, some made from signatures, and the one place that turns pydantic's errors into our messages."""
 
 import inspect
 import re
@@ -21,7 +21,7 @@ NEEDED = {  # what a value must be, by the type of pydantic's error; limits are 
     "greater_than": "greater than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "int_type": "an integer",
-    "is_instance_of": "a list",  # the only class that configs ask for is Sequence
+    "is_instance_of": "a list",  # Sequence is the only class that configs use
     "less_than_equal": "at most {le:g}",
     "literal_error": "{expected}",
     "mapping_type": "a mapping",
@@ -34,14 +34,14 @@ NEEDED = {  # what a value must be, by the type of pydantic's error; limits are 
 
 
 class Section(BaseModel):
-    """A mapping with known keys, whose values are of the very types that the annotations say."""
+    """A mapping with known keys, whose values have exactly the annotated types."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
-        """Report an unknown key ahead of all else: what is missing may only be misspelt."""
+        """Report an unknown key before other errors: a missing key may only be misspelt."""
         if isinstance(data, Mapping) and cls.model_config["extra"] == "forbid":
             for key in data:
                 if key not in cls.model_fields:
@@ -55,7 +55,7 @@ def problem(kind: str, **context: Any) -> PydanticCustomError:
     Args:
         kind: ``"needed"``: the value must be ``text``; ``"told"``: ``text`` is a sentence about its place; ``"unknown"``: ``key``
             is not among those ``known``.
-        **context: what the kind needs.
+        **context: values that the kind needs.
     """
     return PydanticCustomError(kind, kind, context)
 
@@ -71,11 +71,11 @@ def arguments_model(
     """Return the model of the arguments of a class or function.
 
     Args:
-        name: of the model.
-        arguments: as the signature declares them.
-        docs: what the docstring says of them.
-        data_type: returns what stands for an annotation in data.
-        **fields: further fields, which come first.
+        name: name of the model.
+        arguments: the arguments as the signature declares them.
+        docs: descriptions of the arguments from the docstring.
+        data_type: returns the type that represents an annotation in data.
+        **fields: further fields, placed before the arguments.
     """
     for argument in arguments:
         about: dict[str, Any] = {"description": docs.get(argument.name)}
@@ -96,14 +96,14 @@ def checked(
     nearest: Nearest = lambda key, known, where: did_you_mean(key, known),
     context: Any = None,
 ) -> Model:
-    """Return data as a model.
+    """Return data as an instance of a model.
 
     Args:
         model: its class.
         data: plain data.
-        path: place of the data in what the user wrote.
-        owner: what the data are the arguments of, such as ``block 'cab'``.
-        nearest: returns the clause that says what an unknown key could mean.
+        path: location of the data in the user's input.
+        owner: what the data are arguments of, such as ``block 'cab'``.
+        nearest: returns the clause with suggestions for an unknown key.
         context: for validators.
 
     Raises:
@@ -116,7 +116,7 @@ def checked(
 
 
 class _Found(NamedTuple):
-    """An error of pydantic, with its place in the data and the part that the place belongs to."""
+    """An error of pydantic, with its location in the data and the part that owns the location."""
 
     place: tuple[str | int, ...]
     owner: str
@@ -128,7 +128,7 @@ class _Found(NamedTuple):
 
 
 def _found(error: ErrorDetails, data: Any, owner: str) -> _Found:
-    """Tell the place in the data from the names of alternatives, which pydantic puts between."""
+    """Tell the location in the data from the names of alternatives, which pydantic inserts."""
     place: list[str | int] = []
     for step in error["loc"]:
         if (isinstance(data, Mapping) and step in data) or (isinstance(data, Sequence) and isinstance(step, int)):
@@ -140,7 +140,7 @@ def _found(error: ErrorDetails, data: Any, owner: str) -> _Found:
 
 
 def _sentence(found: Sequence[_Found], path: str, nearest: Nearest) -> str:
-    """Return one sentence about the first fault; where it is in one of several alternatives, about the one that came furthest."""
+    """Return one sentence about the first error; among several alternatives, about the one that matched furthest."""
     first = found[0].place
     alternatives = [each for each in found if each.place[: len(first)] == first]
     furthest = max(alternatives, key=lambda each: len(each.place))
@@ -175,7 +175,7 @@ def _needed(told: Collection[_Found]) -> str:
 
 
 def _near(error: ErrorDetails) -> str:
-    """Return what a misspelt choice could mean."""
+    """Return a suggestion for a misspelt choice."""
     if error["type"] != "literal_error":
         return ""
     near = did_you_mean(str(error["input"]), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
@@ -194,7 +194,7 @@ def summary(target: Callable[..., Any]) -> str:
 
 
 def argument_docs(target: Callable[..., Any]) -> dict[str, str]:
-    """Return what the docstring of a class or function says of each of its arguments, as Markdown."""
+    """Return the descriptions of arguments in the docstring of a class or function, as Markdown."""
     section = re.search(r"^(?:Args|Attributes):\n(.*?)(?:\n\n|\Z)", inspect.getdoc(target) or "", flags=re.MULTILINE | re.DOTALL)
     entries = re.split(r"^ {4}(?=\w)", section.group(1), flags=re.MULTILINE) if section else []
     pairs = (entry.split(":", 1) for entry in entries if ":" in entry)
@@ -202,5 +202,5 @@ def argument_docs(target: Callable[..., Any]) -> dict[str, str]:
 
 
 def markdown(text: str) -> str:
-    """Return a text of a docstring without what only Sphinx knows."""
+    """Return the text of a docstring without Sphinx markup."""
     return re.sub(r":\w+:`([^`]+)`", r"`\1`", text).replace("``", "`")

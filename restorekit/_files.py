@@ -10,23 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PART = ".restorekit-part"  # in the name of a file that is being written; no other program's temporary files are named so
+PART = ".restorekit-part"  # in the name of a file that is being written; no other program uses it for its temporary files
 LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.[^.]*)?(\.rows)?", re.DOTALL)
-LONGEST_STEM = 200  # bytes, of which file systems allow 255 for the whole name
+LONGEST_STEM = 200  # bytes; file systems allow 255 for the whole name
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, which takes its place when the block ends without an error.
+    """Yield a temporary path next to ``path``, which replaces it when the block ends without an error.
 
     Raises:
-        OSError: if there is no folder to write to, or ``path`` is one.
+        OSError: if there is no folder to write to, or ``path`` is a folder.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; make it first")
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; create it first")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_short_stem(path)}.", suffix=PART + path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -34,7 +34,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; an ordinary new file is not
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ordinary new files are not private
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -47,9 +47,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what processes that were killed while writing these files have left beside them.
+    """Remove temporary files that killed processes left next to these files.
 
-    Only names that :func:`atomic_path` gives are removed; hidden files of the user and of other programs stay.
+    Only names made by :func:`atomic_path` are removed; hidden files of the user and of other programs stay.
     """
     wanted = {path.parent / f"{_short_stem(path)}{path.suffix}" for path in paths}
     for folder in {path.parent for path in wanted}:
@@ -60,7 +60,7 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
 
 
 def _short_stem(path: Path) -> str:
-    """Return the stem of a name; of one so long that a temporary name would not fit, its start and a checksum."""
+    """Return the stem of a name, or its start and a checksum if a temporary name with the whole stem would be too long."""
     stem = os.fsencode(path.stem)
     if len(stem) <= LONGEST_STEM:
         return path.stem
@@ -72,12 +72,12 @@ def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, if they do not exist.
 
     Raises:
-        OSError: if that is not possible.
+        OSError: if the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(f"cannot make the folder {folder}: a file is in its place; choose another") from error
+        raise NotADirectoryError(f"cannot make the folder {folder}: a file has this name; choose another") from error
 
 
 def sha256_of(path: Path) -> str:

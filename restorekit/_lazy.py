@@ -1,8 +1,8 @@
-"""Packages that import their modules when a name of theirs is asked for (PEP 562), and modules that are found by themselves.
+"""Packages that import a module when one of its names is used (PEP 562), and modules that are discovered.
 
-A face, the ``__init__.py`` of a package, lists its public names in ``__all__``. It imports them for type checkers, editors and the
-documentation only, under ``TYPE_CHECKING``; at run time, :func:`lazy` finds them. So ``restorekit.data`` is there after
-``import restorekit``, and what does not compute starts without PyTorch.
+The ``__init__.py`` of a package lists its public names in ``__all__``. It imports them only under ``TYPE_CHECKING``, for type
+checkers, editors and the documentation; at run time, :func:`lazy` finds them. So ``restorekit.data`` is there after
+``import restorekit``, and commands that compute nothing start without PyTorch.
 """
 
 import importlib
@@ -20,7 +20,7 @@ def lazy(package: str, names: Sequence[str], *sources: str) -> tuple[Callable[[s
     Args:
         package: its ``__name__``.
         names: its ``__all__``: names of sub-packages, or names that its modules define.
-        *sources: modules to look for these names in, relative to the package (``"._loading"``), in this order; by default all.
+        *sources: modules to search for these names, relative to the package (``"._loading"``), in this order; by default all.
     """
 
     def get(name: str) -> Any:
@@ -31,21 +31,21 @@ def lazy(package: str, names: Sequence[str], *sources: str) -> tuple[Callable[[s
         for module in (importlib.import_module(source, package) for source in sources) if sources else modules_of(package):
             if name in getattr(module, "__all__", vars(module)):
                 value = getattr(module, name)
-                setattr(sys.modules[package], name, value)  # so that the next look-up costs nothing
+                setattr(sys.modules[package], name, value)  # the next look-up costs nothing
                 return value
-        raise AttributeError(f"{package} announces {name!r} in __all__, and none of its modules has it")
+        raise AttributeError(f"{package} lists {name!r} in __all__, but none of its modules defines it")
 
     return get, lambda: list(names)
 
 
 def modules_of(package: str) -> Iterator[ModuleType]:
-    """Import the modules of a package one by one, in the order of their names; what they register is registered then."""
+    """Import the modules of a package in the order of their names, so that they register their content."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         yield importlib.import_module(f"{package}.{module.name}")
 
 
 def deferred(module: str, name: str) -> Callable[..., Any]:
-    """Return a function that imports a function and calls it, for what is bound lower down than it is written."""
+    """Return a function that imports and calls another function, to avoid importing a higher layer when a module is loaded."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return getattr(importlib.import_module(module), name)(*args, **kwargs)

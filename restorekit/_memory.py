@@ -1,4 +1,4 @@
-"""How much memory a network needs, and how much there is, told before running it."""
+"""How much memory a network needs, estimated before running it, and how much is available."""
 
 import copy
 import weakref
@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Follows how many bytes are held by the tensors that are made under it."""
+    """Counts the bytes of the tensors that are alive while it is active."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
@@ -41,15 +41,15 @@ class _LiveBytes(TorchDispatchMode):
 
 
 def peak_bytes(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> int:
-    """Return how many bytes the features of a network take at the peak, beside its weights and the image.
+    """Return how many bytes the features of a network take at the peak, in addition to its weights and the image.
 
-    A copy of the network runs on tensors that have a shape and no content, so this takes little time. What the kernels take for
-    themselves is not in the result.
+    A copy of the network runs on tensors that have a shape but no content, so this takes little time. The internal buffers of
+    kernels are not included.
 
     Args:
         model: the network, in evaluation mode.
-        shape: of the batch of images.
-        dtype: to compute in.
+        shape: shape of the batch of images.
+        dtype: dtype to compute in.
     """
     hollow = copy.deepcopy(model).to("meta", dtype)
     image = torch.empty(shape, dtype=dtype, device="meta")
@@ -59,9 +59,9 @@ def peak_bytes(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> 
 
 
 def available_bytes() -> int | None:
-    """Return how many bytes this process may still take without driving others out, or None where the system does not say.
+    """Return how many bytes this process can still take without swapping, or None where the system does not say.
 
-    That is what Linux calls available, or less if a control group (a container) sets a limit.
+    On Linux, this is the available memory, or less if a control group (a container) sets a limit.
     """
     meminfo = _numbers(Path("/proc/meminfo"))
     if "MemAvailable:" not in meminfo:
@@ -70,7 +70,7 @@ def available_bytes() -> int | None:
 
 
 def _cgroup_rooms(membership: Path, root: Path) -> Iterator[int]:
-    """Yield what is left of the limit of each control group (version 2) that this process is in."""
+    """Yield what is left of the limit of each control group (version 2) that contains this process."""
     lines = membership.read_text().splitlines() if membership.is_file() else []
     own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
     if own is None:
@@ -78,14 +78,14 @@ def _cgroup_rooms(membership: Path, root: Path) -> Iterator[int]:
     for group in (root / own, *(root / own).parents):
         limit = group / "memory.max"
         if limit.is_file() and limit.read_text().strip() != "max":
-            cache = _numbers(group / "memory.stat").get("inactive_file", 0)  # is given back when memory is needed
+            cache = _numbers(group / "memory.stat").get("inactive_file", 0)  # freed when memory is needed
             yield max(0, int(limit.read_text()) - int((group / "memory.current").read_text()) + cache)
         if group == root:
             return
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """Return the first two words of each line of a file, the second as a number; nothing if there is no such file."""
+    """Return the first two words of each line of a file, the second as a number; empty if the file does not exist."""
     if not path.is_file():
         return {}
     return {words[0]: int(words[1]) for words in map(str.split, path.read_text().splitlines()) if len(words) > 1}

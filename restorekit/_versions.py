@@ -1,4 +1,4 @@
-"""Which versions a result was made with."""
+"""The versions of Python and packages that a result was made with."""
 
 import importlib.metadata
 import platform
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of Python and of those of the packages that are installed."""
+    """Return the version of Python and of those of the packages that are installed."""
     versions = {"python": platform.python_version()}
     for package in packages:
         try:

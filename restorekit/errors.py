@@ -1,14 +1,14 @@
-"""What can go wrong, told apart by whose it is to mend. Every error says what was found, what is needed and what to do."""
+"""Errors, grouped by where the fault is. Every error says what was found, what is needed and what to do."""
 
 __all__ = ["CheckpointError", "ConfigError", "DataError", "ImageError", "OptionError", "RestorekitError", "WiringError"]
 
 
 class RestorekitError(Exception):
-    """Any error that this library raises on purpose, except plain ones such as ``ValueError`` for an argument."""
+    """Base of all errors that this library raises on purpose, except plain ones such as ``ValueError`` for an argument."""
 
 
 class ConfigError(RestorekitError, ValueError):
-    """A description as data that is not valid; the message says where, what was found and what to do."""
+    """An invalid description as data; the message says where, what was found and what to do."""
 
 
 class WiringError(RestorekitError, ValueError):
@@ -24,15 +24,15 @@ class ImageError(RestorekitError, ValueError):
 
 
 class DataError(RestorekitError, ValueError):
-    """A data set that is not as it should be; the message says what is missing and what to do."""
+    """A data set that is incomplete or malformed; the message says what is missing and what to do."""
 
 
 class OptionError(RestorekitError, ValueError):
-    """An option that cannot be used; the message names it as the caller spelled it, and says what it takes.
+    """An invalid option; the message names it as the caller spelled it, and says which values it takes.
 
     Args:
         option: its name in Python, such as ``max_memory``.
-        problem: what is wrong and what to do, as a sentence goes on after the name.
+        problem: what is wrong and what to do, worded to follow the name.
 
     Example:
         >>> error = OptionError("max_memory", "must be a size such as 2GB; got 'much'")
@@ -51,5 +51,5 @@ class OptionError(RestorekitError, ValueError):
 
     @property
     def in_shell(self) -> str:
-        """The message as the command line spells the option."""
+        """The message with the option spelled as on the command line."""
         return f"--{self.option.replace('_', '-')} {self.problem}"

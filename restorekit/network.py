@@ -1,4 +1,4 @@
-"""The contract of a restoration network: what every one offers, whatever it is made of."""
+"""The contract of a restoration network: what every network offers, whatever its parts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -22,17 +22,17 @@ class RestorationNetwork(nn.Module, ABC):
     """A network that maps a degraded image to a restored one.
 
     Attributes:
-        image_channels: channels of the images it takes and gives.
+        image_channels: number of channels of input and output images.
         size_multiple: height and width of its images must be multiples of this.
         num_supervised: how many of its stages restore an image; the last does.
-        pretrained_config: whose the weights are and what may be done with them, if they were loaded by name.
+        pretrained_config: authors, licence and figures of the weights, if they were loaded by name.
         recipe: registered name and arguments that it was built from, if it was built by name.
-        family: registered name and all arguments of the published architecture that it is of, if it is of one. They tell under
-            which names :mod:`restorekit.checkpoints` finds its parameters in files of the original authors.
-        optional: modules that published weights may lack, and what they are for. The result must not need them.
-        is_prepared: whether it is what :func:`restorekit.inference.prepare` made, which :func:`restorekit.restore` runs as it is.
-        save_pretrained: writes the network to a folder, by :mod:`restorekit.publish`.
-        push_to_hub: publishes the network on the Hugging Face Hub, by :mod:`restorekit.publish`.
+        family: registered name and all arguments of its published architecture, if it has one. With them,
+            :mod:`restorekit.checkpoints` finds the names of its parameters in files of the original authors.
+        optional: modules that published weights may lack, and their purpose. The result must not need them.
+        is_prepared: whether :func:`restorekit.inference.prepare` made it; :func:`restorekit.restore` then runs it unchanged.
+        save_pretrained: writes the network to a folder, using :mod:`restorekit.publish`.
+        push_to_hub: publishes the network on the Hugging Face Hub, using :mod:`restorekit.publish`.
         padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
             right, or ``"centre"``, on all sides.
     """
@@ -51,16 +51,16 @@ class RestorationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
-        """Return the output of every supervised stage, first stage first, the result last.
+        """Return the outputs of all supervised stages in order, with the result last.
 
         Args:
             image: degraded image in [0, 1].
             stages: how many supervised stages to run; by default all.
-            coarse: whether the last stage gives its images at coarser scales too, which the result does not need.
+            coarse: whether the last stage also returns its images at coarser scales, which the result does not need.
 
         Returns:
-            Restored images, not clamped. They have the shape of the image, except that a stage which is supervised at several
-            scales gives its coarser images too, before the full one.
+            Restored images, not clamped. They have the shape of the input, except that a stage that is supervised at several scales
+            also returns its coarser images, before the full one.
         """
 
     def forward(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None) -> Float[Tensor, "n c h w"]:
@@ -68,28 +68,28 @@ class RestorationNetwork(nn.Module, ABC):
 
         Args:
             image: degraded image in [0, 1].
-            stages: how many supervised stages to run; by default all. With fewer, the network stops there and computes no more than
-                that needs; quality is lower, but the network was supervised there.
+            stages: how many supervised stages to run; by default all. With fewer, the network stops there and computes only what is
+                needed; quality is lower, but the network was supervised there.
 
         Returns:
-            Restored image, same shape, not clamped.
+            Restored image of the same shape, not clamped.
 
         Raises:
-            ValueError: if the image is of a wrong shape, dtype, size or range, or there are fewer supervised stages.
+            ValueError: if the image has a wrong shape, dtype, size or range, or the network has fewer supervised stages.
         """
         return self.forward_stages(image, stages=stages, coarse=False)[-1]
 
     def check_stages(self, stages: int | None) -> None:
-        """Raise an ``OptionError`` if the network has not as many supervised stages; None stands for all."""
+        """Raise an ``OptionError`` unless the network has this many supervised stages; None means all."""
         if stages is not None and not 1 <= stages <= self.num_supervised:
             raise OptionError(
                 "stages", f"must be from 1 to {self.num_supervised}, the supervised stages of this network; got {stages}"
             )
 
     def check_image(self, image: Tensor) -> None:
-        """Raise a ``ValueError`` that says what to do if the network cannot take ``image``.
+        """Raise a ``ValueError`` with advice if the network cannot take ``image``.
 
-        The range is only checked where that costs nothing: in eager mode on the CPU.
+        The range is only checked where that is free: in eager mode on the CPU.
         """
         check_image_tensor(image, self.image_channels)
         height, width = image.shape[-2:]
@@ -112,7 +112,7 @@ def check_image_tensor(image: Tensor, image_channels: int) -> None:
         raise ValueError(f"image must be N x C x H x W; got {image.ndim} dimensions, shape {tuple(image.shape)}; see unsqueeze")
     if image.shape[1] != image_channels:
         raise ValueError(
-            f"this network takes images of {image_channels} channels; got {image.shape[1]} (shape {tuple(image.shape)}, "
+            f"this network takes images with {image_channels} channels; got {image.shape[1]} (shape {tuple(image.shape)}, "
             "read as N x C x H x W)"
         )
     if not image.is_floating_point():

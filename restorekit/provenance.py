@@ -1,4 +1,4 @@
-"""Weights as data: where they are, whose they are, and what may be done with them."""
+"""Provenance of weights as data: where they are, who made them, and what may be done with them."""
 
 import importlib.resources
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class WeightsLicence:
-    """What may be done with a set of weights; it is not the licence of the code.
+    """What may be done with a set of weights; this is not the licence of the code.
 
     Attributes:
         name: short name.
         commercial_use: whether commercial use is allowed.
-        url: where the terms are, for people; empty if nobody stated any.
-        hub_id: the Hub's word for it, such as ``"apache-2.0"``; ``"other"`` for a licence that has none.
-        text_url: where its plain text is. Who republishes the weights adds the text to them.
+        url: page with the terms; empty if none were stated.
+        hub_id: the Hub's identifier for it, such as ``"apache-2.0"``; ``"other"`` for a licence without one.
+        text_url: address of its plain text, which is added to the weights when they are republished.
     """
 
     name: str
@@ -25,7 +25,7 @@ class WeightsLicence:
 
     @property
     def summary(self) -> str:
-        """Name and commercial use, in a few words."""
+        """Name and commercial use, in short."""
         return f"{self.name}; commercial use {'allowed' if self.commercial_use else 'not allowed'}"
 
 
@@ -37,7 +37,7 @@ class Metric:
         dataset: what it was measured on.
         name: ``"PSNR"`` (in dB) or ``"SSIM"``.
         value: the figure.
-        protocol: how it was measured, and by whom if not by those who trained the weights.
+        protocol: how it was measured, and by whom if not by the authors of the weights.
     """
 
     dataset: str
@@ -47,18 +47,18 @@ class Metric:
 
     @property
     def text(self) -> str:
-        """The value as papers print it: two digits for PSNR and three for the others, or all that it has."""
+        """The value as papers print it: two digits for PSNR and three for other metrics, or all digits."""
         rounded = f"{self.value:.{2 if self.name == 'PSNR' else 3}f}"
         return rounded if float(rounded) == self.value else str(self.value)
 
     @property
     def unit(self) -> str:
-        """What follows the value: a space and the unit, or nothing."""
+        """The text after the value: a space and the unit, or nothing."""
         return " dB" if self.name == "PSNR" else ""
 
 
 def psnr_and_ssim(dataset: str, psnr: float, ssim: float, protocol: str) -> tuple[Metric, Metric]:
-    """Return the two figures that papers give for a data set."""
+    """Return the two figures that papers report for a data set."""
     return Metric(dataset, "PSNR", psnr, protocol), Metric(dataset, "SSIM", ssim, protocol)
 
 
@@ -105,7 +105,7 @@ class HubFile:
 
     Attributes:
         repository: ``"owner/name"``.
-        filename: its name, or a pattern with ``*``. Of the files that match, the first that loads strictly is taken; if none
+        filename: its name, or a pattern with ``*``. Of the matching files, the first that loads strictly is used; if none
             matches, files of the declared size are tried.
         revision: branch, tag or commit; the main branch if None.
         sha256: its checksum, if it is pinned.
@@ -122,7 +122,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Drive:
-    """A file that somebody shares on Google Drive; it needs the extra ``drive``.
+    """A file that is shared on Google Drive; it needs the extra ``drive``.
 
     Attributes:
         id: its identifier there.
@@ -134,7 +134,7 @@ class Drive:
 
     @property
     def url(self) -> str:
-        """The page that a browser can download it from."""
+        """The page for downloading it in a browser."""
         return f"https://drive.google.com/file/d/{self.id}/view"
 
     def __str__(self) -> str:
@@ -143,7 +143,7 @@ class Drive:
 
 @dataclass(frozen=True)
 class WebFile:
-    """A file at an address of the web.
+    """A file at a web address.
 
     Attributes:
         url: its address.
@@ -167,7 +167,7 @@ class PretrainedConfig:
     Attributes:
         task: what it restores: ``"denoise"``, ``"deblur"`` or ``"derain"``.
         licence: the licence of the weights.
-        sources: where the file is; the first place that has it is used.
+        sources: where the file is; the first source that has it is used.
         training_data: what it was trained on.
         trained_by: who trained it.
         source: paper or model card.

@@ -1,4 +1,4 @@
-"""Pictures of before and after."""
+"""Comparison pictures: before and after, side by side."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from restorekit.errors import ImageError
 from restorekit.images import Picture, Pixels, from_array, opened, side_by_side
 
 CREATOR = b"restorekit restore --compare"
-MARK = (  # by which a comparison is told from a file of the user that has its name
+MARK = (  # tells a comparison from a file of the user with the same name
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
     b'rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="' + CREATOR + b'"/></rdf:RDF></x:xmpmeta>'
 )
 
 
 def comparison(before: Picture, after: Picture) -> Picture:
-    """Return one picture of two beside each other, upright, at 8 bits, on white where they are transparent."""
+    """Return one picture of two side by side: upright, at 8 bits, and on white where they are transparent."""
     sheet = side_by_side([(_shown(before), "before"), (_shown(after), "after")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
     return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
@@ -32,7 +32,7 @@ def is_comparison(path: Path) -> bool:
 
 
 def comparison_path(target: Path) -> Path:
-    """Return where the comparison of an output goes: beside it."""
+    """Return the path of the comparison for an output: in the same folder."""
     return target.with_name(f"{target.stem}.compare.png")
 
 

@@ -1,4 +1,4 @@
-"""What is said of a picture that was restored."""
+"""The details that are reported about a restored picture."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,14 +9,14 @@ import numpy as np
 def details_of(
     shape: tuple[int, ...], dtype: np.dtype[Any], mode: str, seconds: Mapping[str, float], network: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return size, kind of pixels, seconds, and how the network ran, as plain data.
+    """Return the size, the kind of pixels, the seconds and how the network ran, as plain data.
 
     Args:
         shape: height and width first.
-        dtype: of the pixels.
-        mode: name of the kind of pixels, as that of :class:`~restorekit.images.Picture`.
-        seconds: that each step took.
-        network: how it ran.
+        dtype: dtype of the pixels.
+        mode: name of the kind of pixels, as in :class:`~restorekit.images.Picture`.
+        seconds: how long each step took.
+        network: how the network ran.
     """
     height, width = shape[:2]
     rounded = {step: round(value, 4) for step, value in seconds.items()}

@@ -1,4 +1,4 @@
-"""Which file becomes which."""
+"""Which input file is restored to which output file."""
 
 import glob
 import os
@@ -14,7 +14,7 @@ from restorekit.batch._video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
 from restorekit.images import FORMATS, check_can_hold, find_images, is_image
 
-RESTORED = ".restored"  # goes before the suffix of an output that is not named
+RESTORED = ".restored"  # inserted before the suffix when the user names no output
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Job:
     Attributes:
         source: the input.
         target: the output.
-        done: whether the output is there already, and is to be left so.
+        done: whether the output exists already and must be kept.
     """
 
     source: Path
@@ -43,17 +43,18 @@ Problem = tuple[Path, str]  # an input, and why it cannot be restored
 def plan_jobs(
     inputs: Sequence[str | os.PathLike[str]], output: Path | None, *, overwrite: bool = False, compare: bool = False
 ) -> tuple[list[Job], list[Problem]]:
-    """Return which file becomes which, and what cannot be.
+    """Return which file is restored to which, and the inputs that cannot be restored.
 
-    Folders and patterns keep their structure below the output. Of several files, those whose output exists are done, which is how
-    an interrupted call is resumed; for a single one that is an error.
+    Folders and patterns keep their structure below the output. With several files, those whose output exists count as done, so
+    an interrupted call can be resumed; with a single file, an existing output is an error.
 
     Args:
         inputs: files, folders, and patterns with ``*``, ``?``, ``[...]`` and ``**`` for any depth.
-        output: a file for one input, whose suffix is the format, or a folder. By default results are beside their inputs:
-            ``photo.restored.jpg``, and ``photos.restored/`` for a folder.
-        overwrite: whether outputs that exist are replaced.
-        compare: whether comparisons are written beside outputs; a file of such a name must be one, unless ``overwrite``.
+        output: a file for one input, whose suffix chooses the format, or a folder. By default, results are written next to the
+            inputs: ``photo.restored.jpg``, and ``photos.restored/`` for a folder.
+        overwrite: whether existing outputs are replaced.
+        compare: whether comparisons are written next to the outputs. An existing file of such a name must be a comparison, unless
+            ``overwrite`` is set.
     """
     paths = [Path(given) for given in inputs]
     problems: list[Problem] = []
@@ -61,7 +62,7 @@ def plan_jobs(
     if single and output is not None and output.suffix and not output.is_dir():
         if output.suffix.lower() not in (*FORMATS, *VIDEO_SUFFIXES):
             known = ", ".join(suffix for suffix, record in FORMATS.items() if record.modes)
-            return [], [(output, f"unknown image format {output.suffix!r}; use one of {known}, or a folder that exists")]
+            return [], [(output, f"unknown image format {output.suffix!r}; use one of {known}, or an existing folder")]
         pairs = [(paths[0], output)]
     else:
         pairs = _pairs(paths, output, problems)
@@ -73,7 +74,7 @@ def plan_jobs(
 
 
 def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None) -> str:
-    """Return one line about files in folders that are of other kinds than those which are restored there, or "".
+    """Return one line about the files in folders that are of another kind and are left out, or "".
 
     Args:
         inputs: as :func:`plan_jobs` takes them.
@@ -94,15 +95,15 @@ def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = Non
 
 
 def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
-    """Raise what would be raised when the output is written, and make its folder, before the work.
+    """Check that the output can be written, and make its folder, before any work is done.
 
     Args:
         job: which file becomes which.
-        mode: of the pixels.
+        mode: kind of the pixels.
         info: metadata.
 
     Raises:
-        ImageError: if the format cannot hold the picture.
+        ImageError: if the format cannot store the picture.
         OSError: if the folder cannot be made or written to.
     """
     check_can_hold(job.target, mode, info)
@@ -112,12 +113,12 @@ def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
 
 
 def shard(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:
-    """Return the jobs of one machine of many: every job is in exactly one part.
+    """Return the jobs of one machine out of many: every job belongs to exactly one part.
 
     Args:
-        jobs: all, in the same order on all machines.
-        part: which, from 1.
-        parts: of how many.
+        jobs: all jobs, in the same order on all machines.
+        part: number of the part, from 1.
+        parts: number of parts.
 
     Raises:
         ValueError: if there is no such part.
@@ -147,13 +148,13 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
 
 
 def _outside(files: Iterable[Path], folder: Path, results: Path) -> list[Path]:
-    """Return the files below a folder without those in the folder of results, which may be inside, from an earlier call."""
+    """Return the files below a folder, without those in the folder of results, which may be inside it after an earlier call."""
     inside = _absolute(folder) in _absolute(results).parents
     return [file for file in files if not (inside and _absolute(results) in _absolute(file).parents)]
 
 
 def _without_results(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
-    """Return each pair once, without those whose input is the output of another, as ``*.jpg`` finds what an earlier call wrote."""
+    """Return each pair once, without inputs that are the output of another one: ``*.jpg`` also finds earlier results."""
     targets = {_absolute(path) for _, target in pairs for path in (target, comparison_path(target))}
     return [
         (source, target)
@@ -171,7 +172,7 @@ def _found(folder: Path, problems: list[Problem]) -> list[Path]:
 
 
 def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> tuple[list[Job], list[Problem]]:
-    """Return the jobs, and those that must not run: two inputs of one output, an output that must be kept."""
+    """Return the jobs, and those that must not run: two inputs with one output, or an output that must be kept."""
     jobs: list[Job] = []
     problems: list[Problem] = []
     first: dict[Path, Path] = {}
@@ -179,9 +180,9 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
         owner = first.setdefault(_absolute(target), source)
         exists = target.exists() and not overwrite
         if owner is not source:
-            problems.append((source, f"{target} is the output of {owner} too; use another folder, or rename one"))
+            problems.append((source, f"{target} is also the output of {owner}; use another folder, or rename one"))
         elif exists and source.exists() and target.samefile(source):
-            problems.append((source, "output is the input itself; choose another output, or pass --overwrite"))
+            problems.append((source, "the output is the input itself; choose another output, or pass --overwrite"))
         elif exists and single:
             problems.append((source, f"{target} exists; choose another output, or pass --overwrite"))
         else:
@@ -190,11 +191,11 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
 
 
 def _in_the_way(job: Job) -> str:
-    """Return why a comparison cannot be written, if a file of its name is something else."""
+    """Return why a comparison cannot be written, if another file already has its name."""
     path = comparison_path(job.target)
     if job.done or job.is_video or not os.path.lexists(path) or is_comparison(path):
         return ""
-    return f"{path} exists and is not a comparison that --compare wrote; move it, choose another output, or pass --overwrite"
+    return f"{path} exists and was not written by --compare; move it, choose another output, or pass --overwrite"
 
 
 def _beside(path: Path) -> Path:
@@ -215,7 +216,7 @@ def _is_pattern(path: Path) -> bool:
 
 
 def _fixed_part(pattern: Path) -> Path:
-    """Return the folder of a pattern that holds all that can match."""
+    """Return the folder of a pattern that contains everything that can match."""
     parts = pattern.parts
     magic = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     return Path(*parts[:magic])

@@ -14,14 +14,14 @@ from restorekit.inference import Progress, Restorer
 
 Array = npt.NDArray[Any]
 
-LARGE = 2**24  # pixels, from which on pictures go row by row; to hold smaller ones takes 200 MB or less
+LARGE = 2**24  # pixels, larger pictures go row by row; smaller ones fit in 200 MB
 
 
 def can_go_by_rows(job: Job, restorer: Restorer) -> bool:
-    """Return whether a picture can be restored row by row, where the extra ``io`` is there: from and to PNG, JPEG or TIFF.
+    """Return whether a picture can be restored row by row: from and to PNG, JPEG or TIFF, with the extra ``io`` installed.
 
     Raises:
-        ImageError: if the input is no image.
+        ImageError: if the input is not an image.
     """
     return restorer.options.alpha == "keep" and can_be_written_by_rows(job.target) and can_be_read_by_rows(job.source)
 
@@ -29,13 +29,13 @@ def can_go_by_rows(job: Job, restorer: Restorer) -> bool:
 def restore_by_rows(
     restorer: Restorer, job: Job, *, quality: int | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Restore a picture row by row; the file is written whole or not at all. Writing goes on beside the network.
+    """Restore a picture row by row, writing while the network runs; the file is written whole or not at all.
 
     Args:
         restorer: the network and its options.
-        job: which file becomes which, one that :func:`can_go_by_rows`.
-        quality: of a JPEG file, as :func:`~restorekit.images.write_picture` takes it.
-        progress: what to call on the way.
+        job: which file is restored to which, one that :func:`can_go_by_rows`.
+        quality: of a JPEG file, as in :func:`~restorekit.images.write_picture`.
+        progress: is told about each step.
 
     Returns:
         Size, bits, seconds, and how the network ran, as plain data.

@@ -1,4 +1,4 @@
-"""Restoring many files: decoding and encoding beside the network."""
+"""Restoring many files: they are decoded and encoded while the network runs."""
 
 import time
 from collections import deque
@@ -23,17 +23,17 @@ from restorekit.inference import Progress, Restorer
 
 Array = npt.NDArray[Any]
 
-PIXELS_AHEAD = 2**26  # that are decoded and not yet written, at most, unless a single picture has more
+PIXELS_AHEAD = 2**26  # most pixels decoded but not yet written, unless one picture has more
 
 
 @dataclass
 class Outcome:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
         job: the job.
         error: why it failed; empty if it did not.
-        details: of a file that was restored: size, bits, seconds, and how the network ran.
+        details: of a restored file: size, bits, seconds, and how the network ran.
     """
 
     job: Job
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """``"restored"``, ``"failed"``, or ``"skipped"`` for a file whose output was there."""
+        """``"restored"``, ``"failed"``, or ``"skipped"`` for a file whose output already existed."""
         return "failed" if self.error else "restored" if self.details else "skipped"
 
 
@@ -56,8 +56,8 @@ class _Piece:
 
     job: Job
     picture: Picture
-    seconds: dict[str, float]  # that each step took
-    network: dict[str, Any] = field(default_factory=dict)  # how it ran
+    seconds: dict[str, float]  # of each step
+    network: dict[str, Any] = field(default_factory=dict)  # how the network ran
 
 
 def restore_files(
@@ -71,22 +71,22 @@ def restore_files(
     compare: bool = False,
     progress: ProgressOf = lambda job: Progress(),
 ) -> None:
-    """Restore picture files, each whole or not at all; one that cannot be restored is reported, and the others go on.
+    """Restore picture files, each whole or not at all. A file that cannot be restored is reported, and the others continue.
 
-    The network runs in this thread; files are read and written beside it. An interruption (``KeyboardInterrupt``) is passed on
-    after what was being written is written and reported.
+    The network runs in this thread; other threads read and write files at the same time. An interruption (``KeyboardInterrupt``)
+    is raised again after files that were being written are finished and reported.
 
     Args:
         restorer: the network and its options.
-        jobs: which files become which; those that are done are skipped.
-        report: is called in this thread for each job when it has ended.
+        jobs: which file is restored to which; jobs that are done are skipped.
+        report: is called in this thread with the result of each job.
         workers: how many threads read and write.
-        batch: how many pictures of one size go through the network at once. Which ones is settled by all jobs together, those that
-            are done too, so that results do not depend on where an earlier call was interrupted.
+        batch: how many pictures of one size go through the network at once. Batches are formed from all jobs, including those that
+            are done, so results do not depend on where an earlier call was interrupted.
         quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.images.write_picture` takes it.
-        compare: whether to write a picture of before and after beside each output.
-        progress: returns what to call in this thread while a picture is restored; of pictures that go through the network together,
-            it is asked for the first.
+        compare: whether to write a before-and-after picture next to each output.
+        progress: returns a callback, called in this thread while a picture is restored. For pictures that go through the network
+            together, it is called once, with the first.
     """
     if workers < 1 or batch < 1:
         raise ValueError(f"workers and batch must be at least 1; got {workers} and {batch}")
@@ -109,12 +109,12 @@ def restore_files(
                 line.read(group, pixels)
             while line.pixels:
                 line.advance()
-        finally:  # also after an interruption: what is being written is finished, what is being read is dropped
+        finally:  # also after an interruption: files being written are finished, files being read are dropped
             line.finish()
 
 
 class _Line:
-    """What is being read, restored and written at a time."""
+    """The files that are being read, restored and written at a given time."""
 
     def __init__(
         self,
@@ -129,15 +129,15 @@ class _Line:
         self.progress = progress
         self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
         self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
-        self.pixels = 0  # of all that is under way
+        self.pixels = 0  # of all pictures under way
 
     def read(self, group: list[Job], pixels: int) -> None:
-        """Begin to read a group of files."""
+        """Start reading a group of files."""
         self.reading.append(([(job, self.pool.submit(_read, job)) for job in group], pixels))
         self.pixels += pixels
 
     def advance(self) -> None:
-        """Restore the next group, or wait for the oldest that is being written where there is nothing to restore."""
+        """Restore the next group, or wait for the oldest write if there is nothing to restore."""
         while self.writing and (not self.reading or all(future.done() for _, future in self.writing[0][0])):
             self._finish_writing()
             if not self.reading:
@@ -151,26 +151,26 @@ class _Line:
             if piece is not None:
                 pieces.append(piece)
         written: list[tuple[Job, Future[dict[str, Any]]]] = []
-        self.writing.append((written, pixels))  # first, so that an interruption forgets nothing
+        self.writing.append((written, pixels))  # before anything else, so that an interruption loses nothing
         for _, alike in groupby(sorted(pieces, key=_kind), key=_kind):
             for piece, restored in self._restored(list(alike)):
                 if not piece.job.done:
                     written.append((piece.job, self.pool.submit(_write, piece, restored, self.quality, self.compare)))
 
     def restore_by_rows(self, group: list[Job]) -> None:
-        """Restore large pictures one after the other, while nothing else is read or written."""
+        """Restore large pictures one after the other, with nothing else being read or written."""
         for job in group:
             if job.done:
                 continue
             try:
                 details = restore_by_rows(self.restorer, job, quality=self.quality, progress=self.progress(job))
-            except Exception as error:  # whatever is wrong with one file, the others go on
+            except Exception as error:  # a fault in one file must not stop the others
                 self._fail(job, error)
             else:
                 self.report(Outcome(job, details=details))
 
     def finish(self) -> None:
-        """Drop what is being read, and wait for what is being written."""
+        """Drop the files being read, and wait for those being written."""
         for futures, _ in self.reading:
             for _, future in futures:
                 future.cancel()
@@ -187,23 +187,23 @@ class _Line:
                 self.report(Outcome(job, details=details))
 
     def _result(self, job: Job, future: Future[Any]) -> Any:
-        """Return what a thread gave, or None after reporting why it could not."""
+        """Return the result of a thread, or None after reporting why it failed."""
         try:
             return future.result()
-        except Exception as error:  # whatever is wrong with one file, the others go on
+        except Exception as error:  # a fault in one file must not stop the others
             self._fail(job, error)
             return None
 
     def _fail(self, job: Job, error: Exception) -> None:
-        if not job.done:  # it was read for the sake of its batch only
+        if not job.done:  # a finished job was read only to fill its batch
             self.report(Outcome(job, error=str(error) or type(error).__name__))
 
     def _restored(self, pieces: list[_Piece]) -> Iterator[tuple[_Piece, Array]]:
-        """Yield what could be restored of pictures of one kind, together or else one by one."""
+        """Yield the restored pictures of one kind, computed together or, if that fails, one by one."""
         started = time.perf_counter()
         try:
             images = [np.atleast_3d(piece.picture.pixels) for piece in pieces]
-            pixels = np.stack(images) if len(images) > 1 else images[0][None]  # without a copy of what may be large
+            pixels = np.stack(images) if len(images) > 1 else images[0][None]  # a single picture may be large: do not copy it
             restored = restored_stack(self.restorer, pixels, self.progress(pieces[0].job))
         except Exception as error:
             if len(pieces) == 1:
@@ -220,7 +220,7 @@ class _Line:
 
 
 def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
-    """Yield the jobs that go through the network together, where any is to be done, with the number of their pixels."""
+    """Yield the jobs that go through the network together, if any of them is unfinished, with the number of their pixels."""
     waiting: dict[tuple[int, int, str], list[Job]] = {}
     for job in jobs:
         if batch == 1 and job.done:
@@ -242,14 +242,14 @@ def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list
 def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
     try:
         return all(can_go_by_rows(job, restorer) for job in group)
-    except ImageError:  # which is reported when the file is read
+    except ImageError:  # reported when the file is read
         return False
 
 
 def _kind_of(job: Job) -> tuple[int, int, str]:
     try:
         return look_at(job.source)
-    except ImageError:  # which is reported when the file is read
+    except ImageError:  # reported when the file is read
         return (0, 0, "")
 
 
@@ -258,7 +258,7 @@ def _kind(piece: _Piece) -> tuple[Any, ...]:
 
 
 def _read(job: Job) -> _Piece:
-    """Read a picture; what would fail at writing fails here, before the work."""
+    """Read a picture, and check here, before the work, that it can be written."""
     started = time.perf_counter()
     picture = read_picture(job.source)
     check_output(job, picture.mode, picture.info)
@@ -266,7 +266,7 @@ def _read(job: Job) -> _Piece:
 
 
 def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -> dict[str, Any]:
-    """Write a restored picture, last of all, since its presence says that the job is done."""
+    """Write a restored picture after everything else, since its presence means that the job is done."""
     started = time.perf_counter()
     after = Picture(restored, piece.picture.info)
     sheet = comparison(piece.picture, after) if compare else None

@@ -1,4 +1,4 @@
-"""A report of what became of each file: JSON, one object a line."""
+"""A report of the outcome of each file: JSON, one object per line."""
 
 import json
 import os
@@ -16,14 +16,14 @@ STATUSES = ("restored", "failed", "skipped")
 
 
 class ReportFile:
-    """Writes a line for each job as it ends, so that a killed process loses none but the last.
+    """Writes a line for each job when it ends, so that a killed process loses at most the last line.
 
-    An existing report is continued; a line that was cut is removed. A file that was restored by an earlier call has its line from
-    then, and gets no other. Nothing is written before the first line.
+    An existing report is continued, and a truncated last line is removed. A file that was restored by an earlier call keeps its
+    line from then. Nothing is written before the first line.
 
     Args:
-        path: of the report; its folder must exist. A file that is there must be a report, or empty.
-        common: what is said in each line.
+        path: path of the report; its folder must exist. An existing file must be a report, or empty.
+        common: data that is added to each line.
 
     Raises:
         ValueError: if the file is not a report; it is not touched.
@@ -40,8 +40,8 @@ class ReportFile:
         """Write the line of a job.
 
         Raises:
-            ValueError: if something else than a report has taken its place; it is not touched.
-            OSError: if the line cannot be written; the lines before it are still whole.
+            ValueError: if another file has replaced the report; that file is not changed.
+            OSError: if the line cannot be written; earlier lines stay whole.
         """
         job = outcome.job
         if outcome.status == "skipped" and str(job.target) in self._known:
@@ -56,12 +56,12 @@ class ReportFile:
 
 
 def check_apart(report: Path, jobs: Iterable[Job], *, others: Iterable[Path] = ()) -> None:
-    """Raise a ``ValueError`` if a report is a file that is read or written otherwise, or where a folder of outputs is to be.
+    """Raise a ``ValueError`` if the report is also another input or output, or stands where a folder of outputs must go.
 
     Args:
         report: path of the report.
-        jobs: which files become which.
-        others: what else is read.
+        jobs: which file is restored to which.
+        others: other files that are read.
     """
     place = report.resolve()
     for path in others:
@@ -71,12 +71,12 @@ def check_apart(report: Path, jobs: Iterable[Job], *, others: Iterable[Path] = (
         for target in (job.target, comparison_path(job.target)):
             _check_other(report, place, target, "an output")
             if place in target.resolve().parents:
-                raise ValueError(f"{target} is to be written below it; give the name of another file")
+                raise ValueError(f"{target} must be written below it; choose another file for the report")
 
 
 def _check_other(report: Path, place: Path, path: Path, what: str) -> None:
     if place == path.resolve() or (report.exists() and path.exists() and report.samefile(path)):
-        raise ValueError(f"it is {what} of this call; give the name of another file")
+        raise ValueError(f"it is {what} of this call; choose another file for the report")
 
 
 def _check_writable(path: Path) -> None:
@@ -84,24 +84,24 @@ def _check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write it to; make it first")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise PermissionError("no permission to write it; give the name of another file")
+        raise PermissionError("no permission to write it; choose another file")
 
 
 def _lines_of(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a report.
 
     Raises:
-        ValueError: if the file is not one.
+        ValueError: if the file is not a report.
     """
     if path.is_dir():
         raise ValueError("it is a folder; give the name of a file")
     if path.is_symlink() and not path.exists():
-        raise ValueError("it is a link to nothing; give the name of another file")
+        raise ValueError("it is a broken link; choose another file")
     if not path.exists():
         return []
     if not path.is_file():
         raise ValueError("it is a device or a pipe, not a file; give the name of a file")
-    refused = ValueError("it exists and is not a report of restorekit restore; give a new name, or the name of such a report")
+    refused = ValueError("it exists and is not a report of restorekit restore; choose a new file, or such a report")
     lines: list[dict[str, Any]] = []
     with path.open("rb") as file:
         for text in file:
@@ -112,7 +112,7 @@ def _lines_of(path: Path) -> list[dict[str, Any]]:
             except ValueError as error:
                 if text.endswith(b"\n"):
                     raise refused from error
-                break  # a line that was cut, the last
+                break  # the last line was truncated
             if not _is_line(line):
                 raise refused
             lines.append(line)
@@ -124,20 +124,20 @@ def _is_line(line: Any) -> bool:
 
 
 def _drop_cut_line(path: Path) -> None:
-    """Write a report again without the line at its end that was cut, if there is one; atomically."""
+    """Write a report again without a truncated last line, if there is one; atomically."""
     lines = _lines_of(path)
     if not path.exists():
         return
     with path.open("rb") as file:
         found = list(file)
     if found and not found[-1].endswith(b"\n"):
-        kept = [line.removesuffix(b"\n") + b"\n" for line in found[: len(lines)]]  # the last may lack the end of its line only
+        kept = [line.removesuffix(b"\n") + b"\n" for line in found[: len(lines)]]  # the last line may lack its newline
         with atomic_path(path.resolve()) as temporary:  # resolved, so that a link stays one
             temporary.write_bytes(b"".join(kept))
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Add a line to a file, all of it or nothing."""
+    """Append a line to a file, all of it or nothing."""
     new = not path.exists()
     with path.open("ab", buffering=0) as file:
         before, written = file.seek(0, os.SEEK_END), 0

@@ -1,4 +1,4 @@
-"""Restoring videos: frames through pipes from and to ffmpeg."""
+"""Restoring videos: ffmpeg decodes and encodes the frames through pipes."""
 
 import errno
 import json
@@ -27,9 +27,9 @@ Array = npt.NDArray[Any]
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".m4v", ".avi", ".webm")
 ENCODERS = {".webm": ("libvpx-vp9", "-crf", "18", "-b:v", "0", "-row-mt", "1")}
-ENCODER = ("libx264", "-crf", "14", "-preset", "medium")  # what is lost by it cannot be seen
-SCALER = "flags=bicubic+accurate_rnd+full_chroma_int"  # by default, conversion to RGB and back darkens
-AHEAD = 2  # batches that are read before they are needed
+ENCODER = ("libx264", "-crf", "14", "-preset", "medium")  # visually lossless
+SCALER = "flags=bicubic+accurate_rnd+full_chroma_int"  # the default conversion to RGB and back darkens
+AHEAD = 2  # batches that are read in advance
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 COLOURS = {
     "color_space": "-colorspace",
@@ -42,25 +42,25 @@ MATRICES = {
     "smpte170m": "bt601",
     "bt470bg": "bt601",
     "bt2020nc": "bt2020",
-}  # by ffprobe's name, that of its scaler
+}  # name used by ffprobe -> name used by its scaler
 
 
 class FfmpegError(RestorekitError, RuntimeError):
-    """ffmpeg is not there, or cannot do what it is asked for."""
+    """ffmpeg is not installed, or cannot do what it is asked to do."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What is known of a video before it is decoded.
+    """Properties of a video, known before it is decoded.
 
     Attributes:
-        width: of a frame that is shown upright, in pixels.
-        height: of such a frame.
-        rate: frames a second, as a fraction.
-        frames: about how many there are, or None.
-        dtype: of pixels that hold all its bits.
-        subsampling: of its colours: 420, 422 or 444.
-        colours: what ffprobe says of its colours.
+        width: width in pixels of a frame that is shown upright.
+        height: height of such a frame.
+        rate: frames per second, as a fraction.
+        frames: approximate number of frames, or None.
+        dtype: dtype of pixels with enough bits.
+        subsampling: chroma subsampling: 420, 422 or 444.
+        colours: colour properties as ffprobe gives them.
     """
 
     width: int
@@ -77,14 +77,14 @@ def restore_video(
 ) -> dict[str, Any]:
     """Restore a video frame by frame; sound, subtitles and metadata are kept. The output is written whole or not at all.
 
-    Frames are at a constant rate, the mean of the input's. 8 bits stay 8, and more become 10.
+    The frame rate is constant: the mean rate of the input. 8-bit videos stay at 8 bits, and others become 10-bit.
 
     Args:
         restorer: the network and its options.
         source: the input.
-        target: the output; the suffix says the container, and so the codec: H.264, and VP9 for WebM.
+        target: the output. Its suffix chooses the container and thus the codec: H.264, or VP9 for WebM.
         batch: how many frames go through the network at once.
-        progress: is called with the number of frames done, and about how many there are.
+        progress: is called with the number of frames done, and the approximate number of frames.
 
     Returns:
         Size, number of frames and seconds, and how the network ran, as plain data.
@@ -118,25 +118,25 @@ def restore_video(
             if writing:
                 writing.result()
         if not done:
-            raise FfmpegError(f"{source} has no frames that can be read")
+            raise FfmpegError(f"{source} has no readable frames")
     seconds = round(time.perf_counter() - started, 3)
     size = {"width": video.width, "height": video.height, "frames": done}
     return size | {"seconds": {"total": seconds}} | restorer.describe(video.dtype) | {"batch": batch}
 
 
 def probe(path: Path) -> Video:
-    """Return what ffprobe says of the video in a file.
+    """Return what ffprobe reports about the video in a file.
 
     Raises:
         FfmpegError: if there is no video in it.
     """
     if not path.is_file():
-        raise FfmpegError(f"no video at {path}")
+        raise FfmpegError(f"there is no video at {path}")
     command = ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_streams", "-show_format", "-of", "json", str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     streams = json.loads(found.stdout or "{}").get("streams", [])
     if found.returncode or not streams:
-        raise FfmpegError(f"{path} is no video that ffmpeg can read: {_last_line(found.stderr) or 'it has no picture'}")
+        raise FfmpegError(f"{path} is not a video that ffmpeg can read: {_last_line(found.stderr) or 'it has no picture'}")
     stream = streams[0]
     turned = any(abs(int(data.get("rotation", 0))) % 180 == 90 for data in stream.get("side_data_list", []))
     width, height = (stream["height"], stream["width"]) if turned else (stream["width"], stream["height"])
@@ -154,14 +154,14 @@ def probe(path: Path) -> Video:
 
 
 class _Process:
-    """An ffmpeg that frames are read from or written to; an error of it is ours.
+    """An ffmpeg process that frames are read from or written to; its failures are raised as errors.
 
     Args:
-        command: its arguments.
+        command: command line.
     """
 
     def __init__(self, command: list[str]) -> None:
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed on exit; a pipe that nobody reads may fill up
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed on exit; an unread pipe may fill up
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True
         )
@@ -171,7 +171,7 @@ class _Process:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Wait for the end, or bring it about after an error."""
+        """Wait for the process to end, or end it after an error."""
         with self.errors:
             if kind is not None:
                 self.process.kill()
@@ -181,15 +181,15 @@ class _Process:
 
     @property
     def output(self) -> IO[bytes]:
-        """What it gives."""
+        """The output of the process."""
         assert self.process.stdout is not None
         return self.process.stdout
 
     def write(self, content: bytes) -> None:
-        """Give it something.
+        """Write to the process.
 
         Raises:
-            FfmpegError: if it has ended.
+            FfmpegError: if the process has ended.
         """
         assert self.process.stdin is not None
         try:
@@ -199,11 +199,11 @@ class _Process:
             raise FfmpegError(f"ffmpeg failed: {self._error()}") from error
 
     def _disk_error(self) -> str:
-        """Return why the disk did not take all of the output, if so; some versions of ffmpeg end then as if it had."""
+        """Return why the disk did not take the whole output, if so; some versions of ffmpeg then still report success."""
         return next((reason for reason in map(os.strerror, DISK_ERRORS) if reason in self._errors()), "")
 
     def _error(self) -> str:
-        return self._disk_error() or _last_line(self._errors()) or f"it ended with status {self.process.returncode}"
+        return self._disk_error() or _last_line(self._errors()) or f"it exited with status {self.process.returncode}"
 
     def _errors(self) -> str:
         self.errors.seek(0)
@@ -249,13 +249,13 @@ def _batches(output: IO[bytes], video: Video, batch: int) -> Iterator[Array]:
     shape = (video.height, video.width, 3)
     size = int(np.prod(shape)) * np.dtype(video.dtype).itemsize
     while content := output.read(batch * size):
-        whole = len(content) // size  # a part of a frame is what is left of a decoder that failed, which says so itself
+        whole = len(content) // size  # a partial frame means the decoder failed, which it reports itself
         if whole:
             yield np.frombuffer(content[: whole * size], video.dtype).reshape(whole, *shape)
 
 
 def _ahead(batches: Iterator[Array], reader: ThreadPoolExecutor) -> Iterator[Array]:
-    """Yield what an iterator gives, which is asked for it before it is needed."""
+    """Yield the items of an iterator, fetching them before they are needed."""
     waiting: deque[Future[Array | None]] = deque(reader.submit(next, batches, None) for _ in range(AHEAD))
     while (frames := waiting.popleft().result()) is not None:
         waiting.append(reader.submit(next, batches, None))
@@ -266,13 +266,13 @@ def _check_installed() -> None:
     missing = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
     if missing:
         raise FfmpegError(
-            f"{' and '.join(missing)} not found; videos need ffmpeg; install it, with apt install ffmpeg, brew install ffmpeg "
+            f"{' and '.join(missing)} not found; videos need ffmpeg; install it with apt install ffmpeg, brew install ffmpeg "
             "or winget install ffmpeg"
         )
 
 
 def _url(path: Path) -> str:
-    return f"file:{path}"  # a colon in a name would be that of a protocol
+    return f"file:{path}"  # otherwise a colon in the name would mark a protocol
 
 
 def _last_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Blocks: the modules that stages are made of, one idea of one paper a file."""
+"""Blocks: the modules that stages are made of, one idea of one paper per file."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Modules of PyTorch that parts may be given by name."""
+"""PyTorch modules that can be used as parts by name."""
 
 from torch import nn
 

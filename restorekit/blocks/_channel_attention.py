@@ -9,8 +9,8 @@ from restorekit.blocks._conv import conv
 from restorekit.blocks._pooling import GlobalMean
 from restorekit.parts import ActivationLike, activation, did_you_mean, register_block
 
-# "ca" is ours, the others are timm's. Left out is what is built around statistics of the batch (sk, lambda, nl, bat), what takes
-# features of certain sizes (bottleneck, halo), and what cannot be built with these arguments (ge).
+# "ca" is ours, the others are timm's. Omitted are those built around statistics of the batch (sk, lambda, nl, bat), those that
+# need features of certain sizes (bottleneck, halo), and those that cannot be built with these arguments (ge).
 Attention = Literal[
     "ca", "cbam", "ceca", "coord", "eca", "ecam", "ela", "ese", "gc", "gca", "lcbam", "scoord", "se", "splat", "strip"
 ]
@@ -20,14 +20,14 @@ WITHOUT_HIDDEN_LAYER = {"ceca", "eca", "ela", "ese", "strip"}
 
 @register_block("ca")
 class ChannelAttention(nn.Module):
-    """Scales every channel by a factor in (0, 1) computed from the means of all channels.
+    """Scales every channel by a factor in (0, 1), computed from the means of all channels.
 
     mean over height and width - 1x1 convolution to ``width // reduction`` - ReLU - 1x1 convolution - sigmoid - scale.
     Source: Zhang et al., RCAN, ECCV 2018, arXiv:1807.02758, equations 8 to 10; used by Zamir et al., CVPR 2021.
 
     Args:
         width: channels of the features.
-        reduction: by how much the hidden layer is narrower.
+        reduction: factor by which the hidden layer is narrower.
         bias: whether the convolutions have biases.
 
     Raises:
@@ -50,7 +50,7 @@ class ChannelAttention(nn.Module):
         return x * self.scale(x)
 
     def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
-        """Return the factors, in (0, 1): one for a channel, or one for each pixel where the mean is a local one."""
+        """Return the factors, in (0, 1): one per channel, or one per pixel and channel if the mean is local."""
         return self.excite(self.squeeze(self.mean(x)).relu()).sigmoid()
 
 
@@ -63,13 +63,13 @@ class ChannelAttentionBlock(nn.Module):
 
     Args:
         width: channels of the features.
-        act: activation between the convolutions, by name or as a module, which blocks may share (MPRNet's share one PReLU of one
-            slope); by default each has a PReLU of its own.
+        act: activation between the convolutions, by name or as a module, which blocks may share (those of MPRNet share one PReLU
+            with one slope); by default each block has a separate PReLU.
         reduction: reduction of the channel attention.
         kernel_size: side of the kernels.
-        bias: whether the convolutions have biases; attention of timm decides that for its own.
-        attention: ``"ca"`` for :class:`ChannelAttention`, or the name of one that timm makes, such as ``"eca"``, ``"cbam"`` or
-            ``"coord"``, which is then without batch normalisation.
+        bias: whether the convolutions have biases; timm's attention modules decide this themselves.
+        attention: ``"ca"`` for :class:`ChannelAttention`, or the name of one of timm's, such as ``"eca"``, ``"cbam"`` or
+            ``"coord"``, which is then used without batch normalisation.
 
     Raises:
         ValueError: if the attention is unknown, or ``reduction`` leaves no hidden channel.
@@ -104,7 +104,7 @@ class ChannelAttentionBlock(nn.Module):
 
 
 def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:
-    """Return an attention module of timm."""
+    """Return one of timm's attention modules."""
     if name not in ATTENTIONS:
         raise ValueError(
             f"unknown attention {name!r} (those of timm that need statistics of the batch, or features of one size, are left out)"
@@ -115,8 +115,8 @@ def _timm_attention(name: str, width: int, reduction: int) -> nn.Module:
     # timm would round the width of the hidden layer to a multiple of eight
     hidden = {} if name in WITHOUT_HIDDEN_LAYER else {"rd_channels": _hidden_width(width, reduction)}
     module = create_attn(name, width, **hidden)
-    assert module is not None  # only for no name
-    # Patches live in the batch, so there is no batch normalisation: of cbam and lcbam, whose paper has none, and of coord.
+    assert module is not None  # None only without a name
+    # Patches are samples of the batch, so batch normalisation is removed from coord, and from cbam and lcbam, whose paper has none.
     for part in module.modules():
         for child_name, child in part.named_children():
             if isinstance(child, nn.BatchNorm2d):

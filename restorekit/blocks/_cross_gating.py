@@ -14,7 +14,7 @@ from restorekit.parts import register_block, register_connector
 
 @register_block("split_head_gating")
 class SplitHeadGating(nn.Module):
-    """Weights for gating, made from features: one half mixed on a grid, the other in blocks.
+    """Weights for gating, computed from features: one half is mixed on a grid, the other in blocks.
 
     layer normalisation - 1x1 convolution to twice the width - GELU - halves: :class:`SpatialMixing` on a grid, and in blocks -
     concatenation - 1x1 convolution. The input is not added.
@@ -42,17 +42,17 @@ class SplitHeadGating(nn.Module):
         self.project = dense(2 * width, width)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """Return the weights, of any sign and size."""
+        """Return the weights, of any sign and magnitude."""
         u, v = gelu(self.expand(self.norm(x))).chunk(2, dim=1)
         return self.project(torch.cat((self.grid(u), self.block(v)), dim=1))
 
 
 class CrossGatingBlock(nn.Module):
-    """Cross-gating block (CGB): two streams, each multiplied by weights that the other makes.
+    """Cross-gating block (CGB): two streams, each multiplied by weights computed from the other.
 
     x and y, brought to one width, are kept as shortcuts, then normalised and projected to x', y'. With weights from
     :class:`SplitHeadGating`: y_gated = project(y' * weights(x')) + y, and x_gated = project(x' * weights(y')) + y_gated + x.
-    Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.3; that y_gated is a part of x_gated is in the published code.
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.3; that x_gated includes y_gated is taken from the published code.
 
     Args:
         width: channels of both results.
@@ -99,7 +99,7 @@ class CrossGatingBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "n x_width h w"], y: Float[Tensor, "n y_width h_y w_y"]
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
-        """Return both streams, gated; the first holds the second."""
+        """Return both gated streams; the first includes the second."""
         x, y = self.enter_x(x), self.enter_y(self.up(y))
         projected_x, projected_y = gelu(self.project_x(self.norm_x(x))), gelu(self.project_y(self.norm_y(y)))
         y = y + self.leave_y(projected_y * self.gate_x(projected_x))
@@ -112,11 +112,11 @@ class CrossGatingBlock(nn.Module):
 class CrossGating(nn.Module):
     """Features gated by others, as a join and as a guide: the first result of a :class:`CrossGatingBlock`.
 
-    As a join, stem features are gated with attended features; as a guide, features of an encoder with those that the stage before
-    hands on. Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.3.
+    As a join, stem features are gated with attended features; as a guide, features of an encoder are gated with those of the
+    previous stage. Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.3.
 
     Args:
-        width: channels of either.
+        width: channels of each input.
         out_width: channels of the result; by default ``width``.
         block_size: (rows, columns) of a block in pixels; one number for both.
         grid_size: (rows, columns) of the grid in cells; one number for both.

@@ -1,4 +1,4 @@
-"""How a stage begins: features of the image, joined with what the stage before selected."""
+"""How a stage begins: features of the image, joined with those that the previous stage selected."""
 
 import torch
 from jaxtyping import Float
@@ -35,7 +35,7 @@ class ConcatJoin(nn.Module):
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3; also HINet (arXiv:2105.06086), with a 1x1 kernel and a bias.
 
     Args:
-        width: channels of either.
+        width: channels of each input.
         out_width: channels of the result.
         kernel_size: side of the kernel.
         bias: whether the convolution has a bias.
@@ -55,7 +55,7 @@ class AddJoin(nn.Module):
     """Joins stem features and attended features: their sum, then a convolution.
 
     Args:
-        width: channels of either.
+        width: channels of each input.
         out_width: channels of the result.
         kernel_size: side of the kernel.
         bias: whether the convolution has a bias.

@@ -21,7 +21,7 @@ class GatedMLP(nn.Module):
 
     Args:
         width: channels of the features.
-        axis: what is mixed, ``"grid"`` or ``"block"``: see :class:`SpatialMixing`.
+        axis: what to mix over, ``"grid"`` or ``"block"``: see :class:`SpatialMixing`.
         size: (rows, columns) of the grid or of a block; one number for both.
 
     Raises:
@@ -52,7 +52,7 @@ class MultiAxisGatedMLP(nn.Module):
     """Multi-axis gated MLP block (MAB): one half of the features goes through a grid gMLP, the other through a block gMLP.
 
     layer normalisation - 1x1 convolution to twice the width - GELU - halves: :class:`GatedMLP` on a grid, and in blocks -
-    concatenation - 1x1 convolution, plus the input. The cost grows linearly with the number of pixels. The grid reaches the whole
+    concatenation - 1x1 convolution, plus the input. The cost grows linearly with the number of pixels. The grid covers the whole
     image, so cutting an image into tiles changes the result.
     Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.2.
 
@@ -84,7 +84,7 @@ class MultiAxisGatedMLP(nn.Module):
 
 
 def dense(in_width: int, out_width: int) -> nn.Conv2d:
-    """Return a 1x1 convolution with a bias, with small initial weights, as the MLPs of MAXIM have."""
+    """Return a 1x1 convolution with a bias and small initial weights, as in the MLPs of MAXIM."""
     layer = conv(in_width, out_width, 1, bias=True)
     nn.init.normal_(layer.weight, std=INITIAL_DEVIATION)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -92,5 +92,5 @@ def dense(in_width: int, out_width: int) -> nn.Conv2d:
 
 
 def gelu(x: Tensor) -> Tensor:
-    """Return GELU by its tanh approximation, which differs from the exact one by up to 5e-4."""
+    """Return GELU in its tanh approximation, which differs from the exact one by up to 5e-4."""
     return F.gelu(x, approximate="tanh")

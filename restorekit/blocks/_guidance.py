@@ -1,4 +1,4 @@
-"""How a stage uses what the stage before hands to it."""
+"""How a stage uses the guidance from the previous stage."""
 
 import torch
 from jaxtyping import Float
@@ -28,9 +28,9 @@ class AddGuidance(nn.Module):
 
 @register_connector("gate", role="guide")
 class GatedGuidance(nn.Module):
-    """Adds as much of the guidance, at every pixel and channel, as features and guidance together say.
+    """Adds a share of the guidance at every pixel and channel; features and guidance together determine the share.
 
-    x + guidance * sigmoid(1x1 convolution of both). This project's own, for comparison with plain addition.
+    x + guidance * sigmoid(1x1 convolution of both). An addition of this project, for comparison with plain addition.
 
     Args:
         width: channels of both.

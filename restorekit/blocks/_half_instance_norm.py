@@ -10,10 +10,10 @@ from restorekit.parts import register_block
 
 
 class HalfInstanceNorm(nn.Module):
-    """Normalises the first half of the channels, each over height and width, and leaves the second half alone.
+    """Normalises the first half of the channels, each over height and width, and leaves the second half unchanged.
 
-    Each channel of the first half, ``width // 2`` of them, is brought to mean 0 and variance 1, then scaled and shifted by learned
-    numbers of its own. A channel of one pixel becomes its shift. Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086.
+    Each channel of the first half, ``width // 2`` of them, is normalised to mean 0 and variance 1, then scaled and shifted by its
+    learned parameters. A channel of one pixel becomes its shift. Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086.
 
     Args:
         width: channels of the features.
@@ -29,7 +29,7 @@ class HalfInstanceNorm(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         if width < 2:
-            raise ValueError(f"half of width {width} is no channel; half instance norm needs at least 2")
+            raise ValueError(f"half of width {width} leaves no channel; half instance norm needs a width of at least 2")
         self.normalise = GlobalNormalisation()
         self.weight = nn.Parameter(torch.ones(width // 2))
         self.bias = nn.Parameter(torch.zeros(width // 2))
@@ -43,7 +43,7 @@ class HalfInstanceNorm(nn.Module):
 
 @register_block("hin")
 class HalfInstanceNormBlock(nn.Module):
-    """Half instance normalisation block (HIN): two convolutions with :class:`HalfInstanceNorm` between, and a 1x1 path beside.
+    """Half instance normalisation block (HIN): two convolutions with :class:`HalfInstanceNorm` between them, and a 1x1 shortcut.
 
     convolution - half instance norm - LeakyReLU - convolution - LeakyReLU, plus a 1x1 convolution of the input.
     Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086. All convolutions have biases.
@@ -51,7 +51,7 @@ class HalfInstanceNormBlock(nn.Module):
     Args:
         width: channels of the features it returns.
         in_width: channels of its input; by default ``width``.
-        norm: whether to normalise; HINet does so at some levels of its encoders only.
+        norm: whether to normalise; HINet does so only at some levels of its encoders.
         slope: slope of the LeakyReLU for negative values.
 
     Raises:

@@ -35,7 +35,7 @@ class SimplifiedChannelAttention(nn.Module):
         return x * self.scale(x)
 
     def scale(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
-        """Return the factors, of any sign and size: one for a channel, or one for each pixel where the mean is a local one."""
+        """Return the factors, of any sign and magnitude: one per channel, or one per pixel and channel if the mean is local."""
         return self.conv(self.mean(x))
 
 

@@ -15,7 +15,7 @@ class OriginalResolutionBlock(nn.Module):
 
     Args:
         width: channels of the features.
-        block: makes one inner block of the width it is given.
+        block: makes one inner block of the given width.
         num_blocks: how many inner blocks.
         kernel_size: side of the last convolution's kernel.
 

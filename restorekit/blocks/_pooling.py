@@ -1,6 +1,6 @@
-"""What parts learn from the whole image: means of features over height and width.
+"""Statistics of the whole image for parts that need them: means of features over height and width.
 
-Parts that need such statistics hold one of these modules, so that they can be exchanged for local ones; see
+Parts that need such statistics contain one of these modules, so that it can be replaced by a local one; see
 :func:`restorekit.inference.local_pooling`.
 """
 
@@ -20,9 +20,9 @@ class GlobalMean(nn.Module):
 
 
 class GlobalNormalisation(nn.Module):
-    """Brings every channel to mean 0 and variance 1 over height and width: instance norm without factors. One pixel becomes 0."""
+    """Normalises channels to mean 0 and variance 1 over height and width: instance norm without factors. One pixel becomes 0."""
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return the normalised features."""
-        # A layer norm over (h, w) is instance norm. Unlike F.instance_norm, it takes maps of a single pixel.
+        # A layer norm over (h, w) is instance norm. Unlike F.instance_norm, it accepts maps of a single pixel.
         return F.layer_norm(x, x.shape[-2:], eps=EPSILON)

@@ -49,7 +49,7 @@ class ResidualDenseChannelAttentionBlock(nn.Module):
     """Residual dense channel attention block (RDCAB): an MLP over channels and channel attention, added to the input.
 
     layer normalisation - 1x1 convolution - GELU - 1x1 convolution - :class:`ChannelAttention`, plus the input.
-    Source: Tu et al., CVPR 2022, arXiv:2201.02973, which has it in the bottleneck. "Dense" are the layers, not their connections.
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, in the bottleneck. "Dense" refers to the layers, not to their connections.
 
     Args:
         width: channels of the features.

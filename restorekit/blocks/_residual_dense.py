@@ -14,7 +14,7 @@ class ResidualDenseBlock(nn.Module):
 
     ``num_convs`` times a 3x3 convolution and ReLU on the concatenation of the input and all features before, then a 1x1
     convolution of the concatenation of everything, plus the input.
-    Source: Zhang et al., CVPR 2018, arXiv:1802.08797, section 3.2; the defaults are those of the paper's network.
+    Source: Zhang et al., CVPR 2018, arXiv:1802.08797, section 3.2; the defaults are those of the paper.
 
     Args:
         width: channels of the features.

@@ -14,7 +14,7 @@ class Downsample(nn.Module):
     """Halves height and width (bilinear), then changes the width with a 1x1 convolution without bias.
 
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. Bilinear resizing to half an even size is the mean of 2x2
-    pixels, and is computed as that.
+    pixels, and is computed that way.
 
     Args:
         in_width: channels of the input.
@@ -38,8 +38,8 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Doubles height and width (bilinear) and changes the width with a 1x1 convolution without bias.
 
-    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. The published order is resizing first; the two commute, and
-    the convolution costs a quarter on the small side.
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. The published order is resizing first; the two operations
+    commute, and the convolution costs a quarter on the small side.
 
     Args:
         in_width: channels of the input.
@@ -120,7 +120,7 @@ class TransposedConv(nn.Module):
 class PixelShuffle(nn.Module):
     """Doubles height and width and changes the width: a 1x1 convolution to four times the width, then pixel shuffle.
 
-    Each pixel becomes 2x2 pixels, whose values are in its channels. Source: Shi et al., CVPR 2016, arXiv:1609.05158; with a 1x1
+    The values of the 2x2 pixels are the channels of one. Source: Shi et al., CVPR 2016, arXiv:1609.05158; with a 1x1
     convolution without bias as in Chen et al., NAFNet, ECCV 2022, arXiv:2204.04676.
 
     Args:
@@ -145,18 +145,18 @@ class PixelShuffle(nn.Module):
 class RatioResize(nn.Module):
     """Resizes by any ratio, bilinear and antialiased, and changes the width with a 1x1 convolution with bias.
 
-    A map that grows is interpolated; one that shrinks is filtered by a triangle as wide as the ratio. The convolution runs on the
-    smaller of the two sizes; in the published order it comes last, and the two commute.
-    Source: Tu et al., CVPR 2022, arXiv:2201.02973, which brings all levels of an encoder to each other this way.
+    Enlarging interpolates; shrinking filters with a triangle as wide as the ratio. The convolution runs at the smaller of the two
+    sizes; in the published order it comes last, and the two operations commute.
+    Source: Tu et al., CVPR 2022, arXiv:2201.02973, which converts all levels of an encoder to each other's size this way.
 
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
-        up: by how much height and width grow.
-        down: by how much they shrink after that.
+        up: factor by which height and width grow.
+        down: factor by which they shrink after that.
 
     Raises:
-        ValueError: if a ratio is not positive, or both are more than 1.
+        ValueError: if a ratio is not positive, or both are greater than 1.
 
     Example:
         >>> RatioResize(16, 24)(torch.zeros(1, 16, 6, 8)).shape
@@ -178,6 +178,6 @@ class RatioResize(nn.Module):
             return F.interpolate(self.conv(x), scale_factor=float(self.up), mode="bilinear", align_corners=False)
         if self.down > 1:
             size = (x.shape[-2] // self.down, x.shape[-1] // self.down)
-            wide = x if x.dtype == torch.float64 else x.float()  # on the CPU there is no such filter for half precision
+            wide = x if x.dtype == torch.float64 else x.float()  # the CPU has no such filter for half precision
             x = F.interpolate(wide, size=size, mode="bilinear", align_corners=False, antialias=True).to(x.dtype)
         return self.conv(x)

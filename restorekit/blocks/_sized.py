@@ -1,4 +1,4 @@
-"""Modules that take features of certain sizes only."""
+"""Modules that only take features of certain sizes."""
 
 import math
 from abc import ABC, abstractmethod
@@ -7,9 +7,9 @@ from torch import nn
 
 
 class SizedModule(nn.Module, ABC):
-    """A module whose features must have sides that a number divides.
+    """A module whose features must have sides that are multiples of a number.
 
-    Stages and networks collect these numbers with :func:`multiple_of`, and so know which images they take.
+    Stages and networks collect these numbers with :func:`multiple_of` to determine which images they take.
     """
 
     @property
@@ -19,10 +19,10 @@ class SizedModule(nn.Module, ABC):
 
 
 def multiple_of(*modules: nn.Module) -> int:
-    """Return what height and width of features must be multiples of, so that all these modules take them.
+    """Return the number whose multiples height and width must be, so that all these modules take the features.
 
     Args:
-        *modules: modules that work at one resolution, each possibly made of others.
+        *modules: modules that work at one resolution, each possibly containing others.
 
     Example:
         >>> from restorekit.blocks._channel_attention import ChannelAttentionBlock

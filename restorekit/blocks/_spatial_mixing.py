@@ -14,18 +14,18 @@ Axis = Literal["grid", "block"]
 Size = int | Sequence[int]
 
 INITIAL_DEVIATION = 0.02  # of the weights of a new mixing layer
-# Features as n, 1, 2, 3, 4, c: where the numbers of rows, columns of a group and of groups are in it, and the way back.
+# Features as n, 1, 2, 3, 4, c: positions of the rows and columns of a group, those of the groups, and the inverse order.
 ORDER = {"grid": (1, 3, 0, 2, 4, 5), "block": (2, 4, 0, 1, 3, 5)}
 BACK = {"grid": (2, 0, 3, 1, 4, 5), "block": (2, 3, 0, 4, 1, 5)}
 
 
 class SpatialMixing(SizedModule):
-    """Mixes pixels of a group by one linear layer, the same for all groups and channels.
+    """Mixes the pixels of a group by one linear layer, shared by all groups and channels.
 
-    On the axis ``"grid"``, features are cut into ``rows x columns`` cells, and the pixels at the same place of each cell are a
-    group: they lie far apart, and the whole image is reached. On the axis ``"block"``, features are cut into blocks of
-    ``rows x columns`` pixels, and each block is a group. In both, the layer maps ``rows * columns`` values, in reading order, to as
-    many.
+    On the axis ``"grid"``, features are cut into ``rows x columns`` cells, and the pixels at the same position in each cell form a
+    group: they are far apart and cover the whole image. On the axis ``"block"``, features are cut into blocks of
+    ``rows x columns`` pixels, and each block is a group. In both, the layer maps ``rows * columns`` values, in reading order, to
+    the same number of values.
     Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.2.
 
     Args:
@@ -53,7 +53,7 @@ class SpatialMixing(SizedModule):
 
     @property
     def multiple(self) -> int:
-        """Height and width of the features must be multiples of this; of the rows and of the columns alone would do."""
+        """Height and width of the features must be multiples of this (strictly, of the rows and the columns, respectively)."""
         return math.lcm(self.rows, self.columns)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -66,16 +66,16 @@ class SpatialMixing(SizedModule):
         if height % self.rows or width % self.columns:
             up = height + -height % self.rows, width + -width % self.columns
             raise ValueError(
-                f"got features of {height}x{width}; a {self.axis} of {self.rows}x{self.columns} needs heights that are multiples "
-                f"of {self.rows} and widths of {self.columns}; pad to {up[0]}x{up[1]} (restorekit.restore does so for "
+                f"got features of {height}x{width}; a {self.axis} of {self.rows}x{self.columns} needs a height that is a multiple "
+                f"of {self.rows} and a width of {self.columns}; pad to {up[0]}x{up[1]} (restorekit.restore does so for "
                 f"images), or choose another {self.axis}_size"
             )
         h, w = height // self.rows, width // self.columns
         rows, columns = (h, self.rows), (w, self.columns)
         if self.axis == "grid":
             rows, columns = rows[::-1], columns[::-1]
-        # One copy brings the pixels of a group into a column each, and one brings them back; channels stay innermost, so that both
-        # move whole runs of memory.
+        # One copy gathers the pixels of each group into a column, and one moves them back; channels stay innermost, so that both
+        # copy long runs of memory.
         parts = x.permute(0, 2, 3, 1).unflatten(2, columns).unflatten(1, rows).permute(ORDER[self.axis])
         mixed = torch.addmm(self.bias[:, None], self.weight, parts.flatten(2).flatten(0, 1))
         mixed = mixed.view(parts.shape).permute(BACK[self.axis])
@@ -83,7 +83,7 @@ class SpatialMixing(SizedModule):
 
 
 def pair(size: Size) -> tuple[int, int]:
-    """Return (rows, columns) of a size that is one number or two.
+    """Return (rows, columns) from a size that is one number or two.
 
     Raises:
         ValueError: if it is not one or two positive whole numbers.

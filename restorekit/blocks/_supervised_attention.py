@@ -9,10 +9,10 @@ from restorekit.parts import register_connector
 
 @register_connector("sam", role="supervise")
 class SupervisedAttentionModule(nn.Module):
-    """Supervised attention module (SAM): restores an image, and lets it choose which features go on.
+    """Supervised attention module (SAM): restores an image, and uses it to select the features for the next stage.
 
     restored = conv(x) + image; attended = x + conv(x) * sigmoid(conv(restored)).
-    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.3, figure 4. There it is tied to three image channels.
+    Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.3, figure 4. The paper's is limited to three image channels.
 
     Args:
         width: channels of the features.
@@ -43,7 +43,7 @@ class SupervisedAttentionModule(nn.Module):
 
 @register_connector("plain", role="supervise")
 class PlainSupervision(nn.Module):
-    """Restores an image between two stages, and hands all features on: supervision without attention.
+    """Restores an image between two stages, and passes on all features: supervision without attention.
 
     Source: the ablation of Zamir et al., CVPR 2021, arXiv:2102.02808, table 5 (no SAM).
 
@@ -61,13 +61,13 @@ class PlainSupervision(nn.Module):
     def forward(
         self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n image_channels h w"]
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n image_channels h w"]]:
-        """Return the features as they are and the restored image (not clamped)."""
+        """Return the unchanged features and the restored image (not clamped)."""
         return x, self.to_image(x) + image
 
 
 @register_connector("none", role="supervise")
 class NoSupervision(nn.Module):
-    """Hands all features on to the next stage and restores no image: the stage before is not supervised.
+    """Passes all features to the next stage and restores no image: the previous stage is not supervised.
 
     Args:
         width: channels of the features.
@@ -78,13 +78,13 @@ class NoSupervision(nn.Module):
         super().__init__()
 
     def forward(self, x: Float[Tensor, "n c h w"], image: Float[Tensor, "n image_channels h w"]) -> tuple[Tensor, None]:
-        """Return the features as they are, and no image."""
+        """Return the unchanged features, and no image."""
         return x, None
 
 
 @register_connector("residual_head", role="head")
 class ResidualHead(nn.Module):
-    """Restores an image: what a convolution reads from the features is added to the degraded image.
+    """Restores an image: a convolution of the features is added to the degraded image.
 
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3: every stage predicts a residual.
 

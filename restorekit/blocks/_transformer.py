@@ -21,7 +21,7 @@ class MultiDconvHeadTransposedAttention(nn.Module):
 
     Args:
         width: channels of the features.
-        num_heads: into how many groups of channels the attention is divided.
+        num_heads: number of groups of channels that the attention is divided into.
         bias: whether the convolutions have biases.
 
     Raises:
@@ -43,7 +43,7 @@ class MultiDconvHeadTransposedAttention(nn.Module):
         self.project = conv(width, width, 1, bias=bias)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """Return the features, and what the channels attend to."""
+        """Return the features plus the result of the attention between channels."""
         qkv = self.depthwise(self.expand(self.norm(x)))
         query, key, value = (_heads(part, len(self.scale)) for part in qkv.chunk(3, dim=1))
         query, key = (F.normalize(part, dim=-1, eps=1e-6) for part in (query, key))  # half precision has no smaller eps
@@ -60,7 +60,7 @@ class GatedDconvFeedForward(nn.Module):
 
     Args:
         width: channels of the features.
-        expansion: by how much a branch is wider; the width is rounded down.
+        expansion: factor by which a branch is wider; the width is rounded down.
         bias: whether the convolutions have biases.
 
     Raises:
@@ -75,7 +75,7 @@ class GatedDconvFeedForward(nn.Module):
         super().__init__()
         hidden = int(width * expansion)
         if hidden < 1:
-            raise ValueError(f"expansion {expansion} leaves no channel of width {width}; at least {1 / width:g} is needed")
+            raise ValueError(f"expansion {expansion} leaves no channel of width {width}; it must be at least {1 / width:g}")
         self.norm = ChannelLayerNorm(width)
         self.expand = conv(width, 2 * hidden, 1, bias=bias)
         self.depthwise = conv(2 * hidden, 2 * hidden, 3, groups=2 * hidden, bias=bias)
@@ -96,7 +96,7 @@ class TransformerBlock(nn.Module):
     Args:
         width: channels of the features.
         num_heads: heads of the attention.
-        expansion: by how much a branch of the feed-forward network is wider.
+        expansion: factor by which a branch of the feed-forward network is wider.
         bias: whether the convolutions have biases.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether weights fit a model."""
+"""Checks that weights fit a model."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -15,7 +15,7 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     Args:
         model: the model.
         state: the weights.
-        origin: where they are from, for the message.
+        origin: where the weights come from, for the message.
         absent: modules whose weights may be missing.
     """
     wanted = {
@@ -30,9 +30,9 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     both = [name for name in wanted if name in state]
     misshapen = [name for name in both if state[name].shape != wanted[name].shape]
     problems += _names(
-        "of another shape",
+        "with a wrong shape",
         misshapen,
-        lambda name: f"{name} is {tuple(state[name].shape)}, needs {tuple(wanted[name].shape)}",
+        lambda name: f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}",
     )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
@@ -44,7 +44,7 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
 
 
 def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """Return names whose tensor the model shares with an earlier name, and whose value differs from that one's."""
+    """Return the names whose tensor the model shares with an earlier name, but whose value differs from the value of that name."""
     first: dict[int, str] = {}
     return [name for name, tensor in wanted.items() if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])]
 

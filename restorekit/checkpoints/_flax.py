@@ -1,7 +1,7 @@
-"""Weights of networks that were written in flax: names, and the order of dimensions.
+"""Weights of networks written in flax: their names, and the order of their dimensions.
 
-A flax parameter is named by its path, such as ``"encoder/Conv_0/kernel"``, and its kernels have their dimensions in another order
-than those of PyTorch. Two formats hold such weights: archives of numpy, and TensorFlow.js graph models.
+A flax parameter is named by its path, such as ``"encoder/Conv_0/kernel"``, and the dimensions of its kernels are in another order
+than in PyTorch. Two formats contain such weights: numpy archives and TensorFlow.js graph models.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from restorekit.network import RestorationNetwork
 
 Arrays = dict[str, npt.NDArray[Any]]
-TARGET = "opt/target/"  # below it are the weights in a file that holds the state of an optimiser, too
+TARGET = "opt/target/"  # prefix of the weights in a file that also contains the state of an optimiser
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
 
 
 def without_optimiser(names: Iterable[str]) -> dict[str, str]:
-    """Return the names of weights in a file -> their paths; names of the state of an optimiser are left out."""
+    """Return the names of weights in a file -> their paths; the state of an optimiser is left out."""
     names = list(names)
     return {name: name.removeprefix(TARGET) for name in names if name.startswith(TARGET)} or {name: name for name in names}
 
 
 def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork, original_names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Return weights with the names and the order of dimensions of PyTorch; weights that are not of flax are returned as they are.
+    """Return weights with the names and dimensions of PyTorch; weights that are not from flax are returned as they are.
 
     Args:
         state: weights by name.
-        model: the model that they are for.
-        original_names: says which module of it a path stands for.
+        model: the model that the weights are for.
+        original_names: maps paths to module names of the model.
     """
     modules = dict(model.named_modules())
     converted = {}
@@ -44,7 +44,7 @@ def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork, original_na
 
 
 def _kernel(kernel: Tensor, module: nn.Module | None) -> Tensor:
-    """Return a kernel in the order of dimensions that a module of PyTorch has."""
+    """Return a kernel with its dimensions in the order that a PyTorch module expects."""
     if kernel.ndim == 2:  # of a dense layer: in, out
         return kernel.T[:, :, None, None] if isinstance(module, nn.Conv2d) else kernel.T
     if isinstance(module, nn.ConvTranspose2d):  # height, width, in, out, and rotated by 180 degrees

@@ -1,4 +1,4 @@
-"""From a file, or what it contains, into a model."""
+"""Loading a file, or its content, into a model."""
 
 import os
 import warnings
@@ -21,14 +21,14 @@ Model = TypeVar("Model", bound=RestorationNetwork)
 def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any]) -> Model:
     """Load weights into a model, strictly, and return the model.
 
-    The names may be those of this library or of the original authors. Every parameter must be there, in the right shape and
-    finite, and nothing else may be. The model is only changed if all is well. Only what the model declares ``optional`` may be
-    missing: a warning then says what cannot be asked of the model.
+    The names may be those of this library or of the original authors. Every parameter must be there, with the right shape and
+    finite values, and there must be no others. The model changes only if all checks pass. Only modules that the model declares
+    ``optional`` may be missing: a warning then says what the model cannot compute.
 
     Args:
         model: a model of this library.
         source: path of a ``.safetensors``, ``.pth`` or ``.npz`` file or of a TensorFlow.js model (a folder, or an npm package), or
-            what such a file holds: a state dict, bare or wrapped. Weights of flax have the names and dimensions of flax.
+            the content of such a file: a state dict, bare or wrapped. Weights from flax have the names and dimensions of flax.
 
     Raises:
         CheckpointError: if the file cannot be read or does not fit the model.
@@ -41,12 +41,12 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
 
 
 def load_state(model: Model, state: Mapping[str, Tensor], origin: str) -> Model:
-    """Do what :func:`load_weights` does, with weights that were read from a file.
+    """Load weights that were already read from a file, as :func:`load_weights` does.
 
     Args:
         model: a model of this library.
         state: the weights.
-        origin: where they are from, for messages.
+        origin: where the weights come from, for messages.
 
     Raises:
         CheckpointError: if they do not fit the model.
@@ -61,23 +61,23 @@ def load_state(model: Model, state: Mapping[str, Tensor], origin: str) -> Model:
         model.set_submodule(module, Absent(purpose))
     if absent:
         warnings.warn(
-            f"{origin} lacks {', '.join(absent)}: the model gives its result, and not {', '.join(absent.values())}", stacklevel=3
+            f"{origin} lacks {', '.join(absent)}: the model computes its result, but not {', '.join(absent.values())}", stacklevel=3
         )
     model.load_state_dict(state)
     return model
 
 
 class Absent(nn.Module):
-    """Stands for a module whose weights were not in the file.
+    """Takes the place of a module whose weights were not in the file.
 
     Args:
-        purpose: what the module would give.
+        purpose: what the module would compute.
     """
 
     def __init__(self, purpose: str) -> None:
         super().__init__()
-        self.message = f"the weights that were loaded do not hold those for {purpose}; pass coarse=False to do without it"
+        self.message = f"the loaded weights do not include those for {purpose}; pass coarse=False to run without it"
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Raise a :class:`CheckpointError`: there is nothing to compute with."""
+        """Raise a :class:`CheckpointError`: there are no weights to compute with."""
         raise CheckpointError(self.message)

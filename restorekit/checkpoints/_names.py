@@ -1,4 +1,4 @@
-"""From the names of the original authors to ours, and back."""
+"""Converting the names of the original authors to ours, and back."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ State = dict[str, Tensor]
 def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
     """Return the state with the authors' module names replaced by ours; a state in our names is returned as it is.
 
-    A name that the table lacks is kept, and a strict check then reports it.
+    A name that is not in the table is kept; the strict check then reports it.
     """
     modules = {name.rpartition(".")[0] for name in state}
     if not any(module in original_names for module in modules):
@@ -24,16 +24,16 @@ def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str])
 
 
 def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
-    """Return the state with our module names replaced by the authors', as their code and other programs read it.
+    """Return the state with our module names replaced by the authors' names, which their code and other programs expect.
 
     Raises:
-        ValueError: if the table has no name for a module, as for a model that was never published.
+        ValueError: if the table has no name for a module, for example because the model was never published.
     """
     theirs = {ours: original for original, ours in original_names.items()}
     renamed = {}
     for name, tensor in state.items():
         module, _, parameter = name.rpartition(".")
         if module not in theirs:
-            raise ValueError(f"there is no original name for {name}; only models of published networks have such names")
+            raise ValueError(f"{name} has no original name; only models of published networks have original names")
         renamed[f"{theirs[module]}.{parameter}"] = tensor
     return renamed

@@ -1,6 +1,6 @@
-"""Checkpoints of the original authors: how they are recognised, and the names that parameters have in them.
+"""Checkpoints of the original authors: how they are recognised, and how their parameters are named.
 
-This is told when a model is registered, so that networks know no file.
+This is registered together with a model, so that networks need not know about files.
 """
 
 import inspect
@@ -20,13 +20,13 @@ State = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True)
 class Originals:
-    """What is known of the checkpoints of an architecture's authors.
+    """How to read the checkpoints of an architecture's authors.
 
     Attributes:
-        names: returns module names in these checkpoints -> module names here. It takes those arguments of the builder that it
-            names itself, by keyword.
-        infer_arguments: tells the builder's arguments from names and shapes in a checkpoint, or None if the checkpoint is another
-            network's; without it, checkpoints load, but are not recognised.
+        names: returns module names in these checkpoints -> module names here. Its parameters are named like the arguments of
+            the builder that it needs, and are passed by keyword.
+        infer_arguments: infers the builder's arguments from the names and shapes in a checkpoint, or returns None if the
+            checkpoint belongs to another network. Without it, checkpoints load but are not recognised.
     """
 
     names: Callable[..., Mapping[str, str]]
@@ -37,12 +37,12 @@ class Originals:
         return None if self.infer_arguments is None else self.infer_arguments(state)
 
 
-# By name of the architecture; each is registered with its model.
+# Keyed by the name of the architecture; each entry is registered with its model.
 originals: Registry[Originals] = Registry("checkpoint", "restorekit.models")
 
 
 def original_names(model: "RestorationNetwork") -> dict[str, str]:
-    """Return module names in the checkpoints of a model's authors -> module names here; nothing if there are no such checkpoints.
+    """Return module names in the checkpoints of a model's authors -> module names here; empty if there are no such checkpoints.
 
     Example:
         >>> from restorekit import create_model

@@ -1,4 +1,4 @@
-"""From a model to a file."""
+"""Writing the weights of a model to a file."""
 
 import os
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ def save_weights(
 ) -> None:
     """Write the weights of a model to a safetensors file, atomically.
 
-    A parameter that several modules share is written once for each name, so that every reader loads the file strictly.
+    A parameter that several modules share is written once per name, so that every reader can load the file strictly.
 
     Args:
         model: the model.
-        path: where to; an existing file is replaced.
-        metadata: strings to keep beside the weights.
-        dtype: dtype to store floating-point tensors in; by default their own.
+        path: file to write; an existing file is replaced.
+        metadata: strings to store with the weights.
+        dtype: dtype to store floating-point tensors in; by default, each keeps its own.
 
     Raises:
-        OSError: if the file cannot be written; nothing is left of it.
+        OSError: if the file cannot be written; no partial file is left.
     """
     with atomic_path(path) as temporary:
         _write(formats.get("safetensors"), _stored(model, dtype), temporary, metadata or {})
@@ -43,12 +43,12 @@ def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str
 
     Args:
         model: the model.
-        path: where to, atomically: a ``.safetensors`` file, or a ``.pth`` file of ``torch.save`` with the key ``state_dict``.
-        dtype: dtype to store; by default that of the parameters.
+        path: file to write, atomically: a ``.safetensors`` file, or a ``.pth`` file of ``torch.save`` with the key ``state_dict``.
+        dtype: dtype to store; by default the dtype of the parameters.
 
     Raises:
-        ValueError: if the network was never published, so that there are no such names, or the suffix is of no format.
-        OSError: if the file cannot be written; nothing is left of it.
+        ValueError: if the network was never published and so has no such names, or the suffix is unknown.
+        OSError: if the file cannot be written; no partial file is left.
     """
     kind, state = format_to_write(path), to_original_names(_stored(model, dtype), original_names(model))
     with atomic_path(path) as temporary:

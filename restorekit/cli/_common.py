@@ -18,7 +18,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: object, status: int = 1) -> NoReturn:
-    """Print an error and leave with a status; that of an option, spelled as in the shell, is always 2."""
+    """Print an error and exit with a status; an error in an option, spelled as in the shell, always exits with 2."""
     if isinstance(message, OptionError):
         message, status = message.in_shell, 2
     complain(message)
@@ -31,7 +31,7 @@ def complain(message: object) -> None:
 
 
 def warn(message: object) -> None:
-    """Print what is not as it should be, and no reason to stop."""
+    """Print a warning: something unexpected that is not a reason to stop."""
     console.print(f"[bold yellow]warning:[/] {_escaped(message)}")
 
 
@@ -42,22 +42,22 @@ def report_failure(path: object, error: object) -> None:
 
 
 def say_aside(message: str) -> None:
-    """Print what is good to know, and no part of the result."""
+    """Print a note that is not part of the result."""
     console.print(_escaped(message))
 
 
 def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
-    """Return the name of the model for a task whose weights come with the package.
+    """Return the name of the bundled model for a task.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if no bundled model fits.
     """
     if task not in tasks:
         raise ValueError(f"unknown task {task!r}{did_you_mean(task, tasks)}")
     bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
     if f"mprnet_tiny.{task}" not in bundled:
         have = ", ".join(name.partition(".")[2] for name in bundled)
-        raise ValueError(f"no weights for {task} come with the package; there are those for: {have}")
+        raise ValueError(f"no bundled weights for {task}; available tasks: {have}")
     return f"mprnet_tiny.{task}"
 
 

@@ -30,7 +30,7 @@ def convert_command(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Checkpoint of the original authors (.pth, .npz, .tgz or folder of a graph model) or of this library.",
+            help="Checkpoint of the original authors (.pth, .npz, .tgz or graph model folder) or of this library.",
             show_default=False,
         ),
     ],
@@ -41,10 +41,10 @@ def convert_command(
     half: Annotated[bool, typer.Option("--half", help="Store float16: half the size.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Convert a checkpoint to safetensors in the names of this library, or back to the names of the original authors.
+    """Convert a checkpoint to safetensors with the names of this library, or back to the names of the original authors.
 
-    Architecture and hyper-parameters are recognised from names and shapes, and kept in the file, so that
-    `restorekit restore --weights` needs nothing else. A file that wants to run code is refused.
+    The architecture and its hyper-parameters are recognised from names and shapes, and stored in the file, so
+    `restorekit restore --weights` needs nothing else. A file that would run code is refused.
     """
     if to not in ("ours", "original"):
         fail(f"--to must be ours or original; got {to!r}", 2)

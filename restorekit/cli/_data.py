@@ -1,4 +1,4 @@
-"""``restorekit data``: looking at degradations, preparing data sets."""
+"""``restorekit data``: previewing degradations, preparing data sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,32 +43,32 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look at degradations; prepare data sets for training.",
+    help="Preview degradations; prepare data sets for training.",
 )
 
 
 @app.command("preview", epilog=PREVIEW_EXAMPLES)
 def preview_command(
     photos: Annotated[
-        Path | None, typer.Argument(help="An image, or a folder of them; by default the bundled one.", show_default=False)
+        Path | None, typer.Argument(help="An image, or a folder of images; by default the bundled image.", show_default=False)
     ] = None,
     degradation: Annotated[
         list[str] | None,
         typer.Option(
             "--degradation",
             "-d",
-            help="name, or name:argument=value,...; a range is 5..20. By default all, and all combined in random order.",
+            help="name, or name:argument=value,...; a range is 5..20. By default all of them, and all combined in random order.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the picture.")] = Path("degradations.png"),
-    rows: Annotated[int, typer.Option(help="Samples, one below the other.", min=1, max=50)] = 3,
+    rows: Annotated[int, typer.Option(help="Number of samples, one per row.", min=1, max=50)] = 3,
     side: Annotated[int, typer.Option(help="Side of a crop in pixels.", min=16, max=2048)] = 160,
     seed: Annotated[int, typer.Option(help="Seed of crops and degradations.", min=0)] = 0,
 ) -> None:
-    """Draw a contact sheet of degradations: one crop a row, one degradation a column.
+    """Draw a contact sheet of degradations: one crop per row, one degradation per column.
 
-    Crops and degradations depend on the seed and the row alone.
+    Crops and degradations depend only on the seed and the row.
     """
     try:
         check_can_hold(output, "RGB")
@@ -92,10 +92,10 @@ def preview_command(
 
 
 def parse_degradation(text: str) -> Degradation:
-    """Return the degradation that ``name`` or ``name:argument=value,...`` says; a range is ``5..20``.
+    """Return the degradation described by ``name`` or ``name:argument=value,...``; a range is written ``5..20``.
 
     Raises:
-        ValueError: if the text is malformed, or says what does not exist.
+        ValueError: if the text is malformed, or names something unknown.
     """
     name, _, rest = text.partition(":")
     arguments: dict[str, float | list[float]] = {}
@@ -119,14 +119,14 @@ def prepare_command(
     dataset: Annotated[str, typer.Argument(help="Data set: sidd.")],
     source: Annotated[Path, typer.Argument(help="Folder of the data set as published.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.", show_default=False)],
-    crops: Annotated[int, typer.Option(help="Crops of each pair of photographs.", min=1)] = 300,
+    crops: Annotated[int, typer.Option(help="Number of crops of each pair of photographs.", min=1)] = 300,
     side: Annotated[int, typer.Option(help="Side of a crop in pixels.", min=1)] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of the places of the crops.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the crop positions.", min=0)] = 0,
 ) -> None:
     """Cut a data set of large photographs into crops, so that training need not decode whole photographs.
 
-    sidd: random crops of SIDD-Medium (sRGB), as PNG files in input/ and target/. A call that was interrupted goes on when it is
-    repeated.
+    sidd: random crops of SIDD-Medium (sRGB), as PNG files in input/ and target/. Repeat the command to resume after an
+    interruption.
     """
     if dataset != "sidd":
         fail(f"only sidd needs preparing; got {dataset!r}. Other data sets are read as they were published", 2)
@@ -142,7 +142,7 @@ def prepare_command(
                 on_progress=lambda done, pairs: progress.update(task, completed=done, total=pairs),
             )
     except KeyboardInterrupt:
-        console.print(f"interrupted; the same command goes on with what is missing in {output}")
+        console.print(f"interrupted; run the same command again to write what is missing in {output}")
         raise typer.Exit(130) from None
     except (ValueError, OSError) as error:
         fail(error)

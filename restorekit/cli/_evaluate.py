@@ -49,23 +49,23 @@ def evaluate_command(
     protocol: Annotated[
         str,
         typer.Option(
-            help="Name of a protocol, such as gopro, sidd-val or gaussian-25; an unknown one lists all. dnd writes the submission.",
+            help="Name of a protocol, such as gopro, sidd-val or gaussian-25; an unknown one lists all; dnd writes the submission.",
             show_default=False,
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path("evaluation"),
-    report: Annotated[bool, typer.Option("--report", help="Write report.html too: one page with pictures.")] = False,
-    pictures: Annotated[int, typer.Option(help="How many of the worst and of the best images the report shows.", min=0)] = 6,
+    report: Annotated[bool, typer.Option("--report", help="Also write report.html: one page with pictures.")] = False,
+    pictures: Annotated[int, typer.Option(help="Number of worst and of best images that the report shows.", min=0)] = 6,
     metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
-    download: Annotated[bool, typer.Option("--download", help="Allow further metrics to fetch their networks.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Allow further metrics to download their networks.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
     *,
     options: InferenceOptions,
 ) -> None:
     """Measure a model by the protocol of a published data set.
 
-    The folder of the output holds results.json (everything, image by image), results.csv (a row for each set and for their mean)
-    and, if asked for, report.html.
+    The output folder receives results.json (all figures, image by image), results.csv (a row for each set and for their mean)
+    and, with --report, report.html.
     """
     try:
         if protocol != DND:
@@ -96,9 +96,9 @@ def evaluate_command(
         if report:
             write_report(evaluation, page)
         else:
-            page.unlink(missing_ok=True)  # that of an earlier call would show other figures
+            page.unlink(missing_ok=True)  # the page of an earlier call would show other figures
     except KeyboardInterrupt:
-        console.print("interrupted; nothing was measured: a mean of some of the images is no result")
+        console.print("interrupted; nothing was measured, since a mean over some of the images is not a result")
         raise typer.Exit(130) from None
     except (ValueError, OSError, MemoryError, RuntimeError, ModuleNotFoundError) as error:
         fail(error)
@@ -110,7 +110,7 @@ def evaluate_command(
 def submit(
     network: RestorationNetwork, data: Path, output: Path, options: InferenceOptions, model: str, weights: Path | None
 ) -> None:
-    """Write the submission for DND, and beside its folder a JSON file that says how it was made."""
+    """Write the submission for DND, and next to its folder a JSON file that says how it was made."""
     with showing_progress() as show:
         boxes = write_dnd_submission(network, data, output, options=options, on_progress=show)
     about = describe(network, options, name=model, weights=weights)
@@ -120,7 +120,7 @@ def submit(
 
 @contextmanager
 def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Give the function that shows a progress bar, from its first call on, and moves it."""
+    """Yield a function that shows a progress bar from its first call, and advances it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=console, transient=True)
     task = progress.add_task("reading the data", total=None)
@@ -137,7 +137,7 @@ def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
 
 
 def load(model: str) -> tuple[RestorationNetwork, Path | None]:
-    """Return the model that is asked for, and the file of its weights.
+    """Return the requested model, and the file of its weights.
 
     Raises:
         ValueError: if there is no such model, or its weights cannot be used.
@@ -149,7 +149,7 @@ def load(model: str) -> tuple[RestorationNetwork, Path | None]:
 
 
 def table(evaluation: Evaluation) -> list[str]:
-    """Return the means as lines of text: what they are, and the published figures beside them."""
+    """Return the means as lines of text, with the published figures below them."""
     lines = [evaluation.definition]
     for row in evaluation.rows():
         values = row["values"]
@@ -159,5 +159,5 @@ def table(evaluation: Evaluation) -> list[str]:
         lines.append(f"{row['set']} ({row['images']} images): {figures}")
         lines += [f"  published: {published_text(other)}" for other in row["published"]]
         if row["published"] and not row["complete"]:
-            lines.append("  the set is not complete, so the difference to published figures says nothing")
+            lines.append("  the set is incomplete, so the difference from published figures is meaningless")
     return lines

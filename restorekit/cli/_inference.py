@@ -1,4 +1,4 @@
-"""The options of inference for every command that restores, made from :class:`~restorekit.inference.InferenceOptions`."""
+"""The inference options of every command that restores, made from :class:`~restorekit.inference.InferenceOptions`."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -12,19 +12,19 @@ from restorekit.errors import OptionError
 from restorekit.inference import OPTIONS, InferenceOptions
 
 PANEL = "The network"
-DEFAULTS = {"device": "cpu"}  # where networks are when they are made
+DEFAULTS = {"device": "cpu"}  # where networks are created
 
 Command = Callable[..., None]
 
 
 def with_inference_options(*, without: Collection[str] = (), **defaults: Any) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command the options of inference, checked, in place of its parameter ``options``.
+    """Return a decorator that gives a command the inference options, checked, in place of its parameter ``options``.
 
-    A value that cannot be used ends the command with status 2 before it does anything.
+    An invalid value ends the command with status 2 before it does anything.
 
     Args:
         without: fields that the command does not offer.
-        **defaults: fields whose default differs from that of Python.
+        **defaults: fields whose default differs from the one in Python.
     """
     names = [name for name in OPTIONS if name not in without]
 
@@ -52,7 +52,7 @@ def with_inference_options(*, without: Collection[str] = (), **defaults: Any) ->
 
 
 def _parameter(name: str, default: Any) -> inspect.Parameter:
-    """Return the parameter of an option; all but flags are text, which :class:`InferenceOptions` understands."""
+    """Return the parameter of an option; all but flags are text, which :class:`InferenceOptions` parses."""
     about = OPTIONS[name].metadata
     flag = isinstance(default, bool)
     option = typer.Option(

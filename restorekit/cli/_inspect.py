@@ -17,8 +17,8 @@ from restorekit.inspection import draw as draw_wiring
 from restorekit.models import create_model
 from restorekit.stages import Level, MultiStage
 
-WIDTH = 132  # of the table; narrower terminals wrap its lines
-TIME_SIDE = 128  # of the image that times are measured with, if no size is given
+WIDTH = 132  # width of the table; narrower terminals wrap its lines
+TIME_SIDE = 128  # side of the image for measuring times, if no size is given
 
 EXAMPLES = """
 Examples:
@@ -35,7 +35,7 @@ Examples:
 
 def inspect_command(
     network: Annotated[
-        str, typer.Argument(help="Composition (.json or .toml), or name of a registered model.", show_default=False)
+        str, typer.Argument(help="Composition (.json or .toml), or the name of a registered model.", show_default=False)
     ] = "",
     size: Annotated[str, typer.Option(metavar="HxW", help="Height and width of the image.", show_default="256x256")] = "",
     timed: Annotated[
@@ -45,15 +45,15 @@ def inspect_command(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of compositions, for editors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data instead of a table.")] = False,
 ) -> None:
-    """Show what a network is made of: stages, what stands between them, parameters and cost.
+    """Show what a network is made of: stages, their connections, parameters and cost.
 
-    Nothing is computed, unless times are asked for. Multiply-accumulates (MACs) are those of convolutions and matrix products.
+    Nothing is computed, unless times are requested. Multiply-accumulates (MACs) cover convolutions and matrix products.
     """
     if schema:
         say(json.dumps(json_schema(), indent=2))
         return
     if not network:
-        fail("name a composition (.json or .toml) or a registered model; restorekit models lists these", 2)
+        fail("give a composition (.json or .toml) or the name of a registered model; restorekit models lists the models", 2)
     try:
         height_width = _parsed(size) if size else None
         if draw is not None:
@@ -77,7 +77,7 @@ def inspect_command(
 
 
 def _build(network: str, *, on_meta: bool) -> MultiStage:
-    """Return a new network, without numbers in its weights unless they are needed."""
+    """Return a new network, without values in its weights unless they are needed."""
     with torch.device("meta" if on_meta else "cpu"):
         if network.endswith((".json", ".toml")):
             config = read_config(network)
@@ -105,7 +105,7 @@ def _fitting(size: tuple[int, int], multiple: int) -> tuple[int, int]:
 
 
 def _table(found: Inspection) -> Table:
-    """Return the parts under their stages, with what each costs."""
+    """Return the parts under their stages, with the cost of each."""
     table = Table(box=None, pad_edge=False)
     for heading in ("part", "kind", "channels / stride", "grid"):
         table.add_column(heading, no_wrap=heading != "channels / stride")
@@ -128,7 +128,7 @@ def _levels(levels: Sequence[Level]) -> str:
 
 
 def _costs(parts: Sequence[PartCost], found: Inspection) -> list[str]:
-    """Return what parts cost together, and which share of the whole that is."""
+    """Return the total cost of parts, and its share of the whole network."""
 
     def share(value: float, whole: float) -> str:
         return f"{100 * value / whole:.1f} %" if whole else "-"
@@ -142,7 +142,7 @@ def _costs(parts: Sequence[PartCost], found: Inspection) -> list[str]:
 
 
 def _remarks(found: Inspection) -> list[str]:
-    """Return what the numbers of the table mean."""
+    """Return notes that explain the numbers of the table."""
 
     def size(sides: tuple[int, int]) -> str:
         return f"{sides[0]}x{sides[1]}"
@@ -151,7 +151,7 @@ def _remarks(found: Inspection) -> list[str]:
         "",
         f"GMACs: 10^9 multiply-accumulates of convolutions and matrix products, for one image of {size(found.size)}.",
         f"Height and width must be multiples of {found.size_multiple}.",
-        f"Memory: up to {found.peak_bytes / 2**20:.0f} MiB of weights and features at a time in float32; kernels need some on top.",
+        f"Memory: up to {found.peak_bytes / 2**20:.0f} MiB of weights and features at once in float32; kernels need extra memory.",
     ]
     if found.published_macs != found.macs:
         totals: dict[int, Any] = {}
@@ -160,7 +160,7 @@ def _remarks(found: Inspection) -> list[str]:
         stages = ", ".join(f"{macs / 1e9:.1f}" for macs in totals.values())
         lines.insert(
             2,
-            "In the order of papers, resizing up before its 1x1 convolution, the same network has "
+            "In the order of the papers, with upsampling before its 1x1 convolution, the same network has "
             f"{found.published_macs / 1e9:.1f} GMACs; its stages {stages}.",
         )
     if found.time_size:

@@ -1,4 +1,4 @@
-"""The command ``restorekit``: one file a command, which is imported when the command is called."""
+"""The command ``restorekit``: one file per command, imported when the command is called."""
 
 import importlib
 import sys
@@ -10,27 +10,27 @@ from typer.core import TyperCommand
 from restorekit import __version__
 from restorekit._allocator import keep_freed_memory
 
-COMMANDS = {  # and what the list of commands says of each, which is the first line of what each says of itself
+COMMANDS = {  # and their summaries, which repeat the first line of each docstring
     "demo": "Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.",
-    "restore": "Restore photographs: one file, several, a folder with all below it, or a video.",
-    "models": "List models: name, task, parameters, size and licence of the weights, and where the weights are.",
-    "inspect": "Show what a network is made of: stages, what stands between them, parameters and cost.",
-    "convert": "Convert a checkpoint to safetensors in the names of this library, or back to the names of the original authors.",
-    "train": "Train a network as a recipe says.",
+    "restore": "Restore photographs: one file, several files, a folder and its subfolders, or a video.",
+    "models": "List models: name, task, parameters, size, licence and location of the weights.",
+    "inspect": "Show what a network is made of: stages, their connections, parameters and cost.",
+    "convert": "Convert a checkpoint to safetensors with the names of this library, or back to the names of the original authors.",
+    "train": "Train a network from a recipe.",
     "evaluate": "Measure a model by the protocol of a published data set.",
     "push": "Publish a model on the Hugging Face Hub: weights, config, model card, licence.",
-    "data": "Look at degradations; prepare data sets for training.",
-    "weights": "Look after the weights on this machine.",
+    "data": "Preview degradations; prepare data sets for training.",
+    "weights": "Manage the weights on this machine.",
 }
 
 app = typer.Typer(name="restorekit", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 class Deferred(TyperCommand):
-    """Stands for a command in the list of commands; what is called is the command itself."""
+    """Takes the place of a command in the list of commands; a call runs the command itself."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Return the context of the command itself, which is imported."""
+        """Return the context of the command itself, importing it."""
         return imported(str(self.name)).make_context(info_name, args, parent, **extra)
 
 

@@ -12,7 +12,7 @@ from restorekit.cli._weights import described, facts, mebibytes
 from restorekit.models import architectures, list_models, pretrained_config
 from restorekit.provenance import Drive
 
-WIDTH = 160  # of the table; narrower terminals wrap its lines, names are never cut
+WIDTH = 160  # width of the table; narrower terminals wrap its lines, names are never truncated
 
 EXAMPLES = """
 Examples:
@@ -26,24 +26,24 @@ Examples:
 
 
 def models_command(
-    pattern: Annotated[str, typer.Argument(help="Only names that match, such as 'mprnet_de*'.", show_default=False)] = "",
+    pattern: Annotated[str, typer.Argument(help="Only models whose name matches, such as 'mprnet_de*'.", show_default=False)] = "",
     task: Annotated[
         str | None, typer.Option(help="Only weights for this task: denoise, deblur or derain.", show_default=False)
     ] = None,
     commercial_use: Annotated[bool, typer.Option("--commercial-use", help="Only weights that allow commercial use.")] = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Tell all of the weights: terms, training, figures with their protocol, places.")
+        bool, typer.Option("--details", help="Show all about the weights: terms, training, figures with their protocol, sources.")
     ] = False,
 ) -> None:
-    """List models: name, task, parameters, size and licence of the weights, and where the weights are.
+    """List models: name, task, parameters, size, licence and location of the weights.
 
-    A size that nobody states is shown with ~: that of the parameters in float32.
+    A size that is not stated is shown with ~: it is the size of the parameters in float32.
     """
     restricted = task is not None or commercial_use
     weights = list_models(f"{pattern}*" if pattern else "", pretrained=True, task=task, commercial_use=commercial_use or None)
     unweighted = [] if restricted else [name for name in list_models(pattern) if not architectures.get(name).pretrained]
     if not weights and not unweighted:
-        fail("no model fits; run `restorekit models` to see all")
+        fail("no model matches; run `restorekit models` to see all models")
     if details:
         say("\n\n".join(described(name, facts(pretrained_config(name))) for name in weights))
         return
@@ -51,12 +51,12 @@ def models_command(
     for heading in ("name", "task", "parameters", "weights", "licence of the weights", "commercial use", "where"):
         table.add_column(heading, no_wrap=True)
 
-    @cache  # a large network takes a while to build, and several weights may be for it
+    @cache  # a large network takes a while to build, and may have several weights
     def count(architecture: str) -> int:
         entry = architectures.get(architecture)
         if entry.parameters is not None:
             return entry.parameters
-        import torch  # only here: the models of this package say how large they are, and PyTorch takes a while to import
+        import torch  # only here: the models of this package state their size, and importing PyTorch is slow
 
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in entry.builder().parameters())

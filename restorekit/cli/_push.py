@@ -34,22 +34,22 @@ def push_command(
     ],
     about: Annotated[
         Path | None,
-        typer.Option(help='JSON that says whose the weights are, as "weights" in a config.json.', show_default=False),
+        typer.Option(help='JSON file about the weights and their authors, like "weights" in a config.json.', show_default=False),
     ] = None,
     comparison: Annotated[Path | None, typer.Option(help="Picture for the model card.", show_default=False)] = None,
-    example: Annotated[list[Path] | None, typer.Option(help="Picture for the folder examples; may be repeated.")] = None,
+    example: Annotated[list[Path] | None, typer.Option(help="Picture for the folder examples/; can be repeated.")] = None,
     licence_file: Annotated[
-        Path | None, typer.Option(help="Text of the licence, if it is not to be fetched.", show_default=False)
+        Path | None, typer.Option(help="File with the text of the licence; by default it is downloaded.", show_default=False)
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     branch: Annotated[str | None, typer.Option(help="Branch to write to.", show_default=False)] = None,
-    pull_request: Annotated[bool, typer.Option("--pull-request", help="Open a pull request instead of writing.")] = False,
+    pull_request: Annotated[bool, typer.Option("--pull-request", help="Open a pull request instead of pushing.")] = False,
     message: Annotated[str, typer.Option(help="Message of the commit.")] = "Upload a model with restorekit",
     dry_run: Annotated[Path | None, typer.Option(help="Write this folder instead of the repository.", show_default=False)] = None,
 ) -> None:
     """Publish a model on the Hugging Face Hub: weights, config, model card, licence.
 
-    Weights of other authors are republished under their licence: `restorekit weights info` says what it allows.
+    Weights of other authors are republished under their licence: `restorekit weights info` shows what it allows.
     """
     try:
         if Path(source).is_file():

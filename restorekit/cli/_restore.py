@@ -58,23 +58,21 @@ def restore_command(
         typer.Option(
             "--output",
             "-o",
-            help="A file for one image, whose suffix is the format, or a folder. By default photo.restored.jpg beside photo.jpg.",
+            help="A file for one image, whose suffix chooses the format, or a folder. By default photo.restored.jpg next to it.",
             show_default=False,
             rich_help_panel=FILES,
         ),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(
-            help="denoise (the default), deblur or derain: picks a model that comes with the package.", show_default=False
-        ),
+        typer.Option(help="denoise (the default), deblur or derain: chooses a bundled model.", show_default=False),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A model by name instead; `restorekit models` lists them.", show_default=False)
+        str | None, typer.Option(help="The name of a model to use instead; `restorekit models` lists them.", show_default=False)
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="A .safetensors or .pth file instead; its architecture is recognised.", show_default=False),
+        typer.Option(help="A .safetensors or .pth file to use instead; its architecture is recognised.", show_default=False),
     ] = None,
     *,
     options: InferenceOptions,
@@ -84,7 +82,7 @@ def restore_command(
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Of formats that have one, such as JPEG. By default no loss can be seen.",
+            help="For formats that have one, such as JPEG. By default visually lossless.",
             min=1,
             max=100,
             show_default=False,
@@ -96,24 +94,24 @@ def restore_command(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a line of JSON for each file: times, sizes, errors.", show_default=False, rich_help_panel=FILES),
+        typer.Option(help="File for one line of JSON per image: times, sizes, errors.", show_default=False, rich_help_panel=FILES),
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Threads that read and write files beside the network.", min=1, rich_help_panel=FILES)
+        int, typer.Option(help="Number of threads that read and write files while the network runs.", min=1, rich_help_panel=FILES)
     ] = 2,
     batch: Annotated[
-        int, typer.Option(help="Images of one size that go through the network at once.", min=1, rich_help_panel=FILES)
+        int, typer.Option(help="Number of images of one size that go through the network at once.", min=1, rich_help_panel=FILES)
     ] = 1,
     shard: Annotated[
         str | None,
-        typer.Option(help="Only part i of n, as i/n, for many machines.", show_default=False, rich_help_panel=FILES),
+        typer.Option(help="Restore only part i of n: i/n, for several machines.", show_default=False, rich_help_panel=FILES),
     ] = None,
 ) -> None:
-    """Restore photographs: one file, several, a folder with all below it, or a video.
+    """Restore photographs: one file, several files, a folder and its subfolders, or a video.
 
-    Size, bits, colours, transparency, colour profile, EXIF and XMP data are kept. Of several files, those whose output exists are
-    skipped, so the same command goes on after an interruption. A file that cannot be restored is reported, the others go on, and
-    the exit status is 1. An output file is written whole or not at all.
+    Size, bits, colours, transparency, colour profile, EXIF and XMP data are kept. With several files, those whose output exists
+    are skipped, so the same command resumes after an interruption. A file that cannot be restored is reported, the others
+    continue, and the exit status is 1. An output file is written whole or not at all.
     """
     started = time.perf_counter()
     try:
@@ -144,10 +142,10 @@ def restore_command(
 
 
 def _model_name(task: str | None, model: str | None, weights: Path | None) -> str:
-    """Return the name of the model that is asked for."""
+    """Return the name of the requested model."""
     given = [option for option, value in (("--task", task), ("--model", model), ("--weights", weights)) if value is not None]
     if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} each choose the network; give one of them")
+        raise ValueError(f"{' and '.join(given)} each choose the network; give only one of them")
     return model or bundled_model(task or "denoise")
 
 
@@ -159,10 +157,10 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 class _Run:
-    """Shows the progress of jobs, and counts what became of them.
+    """Shows the progress of jobs, and counts their outcomes.
 
     Args:
-        total: how many there are.
+        total: number of jobs.
     """
 
     def __init__(self, total: int) -> None:
@@ -174,11 +172,11 @@ class _Run:
 
     @property
     def ended(self) -> int:
-        """How many jobs have ended, in whatever way."""
+        """How many jobs have ended, with any outcome."""
         return self.restored + self.skipped + self.failed
 
     def restore(self, restorer: Restorer, jobs: list[Job], report: ReportFile | None, how: dict[str, Any]) -> None:
-        """Restore all files; an interruption leaves with a message."""
+        """Restore all files; an interruption exits with a message."""
 
         def ended(outcome: Outcome) -> None:
             if outcome.error:
@@ -194,7 +192,7 @@ class _Run:
                 self._say_plan(job, plan)
                 height, width = plan.tiling.size
                 if height * width >= LARGE and not has_libvips() and not how["compare"] and can_go_by_rows(job, restorer):
-                    say_aside(f"{job.source} is held as a whole; to read and write it in parts: pip install 'restorekit[io]'")
+                    say_aside(f"{job.source} is kept in memory as a whole; to process it in parts: pip install 'restorekit[io]'")
                 tile_done(0, plan.tiling.num_tiles)
 
             def tile_done(done: int, total: int) -> None:
@@ -217,23 +215,23 @@ class _Run:
                             self.progress.update(bar, description=job.source.name)
                             details = restore_video(restorer, job.source, job.target, batch=how["batch"], progress=frames_done)
                             ended(Outcome(job, details=details))
-                        except Exception as error:  # whatever is wrong with one video, the others go on
+                        except Exception as error:  # a fault in one video must not stop the others
                             ended(Outcome(job, error=str(error) or type(error).__name__))
         except KeyboardInterrupt:
-            console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others untouched")
+            console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others are unchanged")
             raise typer.Exit(130) from None
 
     def _add_to(self, report: ReportFile, outcome: Outcome) -> None:
-        """Write the line of a job; if that cannot be done, say so, and go on without a report."""
+        """Write the line of a job; if that fails, say so, and continue without a report."""
         try:
             report.add(outcome)
         except (OSError, ValueError) as error:
             self.report_error = str(getattr(error, "strerror", None) or error)
-            complain(f"{report.path} cannot be written: {self.report_error}; the files are restored without a report")
+            complain(f"{report.path} cannot be written: {self.report_error}; the files are still restored, without a report")
 
     @staticmethod
     def _say_plan(job: Job, plan: Plan) -> None:
-        """Say what a picture takes that is not done at once, before the work."""
+        """Print a note before the work on a picture that needs several tiles."""
         if plan.tiling.num_tiles > 1:
             memory = "" if plan.needed is None else f", about {plan.needed / 1e9:.1f} GB of memory"
             rows, columns = plan.tiling.tile
@@ -241,7 +239,7 @@ class _Run:
 
 
 def _report_file(path: Path | None, jobs: list[Job], inputs: list[Path], model: str) -> ReportFile | None:
-    """Return the report that is asked for, of which nothing is written yet, or leave with a clear error."""
+    """Return the requested report, still unwritten, or exit with a clear error."""
     if path is None:
         return None
     try:
@@ -252,12 +250,12 @@ def _report_file(path: Path | None, jobs: list[Job], inputs: list[Path], model: 
 
 
 def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: float) -> str:
-    """Say in one line what was done."""
+    """Return a one-line summary."""
     if total == 1 and run.last is not None and run.last.status == "restored":
         details, job = run.last.details, run.last.job
         return (
             f"{job.source} -> {job.target}: {details['width']} x {details['height']} by {model} in {details['precision']}, "
             f"{seconds:.1f} s"
         )
-    skipped = f", {run.skipped} were there already" if run.skipped else ""
+    skipped = f", {run.skipped} already existed" if run.skipped else ""
     return f"restored {run.restored} of {total} images{f' to {output}' if output else ''}{skipped}; {seconds:.1f} s"

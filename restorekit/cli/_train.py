@@ -31,23 +31,23 @@ Examples:
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe of this package, or a .toml file.", show_default=False)],
+    recipe: Annotated[str, typer.Argument(help="Name of a bundled recipe, or a .toml file.", show_default=False)],
     overrides: Annotated[list[str] | None, typer.Argument(help="Values to replace: section.key=value.", show_default=False)] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder of the run; an interrupted run goes on.", show_default="runs/ and the recipe's name"
+            "--output", "-o", help="Folder of the run; an interrupted run resumes.", show_default="runs/ and the recipe's name"
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--print", help="Print the merged recipe, and do nothing.")] = False,
-    allow_changes: Annotated[bool, typer.Option("--allow-changes", help="Go on with a run of another recipe.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the merged recipe, and do nothing else.")] = False,
+    allow_changes: Annotated[bool, typer.Option("--allow-changes", help="Resume a run although its recipe differs.")] = False,
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
 ) -> None:
-    """Train a network as a recipe says.
+    """Train a network from a recipe.
 
-    A recipe says what to train, on what, and how; every value can be replaced. The same command goes on with a run that was
-    interrupted, as if it had not been: Ctrl-C saves and stops. The folder of the run holds recipe.toml, log.jsonl, checkpoint.pth,
-    pictures, TensorBoard's files, and the weights with a model card.
+    A recipe says what to train, on which data, and how; every value can be replaced. Ctrl-C saves and stops, and the same
+    command resumes an interrupted run exactly where it was. The folder of the run receives recipe.toml, log.jsonl,
+    checkpoint.pth, pictures, TensorBoard's files, and the weights with a model card.
     """
     try:
         merged = load_recipe(recipe, overrides or ())
@@ -67,7 +67,7 @@ def train_command(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    first = os.environ.get("RANK", "0") == "0"  # of several processes
+    first = os.environ.get("RANK", "0") == "0"  # this is the first of several processes
     progress = Progress(*columns, console=console, disable=not first)
     try:
         with _asked_to_stop() as stopping, progress:
@@ -77,7 +77,7 @@ def train_command(
                 if not progress.tasks[0].started:
                     progress.update(task, completed=row["step"])
                     progress.start_task(task)
-                speed = f"{row['seconds']:.2f} s a step"
+                speed = f"{row['seconds']:.2f} s per step"
                 progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}", speed=speed)
                 if row["skipped"]:
                     console.print(
@@ -100,7 +100,7 @@ def train_command(
                     stopping=stopping,
                 )
             finally:
-                progress.live.transient = not progress.tasks[0].started  # no bar above an error before the first step
+                progress.live.transient = not progress.tasks[0].started  # an error before the first step needs no bar above it
     except KeyboardInterrupt:
         console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None
@@ -117,14 +117,14 @@ def train_command(
 
 @contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether the user, or the system, wants the run to stop; a second Ctrl-C interrupts at once."""
+    """Yield a function that says whether the user or the system asked to stop; a second Ctrl-C interrupts at once."""
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        console.print("stopping after this step; once more to stop at once")
+        console.print("stopping after this step; press Ctrl-C again to stop at once")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -135,6 +135,6 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 
 def _resuming(folder: Path) -> str:
-    """Return how to go on with a run."""
+    """Return how to resume a run."""
     command = f"restorekit {shlex.join(sys.argv[1:])}"
-    return f"The same command goes on with {folder}: {command}"
+    return f"The same command resumes {folder}: {command}"

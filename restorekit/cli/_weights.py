@@ -1,4 +1,4 @@
-"""``restorekit weights``: what is published, what is in the cache."""
+"""``restorekit weights``: published weights, and those in the cache."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look after the weights on this machine.",
+    help="Manage the weights on this machine.",
     epilog=EXAMPLES,
 )
 
@@ -68,7 +68,7 @@ def list_command() -> None:
 
 @app.command("info")
 def info_command(name: Name) -> None:
-    """Show all that is known of weights: licence, training, figures, places, and the copy on this machine."""
+    """Show everything about weights: licence, training, figures, sources, and the copy on this machine."""
     try:
         name = full_name(name)
         about = pretrained_config(name)
@@ -77,7 +77,7 @@ def info_command(name: Name) -> None:
     record, here = hub.Entry(name).record(), hub.Entry(name).weights
     known = facts(about)
     if record is not None:
-        known += [("fetched", f"{record.when} from {record.origin}"), ("sha256", f"{record.sha256}, of what was fetched")]
+        known += [("fetched", f"{record.when} from {record.origin}"), ("sha256", f"{record.sha256}, of the downloaded file")]
         known += [("cached", f"{here} ({mebibytes(record.size)})" if here.is_file() else "no longer")]
     elif about.bundled_path() is None:
         known += [("cached", "no")]
@@ -86,9 +86,9 @@ def info_command(name: Name) -> None:
 
 @app.command("download")
 def download_command(names: Names) -> None:
-    """Fetch weights into the cache; what is there already is not fetched again.
+    """Download weights into the cache; weights that are already there are skipped.
 
-    Weights that cannot be had are reported, the others are fetched, and the exit status is 1.
+    Weights that are not available are reported, the others are downloaded, and the exit status is 1.
     """
     failed = False
     for name in _matching(names):
@@ -119,19 +119,19 @@ def path_command(name: Name) -> None:
 
 @app.command("verify")
 def verify_command(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; all if none.", show_default=False)] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names; by default all.", show_default=False)] = None,
 ) -> None:
-    """Compare the files in the cache with the checksums of when they were written."""
+    """Compare the files in the cache with their checksums from when they were written."""
     damaged = 0
     entries = _cached(names)
     if not entries:
-        say(f"nothing in {hub.home()}")
+        say(f"there are no weights in {hub.home()}")
     for entry in entries:
         if not entry.weights.is_file():
             say(f"{entry.name}: cleared")
         elif entry.cached() is None:
             damaged += 1
-            say(f"{entry.name}: DAMAGED; it will be fetched anew, or run `restorekit weights clear {entry.name}`")
+            say(f"{entry.name}: DAMAGED; it is downloaded again on next use, or run `restorekit weights clear {entry.name}`")
         else:
             say(f"{entry.name}: good")
     if damaged:
@@ -140,7 +140,7 @@ def verify_command(
 
 @app.command("trust")
 def trust_command(name: Name) -> None:
-    """Fetch weights anew and accept them although they differ from those of the first use."""
+    """Download weights again and accept them even if they differ from those of the first use."""
     try:
         name = full_name(name)
         before = hub.Entry(name).record()
@@ -152,34 +152,34 @@ def trust_command(name: Name) -> None:
         say(f"{name} is used where it is: {path}")
         return
     same = before is not None and before.content == after.content
-    say(f"{name}: sha256 {after.sha256} from {after.origin} is trusted" + ("; the weights are those of before" if same else ""))
+    say(f"{name}: sha256 {after.sha256} from {after.origin} is trusted" + ("; the weights have not changed" if same else ""))
 
 
 @app.command("clear")
 def clear_command(
     names: Annotated[list[str] | None, typer.Argument(help="Names.", show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Clear the whole cache.")] = False,
-    forget: Annotated[bool, typer.Option("--forget", help="Remove the records of the first use too.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Also remove the records of the first use.")] = False,
 ) -> None:
-    """Remove weights from the cache; the record of their checksum stays, so that a change is noticed later."""
+    """Remove weights from the cache; the record of their checksum is kept, so that a change is noticed later."""
     if bool(names) == everything:
-        fail("name the weights to clear, or pass --all", 2)
+        fail("give the names of the weights to clear, or pass --all", 2)
     try:
         freed = sum(entry.clear(forget=forget) for entry in _cached(names))
     except (ValueError, OSError) as error:
         fail(error)
-    say(f"{mebibytes(freed)} freed; downloads of huggingface_hub have a cache of their own: `hf cache`")
+    say(f"{mebibytes(freed)} freed; huggingface_hub keeps its downloads in a separate cache: `hf cache`")
 
 
 def facts(about: PretrainedConfig) -> list[tuple[str, str]]:
-    """Return what is known of weights: labels and texts."""
+    """Return the description of weights: labels and texts."""
     figures = {(metric.dataset, metric.protocol): "" for metric in about.metrics}
     for metric in about.metrics:
         figures[metric.dataset, metric.protocol] += f", {metric.name} {metric.text}{metric.unit}"
     return [
         ("task", about.task),
         ("licence", about.licence.summary),
-        ("terms", about.licence.url or "nobody stated any"),
+        ("terms", about.licence.url or "not stated"),
         ("trained", f"by {about.trained_by}, on {about.training_data}"),
         ("source", about.source),
         *(("figures", f"{dataset}: {told[2:]} ({protocol})") for (dataset, protocol), told in figures.items()),
@@ -189,7 +189,7 @@ def facts(about: PretrainedConfig) -> list[tuple[str, str]]:
 
 
 def described(name: str, known: list[tuple[str, str]]) -> str:
-    """Return a name and what is known of it, in two columns; a label is not repeated."""
+    """Return a name and its description in two columns; a label is not repeated."""
     width = max(len(label) for label, _ in known)
     lines, before = [name], ""
     for label, text in known:
@@ -199,23 +199,23 @@ def described(name: str, known: list[tuple[str, str]]) -> str:
 
 
 def mebibytes(size: int) -> str:
-    """Return a size as people read it."""
+    """Return a size in readable form."""
     return f"{size / 2**20:.1f} MiB"
 
 
 def _matching(names: list[str]) -> list[str]:
-    """Return the names that patterns stand for."""
+    """Return the names that match the patterns."""
     found = []
     for name in names:
         matches = list_models(name, pretrained=True) if "*" in name or "?" in name else [name]
         if not matches:
-            fail(f"no weights fit {name!r}; run `restorekit weights list`", 2)
+            fail(f"no weights match {name!r}; run `restorekit weights list`", 2)
         found += matches
     return found
 
 
 def _cached(names: list[str] | None) -> list[Entry]:
-    """Return the entries of the cache with these names; all if there are none."""
+    """Return the entries of the cache with these names; without names, all entries."""
     entries = {entry.name: entry for entry in hub.entries()}
     try:
         wanted = [full_name(name) for name in names] if names else list(entries)
@@ -223,5 +223,5 @@ def _cached(names: list[str] | None) -> list[Entry]:
         fail(error)
     unknown = [name for name in wanted if name not in entries]
     if unknown:
-        fail(f"not in the cache: {', '.join(unknown)}; it has {', '.join(entries) or 'nothing'} ({hub.home()})")
+        fail(f"not in the cache: {', '.join(unknown)}; {hub.home()} contains {', '.join(entries) or 'nothing'}")
     return [entries[name] for name in wanted]

@@ -1,12 +1,12 @@
 """Networks as data: from a dict, a JSON or a TOML file to a network, and back.
 
-A composition holds the arguments of :class:`restorekit.MultiStage`. Every part in it is the registered name of the part, or a
+A composition contains the arguments of :class:`restorekit.MultiStage`. Every part in it is the registered name of the part, or a
 mapping of its name and arguments:
 
     {"stages": [{"name": "unet", "widths": [16, 24, 32], "block": {"name": "cab", "reduction": 8}}], "grids": [[2, 2]]}
 
-An activation that parts share is written once, under ``shared``, and used by its name with an @ in front. The way back is the
-attribute ``config`` of a network.
+An activation that parts share is written once, under ``shared``, and referred to by its name with an @ in front. The attribute
+``config`` of a network converts it back to data.
 """
 
 from typing import TYPE_CHECKING

@@ -19,15 +19,15 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
     """Build a network from data.
 
     Args:
-        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that holds one; the ``config.json``
-            of ``save_pretrained`` does. ``stages`` is needed, everything else has the defaults of
+        config: a mapping as in ``model.config``, or the path of a ``.json`` or ``.toml`` file that contains one, such as the
+            ``config.json`` of ``save_pretrained``. ``stages`` is required; everything else has the defaults of
             :class:`restorekit.MultiStage`.
 
     Returns:
         The network, with new weights.
 
     Raises:
-        ConfigError: if a key or a name is unknown, or a value of a wrong type; the message says where, and what is nearest.
+        ConfigError: if a key or a name is unknown, or a value has a wrong type; the message says where, and suggests alternatives.
         WiringError: if a stage cannot be built with its arguments, or the stages do not fit together; the message names them.
 
     Example:
@@ -48,7 +48,7 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
     """Return a composition as a dict, from a mapping or a file.
 
     Raises:
-        ConfigError: if the file is missing, of another kind, or cannot be parsed.
+        ConfigError: if the file is missing, of an unknown kind, or cannot be parsed.
     """
     if isinstance(config, Mapping):
         return dict(config)
@@ -62,11 +62,11 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
         content = parsers[path.suffix](path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # of the parsers, and of text that is not UTF-8
+    except ValueError as error:  # from the parsers, and for text that is not UTF-8
         raise ConfigError(f"{path} is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds a {type(content).__name__}; a composition is a mapping with the key 'stages'")
-    saved = content.get("composition")  # by save_pretrained
+        raise ConfigError(f"{path} contains a {type(content).__name__}; a composition is a mapping with the key 'stages'")
+    saved = content.get("composition")  # written by save_pretrained
     return saved if isinstance(saved, dict) else content
 
 
@@ -81,7 +81,7 @@ def _stage(part: Any, path: str) -> Stage:
 
 
 def _resolved(value: Any, kind: str | None, shared: Mapping[str, nn.Module]) -> Any:
-    """Return an argument with the activations that are shared in place of their names."""
+    """Return an argument with shared activations in place of their names."""
     if kind == "activation" and isinstance(value, str) and value.startswith("@"):
         return shared[value[1:]]
     if kind is not None and isinstance(value, list):

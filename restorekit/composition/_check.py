@@ -1,4 +1,4 @@
-"""The format of compositions: pydantic models that are made from the signatures of the registered parts, which stay its source."""
+"""The format of compositions: pydantic models made from the signatures of the registered parts, which remain its source."""
 
 import functools
 import inspect
@@ -26,13 +26,13 @@ _REFERENCE = "any_{}"
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Raise a :class:`ConfigError` that says where, if a composition has unknown keys or names, or values of wrong types."""
+    """Raise a :class:`ConfigError` with the location if a composition has unknown keys or names, or values of wrong types."""
     shared = config.get(SHARED)
     checked(composition_model(), config, context=list(shared) if isinstance(shared, Mapping) else [])
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of compositions, with all parts that are registered now."""
+    """Return the JSON schema of compositions, with all currently registered parts."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **composition_model().model_json_schema(),
@@ -41,18 +41,18 @@ def json_schema() -> dict[str, Any]:
 
 
 def network_arguments() -> list[Argument]:
-    """Return the arguments of a composition apart from ``stages`` and ``shared``."""
+    """Return the arguments of a composition except ``stages`` and ``shared``."""
     return [argument for argument in signature_of(MultiStage) if argument.name != "stages"]
 
 
 def composition_model() -> type[Section]:
-    """Return the model of compositions, with all parts that are registered now."""
+    """Return the model of compositions, with all currently registered parts."""
     return _composition_model(tuple((kind, name, registry_of(kind).get(name)) for kind in GIVEN for name in registry_of(kind)))
 
 
 @functools.lru_cache(maxsize=2)
 def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -> type[Section]:
-    """Return the model of compositions of some parts; it knows each kind of part by the name of the kind."""
+    """Return the model of compositions of the given parts; each kind of part is referred to by its name."""
     kinds = {_REFERENCE.format(kind): _kind_model(kind, [name for of, name, _ in parts if of == kind]) for kind in GIVEN}
     docs = argument_docs(MultiStage)
     stage: Any = _reference("stage")
@@ -68,7 +68,7 @@ def _composition_model(parts: tuple[tuple[str, str, Callable[..., Any]], ...]) -
         **{
             SHARED: (
                 Mapping[str, own],
-                Field({}, description="activations that parts share, by a name that is used with an @ in front"),
+                Field({}, description="activations that parts share, by name; refer to one by its name with an @ in front"),
             )
         },
     )
@@ -120,7 +120,7 @@ def _part_model(kind: str, name: str) -> type[Section]:
 
 
 def _data_type(hint: Any) -> Any:
-    """Return what stands for an annotation in data: for a factory, the model of its kind of part."""
+    """Return the type that represents an annotation in data: for a factory, the model of its kind of part."""
     kind = part_kind(hint)
     if kind is None:
         return hint
@@ -141,19 +141,19 @@ def _data_type(hint: Any) -> Any:
 
 
 def _reference(kind: str) -> Any:
-    """Return what stands for the model of a kind until it is made: parts take parts. No argument may have its name."""
+    """Return a placeholder for the model of a kind until it is made, since parts take parts. No argument may have its name."""
     return ForwardRef(_REFERENCE.format(kind))
 
 
-def _shared(value: str, info: Any) -> str:  # of pydantic, a protocol that cannot be checked while tests run
-    """Check that an activation is among those that are shared."""
+def _shared(value: str, info: Any) -> str:  # info comes from pydantic: a protocol that cannot be checked while tests run
+    """Check that an activation is among the shared ones."""
     if value[1:] not in info.context:
         raise problem("told", text=f"{value!r} is not under {SHARED!r}{did_you_mean(value[1:], info.context)}")
     return value
 
 
 def _own(value: Any) -> Any:
-    """Refuse the name of a shared activation in the place of an activation itself."""
+    """Reject the name of a shared activation where an activation itself is needed."""
     if isinstance(value, str) and value.startswith("@"):
         raise problem("needed", text="an activation itself, not the name of a shared one")
     return value

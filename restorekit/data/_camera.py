@@ -1,7 +1,7 @@
-"""Noise as cameras make it: back to the raw mosaic, noise there, and forth again through a camera's processing.
+"""Noise as cameras make it: convert to the raw mosaic, add noise there, and process it again as a camera does.
 
-Source: Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019, arXiv:1811.11127 (the way to raw and back, its
-matrices, gains and levels of noise). What a camera does after that, in an order and a strength that are drawn, follows the idea of
+Source: Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019, arXiv:1811.11127 (the conversion to raw and back,
+its matrices, gains and noise levels). The further processing of a camera, in a random order and strength, follows the idea of
 Zhang et al., Practical Blind Denoising via Swin-Conv-UNet and Data Synthesis, arXiv:2203.13278.
 """
 
@@ -29,8 +29,8 @@ from restorekit.data._degradations import (
 Matrix = npt.NDArray[np.float64]
 Step = Callable[[FloatImage], FloatImage]
 
-MARGIN = 8  # pixels around an image, so that no filter meets its border; even, to keep the phase of the mosaic
-BLACK, SCALE = 0.05, 0.3  # where black and white lie in the 16 bits that are demosaiced: room below for noise, above for gains
+MARGIN = 8  # pixels around an image, so that no filter reaches its border; even, to keep the phase of the mosaic
+BLACK, SCALE = 0.05, 0.3  # black, and white - black, in the 16 demosaiced bits: room below for noise, above for gains
 HIGHLIGHTS = 0.9  # above this, inverse gains fade to 1
 
 SRGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
@@ -46,24 +46,25 @@ XYZ_TO_CAMERA = np.array(  # colour matrices of four cameras, from Adobe's DNG c
 
 @dataclass(frozen=True)
 class CameraNoise(PairDegradation):
-    """Noise of a camera's sensor as its JPEG files show it: no longer white, but blotches that demosaicing and processing left.
+    """Noise of a camera's sensor as it appears in JPEG files: not white, but with blotches from demosaicing and processing.
 
-    Back: tone curve and gamma undone, colours of the camera, inverse gains, Bayer mosaic. Noise n ~ N(0, read + shot x) on the
-    mosaic, with log read ~ N(2.18 log shot + 1.2, 0.26). Forth: gains, demosaicing (edge-aware, or linear: Malvar et al., ICASSP
-    2004), colours, gamma, tone curve; then, in random order, smoothing of chroma, smoothing of luma and sharpening; JPEG at last.
-    The target takes the same way without noise and JPEG, so colours and sharpness agree, and only noise is left to learn.
+    To raw: undo tone curve and gamma, convert to the colours of the camera, apply inverse gains and a Bayer mosaic. Noise is
+    n ~ N(0, read + shot x) on the mosaic, with log read ~ N(2.18 log shot + 1.2, 0.26). And back: gains, demosaicing (edge-aware,
+    or linear: Malvar et al., ICASSP 2004), colours, gamma, tone curve; then, in random order, smoothing of chroma, smoothing of
+    luma and sharpening; finally JPEG. The target is processed alike, without noise and JPEG, so that colours and sharpness agree
+    and only the noise remains to be learned.
 
     Attributes:
         shot: variance of the shot noise of a white pixel, drawn log-uniformly.
-        read: factor on the standard deviation of the noise of reading, which the shot noise determines otherwise.
+        read: factor on the standard deviation of the read noise, which otherwise follows from the shot noise.
         mosaic: whether there is a Bayer mosaic; otherwise noise is white in the camera's colours.
-        lens: standard deviation in pixels of the blur of the lens, on half of the images.
-        resize: the sensor is up to 1 / this larger than the image; the picture is scaled down after all processing.
+        lens: standard deviation in pixels of the blur of the lens, applied to half of the images.
+        resize: the sensor is larger than the image by up to 1 / this; the picture is scaled down after all processing.
         chroma: probability that chroma is smoothed, with a standard deviation from 0.5 to 4 pixels.
         luma: probability that luma is smoothed, by a bilateral filter.
         sharpen: probability of an unsharp mask, radius 0.5 to 2 pixels, amount 0 to 1.
         jpeg: probability of JPEG compression; a tenth of these are compressed twice.
-        quality: of JPEG; half of the files have chroma at half the resolution.
+        quality: JPEG quality; half of the files have chroma at half the resolution.
 
     Raises:
         ValueError: if a number is out of its range.
@@ -91,7 +92,7 @@ class CameraNoise(PairDegradation):
             check_range(name, getattr(self, name), 0, 1)
 
     def pair(self, image: FloatImage, target: FloatImage, rng: np.random.Generator) -> tuple[FloatImage, FloatImage]:
-        """Return the noisy photograph, and the same without noise."""
+        """Return the noisy photograph, and the same photograph without noise."""
         grey = image.shape[2] == 1
         height, width = image.shape[:2]
         camera = _Camera.draw(rng)
@@ -126,7 +127,7 @@ class CameraNoise(PairDegradation):
         return compress(developed(noisy.astype(np.float32))), developed(clean)
 
     def _processing(self, rng: np.random.Generator) -> list[Step]:
-        """Return what this camera does after developing, in its order; as many numbers are drawn whatever it does."""
+        """Return the camera's processing after development, in order; the same number of random values is drawn in any case."""
         cv2 = _opencv()
 
         chroma, space, tone = rng.uniform(0.5, 4), rng.uniform(1, 3), rng.uniform(0.02, 0.1)
@@ -150,7 +151,7 @@ class CameraNoise(PairDegradation):
         return [steps[i][0] for i in order if chances[i] < steps[i][1]]
 
     def _compression(self, rng: np.random.Generator) -> Step:
-        """Return what compresses the file: not at all, once or twice."""
+        """Return the JPEG compressions of the file: none, one or two."""
         from PIL import Image
 
         first, second = round(draw(rng, self.quality)), round(draw(rng, self.quality))
@@ -175,10 +176,10 @@ degradations.add("camera", CameraNoise)
 
 @dataclass(frozen=True)
 class _Camera:
-    """A camera that was drawn: its colours, gains, and the phase and demosaicing of its mosaic."""
+    """A randomly drawn camera: its colours and gains, and the phase and demosaicing of its mosaic."""
 
     to_camera: Matrix
-    gains: npt.NDArray[np.float64]  # of red, green and blue, the brightness included
+    gains: npt.NDArray[np.float64]  # for red, green and blue, including the brightness
     phase: tuple[int, int]
     edge_aware: bool
 
@@ -192,7 +193,7 @@ class _Camera:
         return cls(matrix / matrix.sum(axis=1, keepdims=True), gains, phase, bool(rng.random() < 0.4))
 
     def unprocess(self, picture: FloatImage) -> FloatImage:
-        """Return the camera's linear colours of an sRGB picture."""
+        """Return an sRGB picture in the camera's linear colours."""
         untoned = 0.5 - np.sin(np.arcsin(1 - 2 * picture) / 3)
         linear = np.maximum(untoned, 1e-8) ** 2.2
         raw = linear @ self.to_camera.T.astype(np.float32)
@@ -201,12 +202,12 @@ class _Camera:
         return clipped(raw * np.maximum(bright + (1 - bright) * factors, factors))
 
     def _sites(self, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
-        """Return which colour each pixel of the mosaic has: that of RGGB, shifted."""
+        """Return the colour of each pixel of the mosaic: a shifted RGGB pattern."""
         row, column = np.ogrid[: shape[0], : shape[1]]
         return (row + self.phase[0]) % 2 + (column + self.phase[1]) % 2
 
     def mosaic(self, raw: FloatImage) -> FloatImage:
-        """Return the one colour that each pixel of a Bayer sensor sees."""
+        """Return the one colour that each pixel of a Bayer sensor measures."""
         return np.take_along_axis(raw, self._sites(raw.shape)[..., None], axis=2)[..., 0]
 
     def develop(self, raw: FloatImage, *, demosaic: bool) -> FloatImage:
@@ -244,7 +245,7 @@ _OPPOSITE = np.array([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5]
 
 
 def _malvar(mosaic: FloatImage, sites: npt.NDArray[np.intp], phase: tuple[int, int]) -> FloatImage:
-    """Demosaic by linear filters of 5 x 5 that bring in the gradients of the other colours (Malvar et al., ICASSP 2004)."""
+    """Demosaic with linear 5 x 5 filters that use the gradients of the other colours (Malvar et al., ICASSP 2004)."""
     cv2 = _opencv()
 
     def filtered(kernel: Matrix) -> FloatImage:
@@ -261,14 +262,14 @@ def _malvar(mosaic: FloatImage, sites: npt.NDArray[np.intp], phase: tuple[int, i
 
 
 def _blurred(picture: FloatImage, sigma: float) -> FloatImage:
-    """Return a picture blurred by a Gaussian of a standard deviation in pixels."""
+    """Return a picture blurred by a Gaussian with a standard deviation in pixels."""
     cv2 = _opencv()
 
     return picture if sigma <= 0.05 else _array(cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REFLECT))
 
 
 def _resized(picture: FloatImage, size: tuple[int, int]) -> FloatImage:
-    """Return a picture at a size in (rows, columns): cubic where it grows, area where it shrinks."""
+    """Return a picture resized to (rows, columns): cubic for enlarging, area averaging for shrinking."""
     cv2 = _opencv()
 
     kernel = cv2.INTER_AREA if size[0] < picture.shape[0] else cv2.INTER_CUBIC
@@ -276,7 +277,7 @@ def _resized(picture: FloatImage, size: tuple[int, int]) -> FloatImage:
 
 
 def _opencv() -> Any:
-    """Return OpenCV, which demosaics and filters.
+    """Return OpenCV, for demosaicing and filtering.
 
     Raises:
         ImportError: if it is not installed.

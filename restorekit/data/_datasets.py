@@ -1,7 +1,7 @@
-"""Data sets for training: random crops of pairs, or of clean photographs and what a degradation makes of them.
+"""Data sets for training: random crops of pairs, or of clean photographs and their degraded versions.
 
-Sample ``i`` depends on the seed and on ``i`` alone: not on workers, processes, or samples before it. A run that goes on at step n
-asks for the samples from n times the batch on, and is the run that it would have been.
+Sample ``i`` depends only on the seed and on ``i``: not on workers, processes, or earlier samples. A run that resumes at step n
+starts with sample n times the batch, and gives the same result as an uninterrupted run.
 """
 
 import functools
@@ -21,7 +21,7 @@ from restorekit.data._degradations import Degradation, Number, degrade_pair, sam
 from restorekit.data._pairs import PairPaths, pair_size, read_pair, read_rgb
 from restorekit.images import Pixels
 
-ORDER = 1  # keeps the source of the order of photographs apart from those of the samples
+ORDER = 1  # separates the random source of the order of photographs from those of the samples
 SATURATION_PROBABILITY = 1 / 3
 LUMA = (0.299, 0.587, 0.114)
 
@@ -32,8 +32,8 @@ class Sample(NamedTuple):
     Attributes:
         input: degraded image in [0, 1].
         target: clean image.
-        name: of the photograph.
-        number: index of the sample; with the seed of the data set it says all that was drawn.
+        name: name of the photograph.
+        number: index of the sample; with the seed of the data set it determines all random choices.
     """
 
     input: Float[Tensor, "c h w"]
@@ -43,15 +43,15 @@ class Sample(NamedTuple):
 
 
 class PairedCrops(Dataset[Sample]):
-    """Random crops of pairs of images; headers of files are read at once, and pixels when they are needed.
+    """Random crops of pairs of images; file headers are read at once, and pixels when they are needed.
 
-    Every pair is drawn once before any is drawn again, in an order that changes from round to round. Images smaller than a crop are
-    reflected at the right and the bottom.
+    Every pair is used once before any is used again, in an order that changes from round to round. Images smaller than a crop are
+    extended by reflection at the right and the bottom.
 
     Args:
         pairs: the files, from :func:`find_pairs` or a layout.
         crop: side of a crop in pixels.
-        seed: seed of all that is drawn.
+        seed: seed of all random choices.
         samples: how many samples there are; by default as many as pairs.
         augment: whether to flip and rotate by multiples of 90 degrees.
         saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
@@ -103,19 +103,19 @@ class PairedCrops(Dataset[Sample]):
 
 
 class DegradedCrops(Dataset[Sample]):
-    """Random crops of clean photographs, degraded; photographs are held in memory.
+    """Random crops of clean photographs, degraded; photographs are kept in memory.
 
-    Every photograph is drawn once before any is drawn again. Those smaller than a crop are reflected at the right and the bottom.
+    Every photograph is used once before any is used again. Those smaller than a crop are reflected at the right and the bottom.
 
     Args:
         photos: image files.
-        degradation: what to do to a crop, from :mod:`restorekit.data`.
+        degradation: degradation of a crop, from :mod:`restorekit.data`.
         crop: side of a crop in pixels.
-        seed: seed of all that is drawn.
+        seed: seed of all random choices.
         samples: how many samples there are; by default as many as photographs.
         augment: whether to flip and rotate by multiples of 90 degrees.
-        half_size: whether half of the samples come from photographs at half size, where that still holds a crop: these have more
-            detail a pixel.
+        half_size: whether half of the samples come from photographs at half size, if these are still larger than a crop: they have
+            more detail per pixel.
 
     Attributes:
         small: names of the photographs that are smaller than a crop.
@@ -164,7 +164,7 @@ class DegradedCrops(Dataset[Sample]):
 
 
 def drawn_place(seed: int, index: int, length: int) -> int:
-    """Return which of ``length`` things sample ``index`` uses: all once in each round, in an order of its own."""
+    """Return which of ``length`` items sample ``index`` uses: each item once per round, in an order specific to the round."""
     turn, place = divmod(index, length)
     return int(_order(seed, turn, length)[place])
 
@@ -175,7 +175,7 @@ def _order(seed: int, turn: int, length: int) -> npt.NDArray[np.integer]:
 
 
 def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *, augment: bool) -> list[Pixels]:
-    """Return the same random crop of images of one size, flipped and rotated if wanted.
+    """Return the same random crop of images of one size, flipped and rotated if requested.
 
     Images smaller than the crop are reflected at the right and the bottom.
     """
@@ -192,7 +192,7 @@ def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *
 
 
 def central_crop(image: Pixels, side: int) -> Pixels:
-    """Return the central ``side x side`` pixels of an image, or what it has of them."""
+    """Return the central ``side x side`` pixels of an image, or fewer if it is smaller."""
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
 
@@ -209,7 +209,7 @@ def to_tensor(image: Pixels) -> Float[Tensor, "c h w"]:
 
 
 def with_half_size(photo: Pixels, crop: int) -> list[Pixels]:
-    """Return a photograph, and the same at half size (Lanczos) if that holds a crop."""
+    """Return a photograph, and the same at half size (Lanczos) if that is large enough for a crop."""
     height, width = photo.shape[:2]
     if min(height, width) // 2 < crop:
         return [photo]

@@ -1,7 +1,7 @@
-"""Degradations that are computed: noise, blur, rain, compression, and combinations of them.
+"""Computed degradations: noise, blur, rain, compression, and combinations of them.
 
-A degradation is a function of an image and a source of randomness: ``degradation(image, rng)`` takes and returns float32
-H x W x C in [0, 1]. All that is random comes from ``rng``, so what :func:`degrade` makes depends on the seed and the index alone.
+A degradation is a function of an image and a random generator: ``degradation(image, rng)`` takes and returns float32
+H x W x C in [0, 1]. All randomness comes from ``rng``, so the result of :func:`degrade` depends only on the seed and the index.
 """
 
 import io
@@ -22,15 +22,15 @@ Kernel = npt.NDArray[np.float64]
 Degradation = Callable[[FloatImage, np.random.Generator], FloatImage]
 Number = int | float
 Range = Number | Sequence[Number]
-"""A number, or the least and the largest of numbers that are drawn uniformly, anew for every image."""
+"""A number, or the smallest and the largest of numbers that are drawn uniformly for every image."""
 
 degradations: Registry[Callable[..., Degradation]] = Registry("degradation")
 
 
 class PairDegradation(ABC):
-    """A degradation that changes the target as well: what follows the fault in a camera is done to both pictures.
+    """A degradation that also changes the target: processing that follows the fault in a camera is applied to both pictures.
 
-    Called as any other degradation, it returns the degraded image alone.
+    Called like any other degradation, it returns only the degraded image.
     """
 
     @abstractmethod
@@ -38,9 +38,9 @@ class PairDegradation(ABC):
         """Return the degraded image and its target.
 
         Args:
-            image: what to degrade; the same object as the target if nothing was done to it before.
+            image: image to degrade; the same object as the target if no degradation came before.
             target: what it should be restored to.
-            rng: source of all that is random.
+            rng: source of all randomness.
         """
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
@@ -51,20 +51,20 @@ class PairDegradation(ABC):
 def apply_pair(
     degradation: Degradation, image: FloatImage, target: FloatImage, rng: np.random.Generator
 ) -> tuple[FloatImage, FloatImage]:
-    """Return what a degradation makes of an image, and the target that belongs to it."""
+    """Return the degraded image, and the target that belongs to it."""
     if isinstance(degradation, PairDegradation):
         return degradation.pair(image, target, rng)
     return degradation(image, rng), target
 
 
 def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -> Pixels:
-    """Return an 8-bit image degraded, as a file would hold it; the result depends on the image, the seed and the index alone.
+    """Return a degraded 8-bit image, as stored in a file; the result depends only on the image, the seed and the index.
 
     Args:
         image: clean image, H x W x C.
-        degradation: what to do.
-        seed: of the data set.
-        index: of the sample.
+        degradation: degradation to apply.
+        seed: seed of the data set.
+        index: index of the sample.
 
     Example:
         >>> image = np.full((8, 8, 3), 128, np.uint8)
@@ -76,13 +76,13 @@ def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -
 
 
 def degrade_pair(image: Pixels, degradation: Degradation, *, seed: int, index: int) -> tuple[Pixels, Pixels]:
-    """Return an 8-bit image degraded, and its target: the image itself, unless the degradation changes that, too.
+    """Return a degraded 8-bit image, and its target: the image itself, unless the degradation also changes the target.
 
     Args:
         image: clean image, H x W x C.
-        degradation: what to do.
-        seed: of the data set.
-        index: of the sample.
+        degradation: degradation to apply.
+        seed: seed of the data set.
+        index: index of the sample.
     """
     clean = image.astype(np.float32) / np.float32(255)
     degraded, target = apply_pair(degradation, clean, clean, sample_rng(seed, index))
@@ -90,7 +90,7 @@ def degrade_pair(image: Pixels, degradation: Degradation, *, seed: int, index: i
 
 
 def sample_rng(seed: int, index: int) -> np.random.Generator:
-    """Return the source of all that is random in a sample."""
+    """Return the source of all randomness in a sample."""
     return np.random.default_rng([seed, index])
 
 
@@ -104,10 +104,10 @@ def create_degradation(name: str, **arguments: Any) -> Degradation:
 
     Args:
         name: ``"gaussian"``, ``"poisson_gaussian"``, ``"motion_blur"``, ``"defocus"``, ``"rain"`` or ``"jpeg"``.
-        **arguments: of its class.
+        **arguments: arguments of its class.
 
     Raises:
-        ValueError: if there is none of this name, or a number is out of its range.
+        ValueError: if there is no degradation of this name, or a number is out of its range.
         TypeError: if an argument is unknown.
 
     Example:
@@ -138,14 +138,14 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class PoissonGaussianNoise:
-    """Noise of a camera's sensor: y = clip(a P(x / a) + b n), P a Poisson variable of that mean, n ~ N(0, 1).
+    """Noise of a camera's sensor: y = clip(a P(x / a) + b n), P a Poisson variable with that mean, n ~ N(0, 1).
 
     Its variance at intensity x is a x + b^2. Source: Foi et al., Practical Poissonian-Gaussian noise modeling and fitting for
-    single-image raw-data, IEEE Transactions on Image Processing 17(10), 2008; here on the colours of an image, not on a raw one.
+    single-image raw-data, IEEE Transactions on Image Processing 17(10), 2008; here on the colours of an image, not on raw data.
 
     Attributes:
         gain: a, the intensity of one photon; 1 / a photons are white.
-        read: b, the standard deviation of the noise of reading, in 8-bit pixel values.
+        read: b, the standard deviation of the read noise, in 8-bit pixel values.
     """
 
     gain: Range = (0.0005, 0.02)
@@ -165,15 +165,15 @@ class PoissonGaussianNoise:
 
 @dataclass(frozen=True)
 class MotionBlur:
-    """Blur by a camera that shakes: y = k * x, where k is how long the camera's path stays over each pixel.
+    """Blur of a shaking camera: y = k * x, where k is how long the camera's path stays over each pixel.
 
     The path is a random walk of constant speed: at each step the direction changes by a Gaussian, by a pull back to the
-    start, and seldom by a jerk into the opposite direction. Its centroid is put at the centre, so that the image does not
-    move. Source: the model of Boracchi and Foi, Modeling the performance of image restoration from motion blur, IEEE
+    start, and rarely by a jerk into the opposite direction. Its centroid is moved to the centre, so that the image does not
+    shift. Source: the model of Boracchi and Foi, Modeling the performance of image restoration from motion blur, IEEE
     Transactions on Image Processing 21(8), 2012; the constants are ours.
 
     Attributes:
-        length: of the path in pixels.
+        length: length of the path in pixels.
         shake: how erratic the path is, from 0, a straight line, to 1.
     """
 
@@ -192,10 +192,10 @@ class MotionBlur:
 
 @dataclass(frozen=True)
 class DefocusBlur:
-    """Blur by a lens out of focus: y = k * x, k a uniform disk (the circle of confusion), its edge antialiased.
+    """Blur of a lens out of focus: y = k * x, k a uniform disk (the circle of confusion) with an antialiased edge.
 
     Attributes:
-        radius: of the disk in pixels.
+        radius: radius of the disk in pixels.
     """
 
     radius: Range = (1, 6)
@@ -219,15 +219,15 @@ class Rain:
 
     Drops are random pixels of random brightness; a streak is a line with a soft profile. Each layer is farther away than the one
     before: its streaks are shorter by a factor of 0.7, finer and fainter, and there are more of them. Source: the superposition of
-    layers of one direction each is the model of Yang et al., Deep joint rain detection and removal, CVPR 2017, arXiv:1609.07769.
+    layers with one direction each is the model of Yang et al., Deep joint rain detection and removal, CVPR 2017, arXiv:1609.07769.
 
     Attributes:
-        length: of the nearest streaks in pixels.
-        angle: of the streaks in degrees from the vertical; positive leans to the right at the bottom. Layers differ by up to 3.
+        length: length of the nearest streaks in pixels.
+        angle: their angle in degrees from the vertical; positive leans to the right at the bottom. Layers differ by up to 3.
         density: drops of the nearest layer for every 1000 pixels.
         intensity: brightness of the nearest streaks, added to pixels in [0, 1].
-        width: of the nearest streaks in pixels.
-        layers: how many; a range of whole numbers.
+        width: width of the nearest streaks in pixels.
+        layers: number of layers; a range of whole numbers.
     """
 
     length: Range = (12, 40)
@@ -247,7 +247,7 @@ class Rain:
         check_range("layers", self.layers, 1, 20)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
-        """Return the image in the rain."""
+        """Return the image with rain."""
         length, angle, density = (draw(rng, drawn) for drawn in (self.length, self.angle, self.density))
         intensity, width = draw(rng, self.intensity), draw(rng, self.width)
         low, high = _bounds(self.layers)
@@ -267,7 +267,7 @@ class JPEG:
     """JPEG compression and decompression by Pillow, with chroma at half the resolution. Source: ITU-T T.81.
 
     Attributes:
-        quality: from 1 to 100.
+        quality: JPEG quality, from 1 to 100.
     """
 
     quality: Range = (20, 90)
@@ -277,7 +277,7 @@ class JPEG:
         check_range("quality", self.quality, 1, 100)
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
-        """Return the image with the artefacts of compression."""
+        """Return the image with compression artefacts."""
         from PIL import Image
 
         pixels = to_pixels(image)
@@ -291,15 +291,15 @@ class JPEG:
 
 @dataclass(frozen=True)
 class Combination(PairDegradation):
-    """Several degradations after each other.
+    """Several degradations, one after the other.
 
-    A random order, anew for every image, is the idea of Zhang et al., Designing a practical degradation model for deep blind image
+    A new random order for every image is the idea of Zhang et al., Designing a practical degradation model for deep blind image
     super-resolution, ICCV 2021, arXiv:2103.14006.
 
     Attributes:
         parts: the degradations.
-        random_order: whether to shuffle them for every image; otherwise they are done in the order given.
-        probability: that a part is done at all.
+        random_order: whether to shuffle them for every image; otherwise they are applied in the given order.
+        probability: probability that each part is applied.
     """
 
     parts: Sequence[Degradation]
@@ -357,7 +357,7 @@ degradations.add("jpeg", JPEG)
 
 
 def motion_kernel(length: float, shake: float, rng: np.random.Generator) -> Kernel:
-    """Return the kernel of :class:`MotionBlur`: non-negative, of odd sides, with sum one and its centroid at the centre."""
+    """Return the kernel of :class:`MotionBlur`: non-negative, with odd sides, sum one and its centroid at the centre."""
     steps = max(2, round(4 * length))
     direction = np.exp(2j * np.pi * rng.random())
     path = np.zeros(steps, complex)
@@ -390,7 +390,7 @@ def _streak(length: float, angle: float, width: float) -> Kernel:
 
 
 def _convolve(image: FloatImage, kernel: Kernel) -> FloatImage:
-    """Convolve every channel with a kernel of odd sides; borders are reflected."""
+    """Convolve every channel with a kernel that has odd sides; borders are reflected."""
     down, across = (side // 2 for side in kernel.shape)
     padded = np.pad(image, ((down, down), (across, across), (0, 0)), mode="reflect")
     size = padded.shape[:2]
@@ -405,9 +405,9 @@ def clipped(image: npt.NDArray[Any]) -> FloatImage:
 
 
 def draw(rng: np.random.Generator, value: Range, *, log: bool = False) -> float:
-    """Return a number from a range, uniform in it or in its logarithm.
+    """Return a number from a range, uniform in the number or in its logarithm.
 
-    A number is drawn even where it is fixed, so that the rest stays the same.
+    A random number is drawn even if the value is fixed, so that later numbers stay the same.
     """
     low, high = _bounds(value)
     if log:
@@ -423,8 +423,8 @@ def _bounds(value: Range) -> tuple[float, float]:
 def check_range(name: str, value: Range, least: Number, largest: Number = math.inf) -> None:
     """Raise a ``ValueError`` unless a number, or both ends of a range, are within bounds."""
     if isinstance(value, Sequence) and len(value) != 2:
-        raise ValueError(f"{name} must be a number or a range of two, the least and the largest; got {value}")
+        raise ValueError(f"{name} must be a number or a range of two, the smallest and the largest; got {value}")
     low, high = _bounds(value)
     if not least <= low <= high <= largest:
         limits = f"at least {least:g}" if largest == math.inf else f"from {least:g} to {largest:g}"
-        raise ValueError(f"{name} must be {limits}, the least of a range before the largest; got {value}")
+        raise ValueError(f"{name} must be {limits}, with the smallest of a range first; got {value}")

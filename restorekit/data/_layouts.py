@@ -1,7 +1,7 @@
-"""The folders of published data sets.
+"""The folder layouts of published data sets.
 
-Every function takes the folder that was unpacked, and returns pairs or raises a :class:`DataError` that says which layouts it
-looked for and what it found. Each also takes the repacked form that many papers share: ``input`` and ``target`` with equal names.
+Every function takes the unpacked folder, and returns pairs or raises a :class:`DataError` that says which layouts it looked for
+and what it found. Each also accepts the repacked form that many papers share: ``input`` and ``target`` with equal names.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ def folders(root: Path) -> list[PairPaths]:
     pairs = _repacked(root)
     if not pairs and any((root / "Data").glob("*/*NOISY_SRGB*")):
         raise DataError(
-            f"{root} holds SIDD-Medium as published, not input/ and target/; cut it into crops first, with restorekit data prepare "
+            f"{root} is SIDD-Medium as published, without input/ and target/; cut it into crops first: restorekit data prepare "
             f"sidd {root} -o CROPS, or read it as it is: data.layout=sidd"
         )
     return pairs or _nothing(root, "pairs", "input/ and target/")
@@ -31,7 +31,7 @@ def gopro(root: Path, split: str = "train") -> list[PairPaths]:
     Source: Nah et al., CVPR 2017, arXiv:1612.02177; 2,103 training and 1,111 test pairs.
 
     Args:
-        root: folder that holds ``train`` and ``test`` as published, or a repacked one.
+        root: folder that contains ``train`` and ``test`` as published, or a repacked one.
         split: ``"train"`` or ``"test"``.
     """
     scenes = sorted(path.parent for path in (root / split).glob("*/blur"))
@@ -49,7 +49,7 @@ def rain13k(root: Path) -> list[PairPaths]:
     """Return the pairs of Rain13K (as collected by Jiang et al., CVPR 2020): ``input`` and ``target``; 13,711 pairs.
 
     Args:
-        root: folder that holds them, directly or in ``train/Rain13K``, ``Rain13K`` or ``train``.
+        root: folder that contains them, directly or in ``train/Rain13K``, ``Rain13K`` or ``train``.
     """
     return _repacked(root, "train/Rain13K", "Rain13K", "train") or _nothing(root, "Rain13K", "train/Rain13K/input/ and target/")
 
@@ -58,14 +58,14 @@ def rain_test(root: Path) -> dict[str, list[PairPaths]]:
     """Return the pairs of the five test sets for deraining, by name; each is a folder with ``input`` and ``target``.
 
     Args:
-        root: folder that holds the five, directly or in ``test``.
+        root: folder that contains the five sets, directly or in ``test``.
     """
     pairs = {name: _repacked(root, f"test/{name}", name, itself=False) for name in RAIN_SETS}
     missing = [name for name, found in pairs.items() if not found]
     if missing:
         raise DataError(
-            f"{root} lacks {', '.join(missing)} of the five deraining sets; each must be a folder of this name with input/ and "
-            "target/, in it or in test/. To measure one set alone: --protocol pairs-y with its folder"
+            f"{root} lacks {', '.join(missing)} of the five deraining sets; each must be a folder with this name, input/ and "
+            "target/, in it or in test/. To measure only one set, use --protocol pairs-y with its folder"
         )
     return pairs
 
@@ -94,12 +94,12 @@ def sidd_medium(root: Path) -> list[PairPaths]:
 
 
 def hide(root: Path) -> list[PairPaths]:
-    """Return the test pairs of HIDE: every image below ``test``, and that of the same name in ``GT``.
+    """Return the test pairs of HIDE: every image below ``test``, and the image of the same name in ``GT``.
 
     Source: Shen et al., ICCV 2019; 2,025 test pairs.
 
     Args:
-        root: folder that holds ``test`` and ``GT`` as published, or a repacked one.
+        root: folder that contains ``test`` and ``GT`` as published, or a repacked one.
     """
     if not (root / "GT").is_dir():
         repacked = _repacked(root, "test/HIDE", "HIDE")
@@ -113,30 +113,30 @@ def hide(root: Path) -> list[PairPaths]:
 
 
 def realblur(root: Path, kind: str) -> list[PairPaths]:
-    """Return the test pairs of RealBlur, as its list of test images names them: the truth in ``gt``, the input in ``blur``.
+    """Return the test pairs of RealBlur, as in its list of test images: the ground truth in ``gt``, the input in ``blur``.
 
     Source: Rim et al., ECCV 2020; 980 test pairs of either kind.
 
     Args:
-        root: folder that holds ``RealBlur_J_test_list.txt`` (or ``_R_``) and the images that it names, or a repacked one.
+        root: folder that contains ``RealBlur_J_test_list.txt`` (or ``_R_``) and the listed images, or a repacked one.
         kind: ``"J"`` (JPEG of the camera) or ``"R"`` (raw).
     """
     file = root / f"RealBlur_{kind}_test_list.txt"
     if not file.is_file():
         repacked = _repacked(root, f"test/RealBlur_{kind}", f"RealBlur_{kind}")
-        return repacked or _nothing(root, f"RealBlur-{kind}", f"{file.name} and what it names", "input/ and target/")
+        return repacked or _nothing(root, f"RealBlur-{kind}", f"{file.name} and the files in it", "input/ and target/")
     pairs = []
     for number, line in enumerate(file.read_text().splitlines(), start=1):
         paths = {path.parent.name: root / path for path in map(Path, line.split())}
         if not paths:
             continue
         if not {"gt", "blur"} <= set(paths):
-            raise DataError(f"{file}, line {number}: expected a path of gt/ and one of blur/, got {line!r}")
+            raise DataError(f"{file}, line {number}: expected a path in gt/ and one in blur/, got {line!r}")
         scene, stem = paths["blur"].parent.parent.name, paths["blur"].stem
         pairs.append(PairPaths(f"{scene}/{stem}", paths["blur"], paths["gt"]))
     missing = [path for pair in pairs for path in pair[1:] if not path.is_file()]
     if missing or not pairs:
-        raise DataError(f"{len(missing)} files that {file} names are missing ({len(pairs)} pairs in all): {listed(missing)}")
+        raise DataError(f"{len(missing)} files listed in {file} are missing ({len(pairs)} pairs in all): {listed(missing)}")
     return pairs
 
 
@@ -150,7 +150,7 @@ LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
 
 
 def _repacked(root: Path, *places: str, itself: bool = True) -> list[PairPaths]:
-    """Return the pairs of the first of several folders that holds ``input`` and ``target``, or none."""
+    """Return the pairs of the first of several folders that contains ``input`` and ``target``, or none."""
     for place in (*places, *([""] if itself else [])):
         if (root / place / "input").is_dir() and (root / place / "target").is_dir():
             return find_pairs(root / place / "input", root / place / "target")
@@ -161,4 +161,4 @@ def _nothing(root: Path, what: str, *layouts: str) -> list[PairPaths]:
     if not root.is_dir():
         raise DataError(f"{root} is not a folder")
     held = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
-    raise DataError(f"{root} does not hold {what}; looked for {', or '.join(layouts)}; it holds: {listed(held) or 'nothing'}")
+    raise DataError(f"{root} does not contain {what}; looked for {', or '.join(layouts)}; it contains: {listed(held) or 'nothing'}")

@@ -1,4 +1,4 @@
-"""Degradations that are computed, not photographed."""
+"""Degradations that are computed rather than photographed."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from restorekit.images import Pixels
 
 
 def add_gaussian_noise(image: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
-    """Return an 8-bit image with white Gaussian noise, clipped to [0, 255] and rounded, as a file would hold it.
+    """Return an 8-bit image with white Gaussian noise, clipped to [0, 255] and rounded, as stored in a file.
 
     Args:
         image: clean image.

@@ -16,7 +16,7 @@ class PairPaths(NamedTuple):
     """The two files of a pair.
 
     Attributes:
-        name: what they share: their path below their folders, without the suffix.
+        name: their common path below their folders, without the suffix.
         input: the degraded image.
         target: the clean image.
     """
@@ -30,12 +30,12 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
     """Return the pairs of two folders, matched by path and name without the suffix, never by position.
 
     Args:
-        inputs: folder of degraded images, searched with all below it.
+        inputs: folder of degraded images, searched recursively.
         targets: folder of clean images.
 
     Raises:
-        DataError: if an image has no partner (all such are listed), or two images of a folder differ in the suffix alone.
-        ImageError: if a folder is missing or holds no image.
+        DataError: if images have no partner (all are listed), or two images of a folder differ only in the suffix.
+        ImageError: if a folder is missing or contains no image.
     """
     first, second = _by_name(inputs), _by_name(targets)
     missing = [f"{targets / name} (for {first[name]})" for name in first if name not in second]
@@ -49,7 +49,7 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
 
 
 def pair_size(pair: PairPaths) -> tuple[int, int]:
-    """Return width and height of a pair, whose images are only decoded if something seems to be wrong with them.
+    """Return width and height of a pair; its images are decoded only if something seems to be wrong with them.
 
     Raises:
         ImageError: as :func:`read_pair`, except if an image is damaged after its header.
@@ -65,15 +65,15 @@ def read_pair(pair: PairPaths) -> tuple[Pixels, Pixels]:
     """Read the two images of a pair as 8-bit RGB, H x W x 3.
 
     Raises:
-        ImageError: if one cannot be read, has 16 bits or transparency, or the two differ in size or one of them is grey.
+        ImageError: if one cannot be read, has 16 bits or transparency, or if they differ in size or only one of them is grey.
     """
     (first, first_grey), (second, second_grey) = (_read(path) for path in (pair.input, pair.target))
     if first.shape != second.shape:
         sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(pair[1:], (first, second), strict=True)]
-        raise ImageError(f"the images of a pair must have one size; {' and '.join(sizes)}")
+        raise ImageError(f"the images of a pair must have the same size; {' and '.join(sizes)}")
     if first_grey != second_grey:
         grey, colour = (pair.input, pair.target) if first_grey else (pair.target, pair.input)
-        raise ImageError(f"{grey} is grey and its partner {colour} is in colour; convert one of them")
+        raise ImageError(f"{grey} is grey but its partner {colour} is in colour; convert one of them")
     return first, second
 
 
@@ -87,7 +87,7 @@ def read_rgb(path: Path) -> Pixels:
 
 
 def listed(things: Sequence[object]) -> str:
-    """Return the first of many things, and how many more there are."""
+    """Return the first of many items, and how many more there are."""
     more = len(things) - MAX_LISTED
     return ", ".join(str(thing) for thing in things[:MAX_LISTED]) + (f", and {more} more" if more > 0 else "")
 
@@ -106,7 +106,7 @@ def _read(path: Path) -> tuple[Pixels, bool]:
     """Return an image file as 8-bit RGB, and whether it is grey."""
     image = normal_mode(read_image(path))
     if image.mode == "I;16":
-        raise ImageError(f"{path} has 16 bits; images of a data set must have 8: convert it, with the rounding that you want")
+        raise ImageError(f"{path} has 16 bits; images of a data set must have 8: convert it, with the rounding of your choice")
     if image.mode in ("LA", "RGBA"):
         if image.getchannel("A").getextrema() != (255, 255):
             raise ImageError(f"{path} has transparent pixels; images of a data set must be opaque: flatten it first")

@@ -26,19 +26,19 @@ def prepare_sidd(
 ) -> int:
     """Cut random crops out of SIDD-Medium into ``target/input`` and ``target/target``; return how many pairs there are.
 
-    The defaults give 96,000 crops, as many as MPRNet was trained on: 300 of each of 320 pairs (Zamir et al., CVPR 2021). Their
-    places are drawn from the seed and the pair alone. A call that was interrupted goes on when it is repeated.
+    The defaults give 96,000 crops, the number that MPRNet was trained on: 300 of each of 320 pairs (Zamir et al., CVPR 2021).
+    Their positions depend only on the seed and the pair. Repeat an interrupted call to resume it.
 
     Args:
         source: ``SIDD_Medium_Srgb`` as published.
         target: folder to write to.
-        crops: crops of each pair.
-        side: of a crop in pixels.
-        seed: of their places.
-        on_progress: called with the number of pairs of photographs that are done, and of all.
+        crops: number of crops of each pair.
+        side: side of a crop in pixels.
+        seed: seed of their positions.
+        on_progress: called with the number of pairs of photographs that are done, and the total.
 
     Raises:
-        DataError: if the source is not as published, a photograph is smaller than a crop, or the target holds other crops.
+        DataError: if the source is not as published, a photograph is smaller than a crop, or the target contains other crops.
         ImageError: if a file cannot be read or written; the message names it.
     """
     if crops < 1 or side < 1:
@@ -63,7 +63,7 @@ def prepare_sidd(
 
 
 def _check_target(target: Path, settings: dict[str, object]) -> None:
-    """Raise unless a folder is new, empty, or holds crops of the same settings."""
+    """Raise unless a folder is new, empty, or contains crops with the same settings."""
     file = target / "prepared.json"
     if file.is_file():
         before = json.loads(file.read_text())
@@ -71,6 +71,6 @@ def _check_target(target: Path, settings: dict[str, object]) -> None:
             f"{key} (was {before.get(key)!r}, now {settings[key]!r})" for key in settings if before.get(key) != settings[key]
         ]
         if changed:
-            raise DataError(f"{target} holds crops with another {', '.join(changed)}; choose another folder, or empty it")
+            raise DataError(f"{target} contains crops with a different {', '.join(changed)}; choose another folder, or empty it")
     elif target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target} is in use; choose another folder, or empty it")

@@ -1,4 +1,4 @@
-"""The Darmstadt Noise Dataset: results go to its server, which alone has the truth.
+"""The Darmstadt Noise Dataset: results are sent to its server, since only the server has the ground truth.
 
 Source: Ploetz and Roth, Benchmarking denoising algorithms with real photographs, CVPR 2017, arXiv:1707.01313.
 """
@@ -28,17 +28,17 @@ def write_dnd_submission(
     options: Options = None,
     on_progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> int:
-    """Denoise the boxes of DND's sRGB images and write what its server takes; return how many there are.
+    """Denoise the boxes of DND's sRGB images and write the submission for its server; return the number of boxes.
 
     Every image becomes a file ``0001.mat``, ... with the cell array ``Idenoised`` (float32 in [0, 1], not rounded), ``israw`` = 0
     and ``eval_version``.
 
     Args:
         model: the network.
-        data: folder that holds ``info.mat`` and ``images_srgb`` as published.
+        data: folder that contains ``info.mat`` and ``images_srgb`` as published.
         output: folder to write the files to.
         options: as for :func:`restorekit.evaluate.evaluate`.
-        on_progress: called before each image with how many are done, how many there are, and the image's name.
+        on_progress: called before each image with the number of images done, the total, and the image's name.
 
     Raises:
         DataError: if a file is missing or not as published.
@@ -70,5 +70,5 @@ def _box(image: Array, place: Array, path: Path) -> Array:
     top, left, bottom, right = (int(number) for number in place)
     height, width = image.shape[:2]
     if not (1 <= top <= bottom <= height and 1 <= left <= right <= width):
-        raise DataError(f"{path} is {width}x{height}; the box of rows {top}..{bottom}, columns {left}..{right} is not inside")
+        raise DataError(f"{path} is {width}x{height}; the box of rows {top}..{bottom}, columns {left}..{right} is outside it")
     return np.ascontiguousarray(image[top - 1 : bottom, left - 1 : right])

@@ -1,4 +1,4 @@
-"""MATLAB's files, of the old format (read with SciPy) and of version 7.3 (HDF5, read with h5py)."""
+"""MATLAB files, in the old format (read with SciPy) and in version 7.3 (HDF5, read with h5py)."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def read_array(path: Path, key: str) -> Array:
 
 
 def read_boxes(path: Path) -> list[Array]:
-    """Return the field ``boundingboxes`` of the struct array ``info``: for every image, its boxes, one a row.
+    """Return the field ``boundingboxes`` of the struct array ``info``: for every image, its boxes, one per row.
 
     Raises:
         DataError: if the file is missing, cannot be read, or lacks it.
@@ -52,7 +52,7 @@ def _load(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(MISSING) from error
     if not path.is_file():
-        raise DataError(f"there is no {path}")
+        raise DataError(f"there is no file {path}")
     try:
         return h5py.File(path, "r") if h5py.is_hdf5(path) else scipy.io.loadmat(path)
     except (OSError, ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
@@ -62,5 +62,5 @@ def _load(path: Path) -> Any:
 def _entry(content: Any, key: str, path: Path) -> Any:
     if key not in content:
         held = ", ".join(name for name in content if not name.startswith(("__", "#")))
-        raise DataError(f"{path} has no {key!r}; it holds: {held or 'nothing'}")
+        raise DataError(f"{path} has no {key!r}; it contains: {held or 'nothing'}")
     return content[key]

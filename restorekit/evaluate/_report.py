@@ -1,4 +1,4 @@
-"""One HTML page that shows a result: figures, pictures before and after, maps of the error."""
+"""One HTML page that shows a result: figures, before-and-after pictures, error maps."""
 
 import base64
 import importlib.resources
@@ -14,21 +14,21 @@ from restorekit._files import atomic_path
 from restorekit.evaluate._results import Evaluation, Picture
 from restorekit.images import Pixels
 
-QUALITY = 92  # of the pictures in the page; the figures are those of the images themselves
-ERROR_SCALE = 32  # difference of 8-bit values that is drawn brightest
+QUALITY = 92  # of the pictures in the page; the figures are measured on the images themselves
+ERROR_SCALE = 32  # difference of 8-bit values that gets the brightest colour
 COLOURS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))  # from no error to the largest
 PLACE_OF_DATA = "/*DATA*/"
 
 
 def write_report(evaluation: Evaluation, path: Path) -> None:
-    """Write a result as one HTML page that needs no other file and no network.
+    """Write a result as one self-contained HTML page that works offline.
 
-    It holds a sortable table of all images, and the pictures that were kept: sliders between input and result, the target, and a
-    map of the error.
+    It contains a sortable table of all images, and the pictures that were kept: sliders between input and result, the target, and
+    an error map.
 
     Args:
         evaluation: the result, with pictures (see ``pictures`` of :func:`restorekit.evaluate.evaluate`).
-        path: where to write; an existing file is replaced.
+        path: file to write; an existing file is replaced.
     """
     content = evaluation.as_json() | {
         "pictures": [_picture(picture) for picture in evaluation.pictures],
@@ -41,7 +41,7 @@ def write_report(evaluation: Evaluation, path: Path) -> None:
 
 
 def error_map(restored: Pixels, target: Pixels) -> Pixels:
-    """Return the largest difference of the channels in colour: black where there is none, pale yellow from 32 of 255 on."""
+    """Return the largest difference of the channels as a colour: black for none, pale yellow from 32 of 255 on."""
     error = np.abs(restored.astype(np.int16) - target).max(axis=2)
     place = np.minimum(error / ERROR_SCALE, 1) * (len(COLOURS) - 1)
     channels = [np.interp(place, range(len(COLOURS)), channel) for channel in zip(*COLOURS, strict=True)]

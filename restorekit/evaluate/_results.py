@@ -1,4 +1,4 @@
-"""What a measurement says, as JSON and as rows of a table."""
+"""The results of a measurement, as JSON and as rows of a table."""
 
 import csv
 import io
@@ -22,9 +22,9 @@ class ImageResult:
     """Figures of one image.
 
     Attributes:
-        set: the set it is from.
-        name: its name there.
-        values: by metric; those that start with ``input_`` are of the degraded image.
+        set: the set that it belongs to.
+        name: its name in the set.
+        values: values by metric; those that start with ``input_`` are for the degraded image.
     """
 
     set: str
@@ -34,17 +34,17 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class Picture:
-    """Part of an image to look at: where the result is worst.
+    """Part of an image worth looking at: where the result is worst.
 
     Attributes:
-        set: the set it is from.
-        name: its name there.
-        psnr: of the whole image.
+        set: the set that it belongs to.
+        name: its name in the set.
+        psnr: PSNR of the whole image.
         box: left, top, right and bottom in the image.
         size: width and height of the image.
         input: degraded pixels.
         restored: restored pixels.
-        target: true pixels.
+        target: ground-truth pixels.
     """
 
     set: str
@@ -80,11 +80,11 @@ class Evaluation:
     published: Mapping[str, Sequence[Published]] = field(default_factory=dict, repr=False)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row for each set, and one for their mean if there are several, each with the published figures beside it."""
+        """Return one row for each set, and one for their mean if there are several, each with the published figures."""
         names = list(dict.fromkeys(image.set for image in self.images))
         rows = [self._row(name, [image.values for image in self.images if image.set == name]) for name in names]
         if len(rows) > 1:
-            mean = self._row(MEAN, [row["values"] for row in rows])  # of the means: every set counts alike
+            mean = self._row(MEAN, [row["values"] for row in rows])  # mean of the means: every set counts equally
             mean |= {"images": len(self.images), "complete": all(row["complete"] for row in rows)}
             rows.append(mean)
         for row in rows:
@@ -92,7 +92,7 @@ class Evaluation:
         return rows
 
     def as_json(self) -> dict[str, Any]:
-        """Return all figures as plain data; an infinite PSNR is the text ``inf``."""
+        """Return all figures as plain data; an infinite PSNR becomes the text ``inf``."""
         return _plain(
             {
                 "protocol": self.protocol,
@@ -152,14 +152,14 @@ def _csv_row(evaluation: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def published_text(other: Mapping[str, Any]) -> str:
-    """Return a published figure in words, with the difference to it if that makes sense."""
+    """Return a published figure in words, with its difference if the two are comparable."""
     figures = [f"{other['psnr']:.2f}"] + ([f"{other['ssim']:.3f}"] if other["ssim"] is not None else [])
     text = f"{other['method']} {'/'.join(figures)}"
     return text if other["difference"] is None else f"{text} ({other['difference']['psnr']:+.2f})"
 
 
 def _plain(value: Any) -> Any:
-    """Return data that JSON can hold: it has no infinity."""
+    """Return data that JSON can represent: JSON has no infinity."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -25,7 +25,7 @@ LEARNED = {"lpips": lpips, "dists": dists}
 RECORDED = ("restorekit", "torch", "numpy", "pillow", "opencv-python-headless", "torchmetrics")
 DEFAULTS = {"precision": "float32"}  # so that figures can be compared with published ones
 PICTURE_SIDE = 384
-STEP = 16  # between the places that are tried for a picture
+STEP = 16  # between the positions that are tried for a picture
 Progress = Callable[[int, int, str], None]
 Options = InferenceOptions | Mapping[str, Any] | None
 
@@ -43,27 +43,27 @@ def evaluate(
     weights: Path | None = None,
     on_progress: Progress = lambda done, total, what: None,
 ) -> Evaluation:
-    """Restore every image of a data set and measure it by a protocol; the degraded images are measured alike.
+    """Restore every image of a data set and measure it by a protocol; the degraded images are measured in the same way.
 
     Args:
         model: the network.
         data: folder of the data set.
         protocol: name of a protocol, or a custom one.
-        options: how to restore, or those fields of :class:`~restorekit.inference.InferenceOptions` that are not by default; then
-            the precision is float32 unless they say otherwise. All are recorded, with the largest number of tiles of an image.
+        options: how to restore, or the fields of :class:`~restorekit.inference.InferenceOptions` that differ from the defaults;
+            the precision is then float32 unless given. All options are recorded, with the largest number of tiles of an image.
         learned: further metrics, ``"lpips"`` and ``"dists"``.
-        download: whether these may fetch the weights of their networks.
+        download: whether these may download the weights of their networks.
         pictures: how many of the worst and how many of the best images to keep parts of, for a report.
-        name: of the model, to record.
+        name: name of the model, to record.
         weights: file of the weights, whose checksum is recorded.
-        on_progress: called before each image with how many are done, how many there are, and the image's name.
+        on_progress: called before each image with the number of images done, the total, and the image's name.
 
     Returns:
         The figures of every image; ``rows()`` gives the means.
 
     Raises:
         ValueError: if there is no such protocol or metric, or an image cannot be restored or measured.
-        DataError: if the folder is not as the protocol needs it.
+        DataError: if the folder does not have the layout that the protocol needs.
     """
     if isinstance(protocol, str):
         protocol = find_protocol(protocol)
@@ -97,12 +97,12 @@ def evaluate(
 
 
 def options_of(options: Options) -> InferenceOptions:
-    """Return the options of a measurement: those that are given, with the defaults of measurements where fields are missing."""
+    """Return the options of a measurement: the given ones, with the defaults for measurements where fields are missing."""
     return options if isinstance(options, InferenceOptions) else InferenceOptions(**{**DEFAULTS, **(options or {})})
 
 
 def describe(model: RestorationNetwork, options: Options, *, name: str | None, weights: Path | None) -> dict[str, Any]:
-    """Return what must be known beside a figure: model, checksum of the weights, inference options, versions, device, date."""
+    """Return the data to record with a figure: model, checksum of the weights, inference options, versions, device, date."""
     chosen = options_of(options)
     device = torch.device(chosen.device) if chosen.device else next(model.parameters()).device
     return {
@@ -121,7 +121,7 @@ def _measured(
     example: Example,
     further: Mapping[str, Callable[[Array, Array], float]],
 ) -> tuple[Values, tuple[Pixels, Pixels, Pixels]]:
-    """Return the figures of an image, and its pixels: degraded, restored, true."""
+    """Return the figures of an image, and its pixels: degraded, restored, ground truth."""
     degraded, target = example.read()
     images: list[Array] = [degraded, target]
     if not protocol.quantised:
@@ -134,7 +134,7 @@ def _measured(
 
 
 def _picture(set_: str, name: str, psnr: float, images: tuple[Pixels, Pixels, Pixels]) -> Picture:
-    """Return the part of the images, of at most a fixed side, where the restored one has the largest error."""
+    """Return the part of the images, with at most the given side, where the restored one has the largest error."""
     height, width = images[0].shape[:2]
     rows, columns = min(height, PICTURE_SIDE), min(width, PICTURE_SIDE)
     error = np.square(images[1].astype(np.float32) - images[2]).sum(axis=2)

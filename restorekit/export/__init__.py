@@ -1,7 +1,7 @@
 """Exporting networks to formats that other programs run.
 
-A target is a registered function ``(model, path, **options)``: it writes the network to a file, and checks that the file computes
-what the network does, at two sizes or more. A file in this folder that registers a target is found by itself.
+A target is a registered function ``(model, path, **options)``: it writes the network to a file, and checks at two or more sizes
+that the file computes the same as the network. A file in this folder that registers a target is discovered automatically.
 """
 
 import importlib

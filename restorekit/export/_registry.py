@@ -1,4 +1,4 @@
-"""The registry of targets of export."""
+"""The registry of export targets."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -13,13 +13,13 @@ Write = TypeVar("Write", bound=Callable[..., None])
 
 
 class Exporter(NamedTuple):
-    """A target of export.
+    """An export target.
 
     Attributes:
-        name: what :func:`export_model` takes.
-        suffixes: of its files, the usual one first.
-        extra: of this package, which installs what it needs; empty if it needs nothing.
-        write: function of a network, a path and options, which writes the file.
+        name: name for :func:`export_model`.
+        suffixes: suffixes of its files, the usual one first.
+        extra: extra of this package that installs its requirements; empty if it needs nothing.
+        write: function of a network, a path and options that writes the file.
     """
 
     name: str
@@ -34,14 +34,14 @@ _exporters: Registry[Exporter] = Registry("exporter")
 def register_exporter(name: str, *, suffixes: Sequence[str], extra: str = "") -> Callable[[Write], Write]:
     """Return a decorator that registers a target: a function ``(model, path, **options)``.
 
-    The function gets a network of its own in evaluation mode, whose images have heights and widths that are multiples of
-    ``size_multiple``. It writes the file, which takes images of any such size, and raises an error if the file computes
-    something else than the network. It imports what the extra installs when it is called, not before.
+    The function gets its own copy of the network, in evaluation mode, whose images have heights and widths that are multiples of
+    ``size_multiple``. It writes the file, which must accept images of any such size, and raises an error if the file computes
+    something else than the network. It imports the packages of the extra only when it is called.
 
     Args:
         name: unique among the targets.
-        suffixes: of its files, the usual one first.
-        extra: of this package, which installs what the target needs.
+        suffixes: suffixes of its files, the usual one first.
+        extra: extra of this package that installs the requirements of the target.
 
     Raises:
         ValueError: if the name is taken.
@@ -63,7 +63,7 @@ def find_exporter(name: str) -> Exporter:
     """Return a target.
 
     Raises:
-        ValueError: if there is none of this name; the message names the nearest.
+        ValueError: if there is no such target; the message suggests the nearest names.
 
     Example:
         >>> find_exporter("torch").suffixes
@@ -73,18 +73,18 @@ def find_exporter(name: str) -> Exporter:
 
 
 def export_model(model: RestorationNetwork, path: Path, target: str, **options: Any) -> None:
-    """Write a network to a file that another program runs.
+    """Write a network to a file that another program can run.
 
     Args:
-        model: the network; it stays as it is.
-        path: where to write; an existing file is replaced once the new one is complete and checked.
+        model: the network; it is not changed.
+        path: file to write; an existing file is replaced once the new one is complete and checked.
         target: one of :func:`list_exporters`.
-        **options: of the target.
+        **options: options of the target.
 
     Raises:
         ValueError: if there is no such target.
-        OptionError: if the path has another suffix than the files of the target, or the packages of its extra are missing.
-        RuntimeError: if the file would compute something else than the network.
+        OptionError: if the path does not have a suffix of the target, or the packages of its extra are missing.
+        RuntimeError: if the file does not compute the same as the network.
     """
     exporter = find_exporter(target)
     if path.suffix not in exporter.suffixes:

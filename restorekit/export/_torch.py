@@ -8,21 +8,21 @@ from restorekit._files import atomic_path
 from restorekit.export._registry import register_exporter
 from restorekit.network import RestorationNetwork
 
-TOLERANCE = 1e-4  # of pixels in [0, 1]; operations are those of the network, but may be ordered otherwise
-SIZES = ((2, 3), (4, 2))  # height and width in multiples; the first is traced, both are checked
+TOLERANCE = 1e-4  # for pixels in [0, 1]; the operations are the same, but may run in another order
+SIZES = ((2, 3), (4, 2))  # heights and widths in multiples; the first is traced, both are checked
 
 
 @register_exporter("torch", suffixes=(".pt2",))
 def export_torch(model: RestorationNetwork, path: Path, *, largest: int = 64) -> None:
-    """Write a program that ``torch.export.load`` reads, for any batch, height and width.
+    """Write a program for ``torch.export.load``, for any batch, height and width.
 
     Args:
         model: the network, in evaluation mode.
-        path: where to write.
-        largest: height and width that the program takes, in multiples of ``size_multiple``.
+        path: file to write.
+        largest: largest height and width that the program accepts, in multiples of ``size_multiple``.
 
     Raises:
-        RuntimeError: if the program computes something else than the network.
+        RuntimeError: if the program does not compute the same as the network.
     """
     multiple = model.size_multiple
     like = next(model.parameters())

@@ -1,4 +1,4 @@
-"""What an image file says beside its pixels, by the keys of :class:`~restorekit.images.Picture`."""
+"""The metadata of image files, by the keys of :class:`~restorekit.images.Picture`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,30 +7,30 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 KEPT = ("icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "chunks", "colour")
-WORDS = {  # for what is never dropped: a file that cannot hold it is refused
+WORDS = {  # for metadata that is never dropped: formats without it are refused
     "icc_profile": "a colour profile",
     "exif": "EXIF data",
     "xmp": "XMP data",
     "iptc": "IPTC data",
 }
-NUMBERS = (int, float, IFDRational)  # that a resolution can be
+NUMBERS = (int, float, IFDRational)  # types of a resolution
 INCHES = 2  # as the unit of the resolution
-PQ, HLG = 16, 18  # transfer functions of ITU-T H.273 whose numbers are not those of a display
+PQ, HLG = 16, 18  # HDR transfer functions of ITU-T H.273
 
 
 def metadata_of(image: Image.Image) -> dict[str, Any]:
-    """Return what is kept of an image from a file, by Pillow's names."""
+    """Return the metadata to keep from an image file, by Pillow's names."""
     return {key: image.info[key] for key in ("icc_profile", "exif", "xmp", "dpi", "comment") if image.info.get(key)}
 
 
 def lost_in(holds: frozenset[str], info: Mapping[str, Any]) -> list[str]:
-    """Return in words what a format with room for ``holds`` cannot keep, and must not drop."""
+    """Describe the metadata that a format which stores ``holds`` cannot keep, but must not drop."""
     lost = [words for key, words in WORDS.items() if info.get(key) and key not in holds]
     return lost + ([info["colour"]] if info.get("colour") and "colour" not in holds else [])
 
 
 def with_exif_resolution(image: Image.Image) -> dict[str, Any]:
-    """Return the metadata of an image whose format has a place for the resolution in its EXIF data only."""
+    """Return the metadata of an image whose format stores the resolution only in its EXIF data."""
     info = metadata_of(image)
     if "dpi" not in info:
         exif = image.getexif()
@@ -43,7 +43,7 @@ def with_exif_resolution(image: Image.Image) -> dict[str, Any]:
 
 
 def exif_with_resolution(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options by which Pillow writes metadata to such a format."""
+    """Return the options that make Pillow write metadata in such a format."""
     options = chosen(info, "icc_profile", "exif", "xmp")
     if info.get("dpi"):
         exif = loaded_exif(info.get("exif"))
@@ -55,7 +55,7 @@ def exif_with_resolution(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def chosen(info: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """Return those of the metadata that there are."""
+    """Return the metadata that are present."""
     return {key: info[key] for key in keys if info.get(key)}
 
 
@@ -67,7 +67,7 @@ def loaded_exif(content: bytes | None) -> Image.Exif:
 
 
 def comment_of(info: Mapping[str, Any]) -> bytes:
-    """Return the comment, or texts with names as lines of one, for formats that have no names."""
+    """Return the comment, or named texts as lines of one, for formats without named texts."""
     if comment := info.get("comment"):
         return comment.encode() if isinstance(comment, str) else bytes(comment)
     texts: Sequence[tuple[str, str]] = info.get("text", ())
@@ -75,5 +75,5 @@ def comment_of(info: Mapping[str, Any]) -> bytes:
 
 
 def hdr_words(transfer: int) -> str:
-    """Return how a transfer function of ITU-T H.273 is called, if its numbers cannot be restored as those of a display are."""
+    """Return the name of an ITU-T H.273 transfer function if its values are not those of a display."""
     return {PQ: "PQ (SMPTE ST 2084)", HLG: "HLG (ARIB STD-B67)"}.get(transfer, "")

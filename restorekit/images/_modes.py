@@ -1,4 +1,4 @@
-"""Modes of PIL images, and those in which pixels are read."""
+"""The modes of PIL images, and those in which pixels are read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ NORMAL = ("L", "LA", "RGB", "RGBA", "I;16")
 
 
 def normal_mode_of(image: Image.Image) -> str:
-    """Return which of the modes L, LA, RGB, RGBA and I;16 an image has without loss.
+    """Return which of the modes L, LA, RGB, RGBA and I;16 can represent an image without loss.
 
     Raises:
-        ImageError: if it has none.
+        ImageError: if none can.
     """
     transparent = "transparency" in image.info
     mode = {
@@ -60,9 +60,9 @@ def to_array(image: Image.Image) -> Array:
     """Return the pixels of a PIL image: H x W (grey) or H x W x C, 8 or 16 bits; transparency is the last channel.
 
     Raises:
-        ImageError: if the image's mode has no such form.
+        ImageError: if the image's mode cannot be represented so.
     """
-    return np.array(normal_mode(image))  # a copy of its own, which may be written to
+    return np.array(normal_mode(image))  # a copy, which may be written to
 
 
 def from_array(pixels: Array, info: Mapping[Any, Any]) -> Image.Image:

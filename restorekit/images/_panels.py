@@ -1,4 +1,4 @@
-"""Labelled pictures beside each other."""
+"""Labelled pictures side by side."""
 
 from collections.abc import Sequence
 

@@ -20,19 +20,19 @@ from restorekit.images.formats import FORMATS, MODE_OF, Content, ImageFormat, al
 Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 
-MAX_PIXELS = 2**29  # of an image that is read; a small file may claim any size
-HEAD = 64  # bytes by which a format is recognised
+MAX_PIXELS = 2**29  # limit for reading, since a small file may claim any size
+HEAD = 64  # number of bytes for recognising a format
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The pixels of an image file, and what the file says beside them.
+    """The pixels of an image file, and its metadata.
 
     Attributes:
         pixels: H x W (grey) or H x W x C, uint8 or uint16; transparency is the last channel.
         info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text,
-            and of PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
-            describe), as far as there are such.
+            and for PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
+            describe); only those that are present.
     """
 
     pixels: Array
@@ -40,7 +40,7 @@ class Picture:
 
     @property
     def mode(self) -> str:
-        """Name of the kind of pixels: Pillow's, or ``LA;16``, ``RGB;16`` and ``RGBA;16``, for which Pillow has none."""
+        """Name of the kind of pixels: Pillow's, or ``LA;16``, ``RGB;16`` and ``RGBA;16``, which Pillow does not have."""
         channels = 1 if self.pixels.ndim == 2 else self.pixels.shape[2]
         return MODE_OF[channels, 8 * self.pixels.itemsize]
 
@@ -54,18 +54,18 @@ def find_images(folder: Path) -> list[Path]:
     """Return the image files below a folder, sorted.
 
     Raises:
-        ImageError: if the folder is missing or holds no image.
+        ImageError: if the folder is missing or contains no image.
     """
     if not folder.is_dir():
         raise ImageError(f"{folder} is not a folder")
     paths = sorted(path for path in folder.rglob("*") if is_image(path))
     if not paths:
-        raise ImageError(f"{folder} holds no image ({_known()})")
+        raise ImageError(f"{folder} contains no image ({_known()})")
     return paths
 
 
 def is_image(path: Path) -> bool:
-    """Return whether the name of a file is that of an image which can be read and written here, and it is not hidden."""
+    """Return whether a file name has a suffix that can be read and written, and is not hidden."""
     record = FORMATS.get(path.suffix.lower())
     return record is not None and bool(record.modes) and record.usable and not path.name.startswith(".")
 
@@ -73,11 +73,11 @@ def is_image(path: Path) -> bool:
 def read_picture(path: str | os.PathLike[str]) -> Picture:
     """Read an image file with all its bits, colour profile and other metadata.
 
-    Pixels stay as they are stored, so that an orientation in the EXIF data stays true; those of a TIFF or HEIC file are turned
-    upright. Palettes and bilevel images become colour or grey; CMYK becomes sRGB by the profile in the file.
+    Pixels keep their stored orientation, so that an orientation in the EXIF data stays correct; those of a TIFF or HEIC file are
+    turned upright. Palettes and bilevel images become colour or grey; CMYK becomes sRGB using the profile in the file.
 
     Raises:
-        ImageError: if the file is missing, no image, truncated, too large, animated, or would lose bits or colours.
+        ImageError: if the file is missing, not an image, truncated, too large, animated, or would lose bits or colours.
     """
     with opened(path) as content:
         return Picture(content.pixels(), content.info())
@@ -86,15 +86,15 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 def read_image(path: str | os.PathLike[str]) -> Image.Image:
     """Read an image file as a PIL image, with its metadata.
 
-    Pixels are those of :func:`read_picture`, which also reads colours of 16 bits.
+    Pixels are as in :func:`read_picture`, which can also read 16-bit colours.
 
     Raises:
-        ImageError: if the file is missing, no image, truncated, too large, animated, or would lose bits or colours.
+        ImageError: if the file is missing, not an image, truncated, too large, animated, or would lose bits or colours.
     """
     with opened(path) as content:
         if content.mode.endswith(";16") and content.mode != "I;16":
             raise ImageError(
-                f"{path} has 16 bits a colour channel, which no PIL image holds; read it with "
+                f"{path} has 16 bits per colour channel, which a PIL image cannot store; read it with "
                 "restorekit.images.read_picture, and pass its pixels, a uint16 array, to restorekit.restore"
             )
         return from_array(content.pixels(), content.info())
@@ -104,23 +104,23 @@ def look_at(path: str | os.PathLike[str]) -> tuple[int, int, str]:
     """Return width and height of an image file, and the mode of its pixels, without decoding it.
 
     Raises:
-        ImageError: if it is no image.
+        ImageError: if it is not an image.
     """
     with opened(path) as content:
         return content.width, content.height, content.mode
 
 
 def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
-    """Write an image file, atomically, with its metadata; the suffix says the format.
+    """Write an image file, atomically, with its metadata; the suffix chooses the format.
 
     Args:
         picture: pixels and metadata.
-        path: where to; an existing file is replaced.
-        quality: from 1 to 100, for JPEG, WebP and AVIF. By default what is lost cannot be seen: 95 without chroma subsampling, and
-            WebP without any loss.
+        path: file to write; an existing file is replaced.
+        quality: from 1 to 100, for JPEG, WebP and AVIF. The default is visually lossless: 95 without chroma subsampling, and
+            lossless for WebP.
 
     Raises:
-        ImageError: if the format cannot hold the picture, or the file cannot be written.
+        ImageError: if the format cannot store the picture, or the file cannot be written.
     """
     with picture_written(picture, path, quality=quality):
         pass
@@ -128,33 +128,33 @@ def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: in
 
 @contextmanager
 def picture_written(picture: Picture, path: str | os.PathLike[str], *, quality: int | None = None) -> Iterator[None]:
-    """Write an image file as :func:`write_picture` does, which appears when the block ends without an error.
+    """Write an image file as :func:`write_picture` does; it appears when the block ends without an error.
 
-    All of it is on the disk before the block begins, so that what the block writes appears first, or neither does.
+    All of it is on disk before the block begins, so that files written in the block appear first, or neither appears.
 
     Raises:
-        ImageError: if the format cannot hold the picture, or the file cannot be written.
+        ImageError: if the format cannot store the picture, or the file cannot be written.
     """
     path = Path(path)
     record = check_can_hold(path, picture.mode, picture.info)
-    assert record.write is not None  # for a format that has modes
+    assert record.write is not None  # formats with modes can be written
     with explained(path), atomic_path(path) as temporary:
         record.write(picture.pixels, temporary, picture.info, quality)
         yield
 
 
 def write_image(image: Image.Image, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
-    """Write a PIL image to a file, atomically; the suffix says the format.
+    """Write a PIL image to a file, atomically; the suffix chooses the format.
 
     The colour profile and other metadata in ``image.info`` are written too.
 
     Args:
         image: the image.
-        path: where to; an existing file is replaced.
-        quality: as :func:`write_picture` takes it.
+        path: file to write; an existing file is replaced.
+        quality: as in :func:`write_picture`.
 
     Raises:
-        ImageError: if the format cannot hold the image, or the file cannot be written.
+        ImageError: if the format cannot store the image, or the file cannot be written.
     """
     info = {key: image.info[key] for key in KEPT if key in image.info}
     check_can_hold(Path(path), image.mode, info)
@@ -165,66 +165,66 @@ def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None)
     """Return the format of a file by its suffix.
 
     Raises:
-        ImageError: unless it can hold pixels of this mode, and the metadata.
+        ImageError: unless it can store pixels of this mode, and the metadata.
     """
     record = FORMATS.get(path.suffix.lower())
     if record is None:
         raise ImageError(f"{path}: unknown image format {path.suffix!r}; use one of {_known()}")
     if not record.modes:
-        raise ImageError(f"{path}: {record.name} files are not written; write a .png or .tif, with -o or another suffix")
+        raise ImageError(f"{path}: {record.name} files cannot be written; write a .png or .tif instead, with -o or another suffix")
     if missing := record.missing():
         raise ImageError(f"{path}: {missing}, or use another format")
     if mode not in record.modes:
         channels, _, bits = mode.partition(";")
         what = "16 bits" if bits else "transparency" if channels in ("RGBA", "LA") else f"mode {mode}"
-        raise ImageError(f"{path}: {record.name} cannot hold {what}; write a .png or .tif")
+        raise ImageError(f"{path}: {record.name} cannot store {what}; write a .png or .tif instead")
     if lost := lost_in(record.holds, info or {}):
         better = " or ".join(other.suffixes[0] for other in all_formats() if other.modes and not lost_in(other.holds, info or {}))
-        raise ImageError(f"{path}: {record.name} cannot hold {' and '.join(lost)}; write a {better or '.png'}")
+        raise ImageError(f"{path}: {record.name} cannot store {' and '.join(lost)}; write a {better or '.png'} instead")
     return record
 
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
-    """Open an image file whose pixels are still to be decoded; whatever goes wrong in the block is an :class:`ImageError`."""
+    """Open an image file before its pixels are decoded; anything that goes wrong in the block becomes an :class:`ImageError`."""
     path = Path(path)
     if not path.is_file():
-        raise ImageError(f"no image at {path}" if not path.exists() else f"{path} is not a file")
+        raise ImageError(f"there is no image at {path}" if not path.exists() else f"{path} is not a file")
     try:
-        with path.open("rb") as file:  # of a path, Pillow maps uncompressed TIFF files, and those on their side then wrongly
+        with path.open("rb") as file:  # given a path, Pillow maps uncompressed TIFF files, and rotated ones wrongly
             record = _recognised(file.read(HEAD), path)
             file.seek(0)
             content = record.open(file, path)
             _check_size(content, path)
             if content.frames > 1:
                 raise ImageError(
-                    f"{path} has {content.frames} frames or pages, and single pictures are restored; take out the one to restore "
+                    f"{path} has {content.frames} frames or pages; only single pictures are restored: extract the one to restore "
                     f"first, for example: magick '{path.name}[0]' one.png"
                 )
             yield content
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # for damaged files, libraries raise errors of many kinds
+    except Exception as error:  # libraries raise many kinds of errors for damaged files
         raise ImageError(f"{path} cannot be read: {error}") from error
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with writing a file into an :class:`ImageError`."""
+    """Turn errors in writing a file into an :class:`ImageError`."""
     try:
         yield
-    except ImageError:  # which says what it is of
+    except ImageError:  # it says already which file it is about
         raise
-    except (OSError, ValueError) as error:  # a ValueError is of metadata that is too long for the format
+    except (OSError, ValueError) as error:  # a ValueError is for metadata that is too long for the format
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise ImageError(f"{path} cannot be written: {reason}") from error
 
 
 def _recognised(head: bytes, path: Path) -> ImageFormat:
-    """Return the format that a file has, whatever its suffix says."""
+    """Return the actual format of a file, whatever its suffix."""
     record = next((record for record in all_formats() if record.starts(head)), None)
     if record is None:
-        raise ImageError(f"{path} is no image that can be read here ({_known()})")
+        raise ImageError(f"{path} is not an image in a readable format ({_known()})")
     if missing := record.missing():
         raise ImageError(f"{path}: {missing}")
     return record
@@ -235,9 +235,9 @@ def _known() -> str:
 
 
 def _check_size(content: Content, path: Path) -> None:
-    """Raise for an image whose pixels would take more memory than any that is meant."""
+    """Raise for an image whose pixels would need an absurd amount of memory."""
     pixels = content.width * content.height
     if pixels > MAX_PIXELS:
         raise ImageError(
-            f"{path} is too large: {pixels / 1e6:.0f} megapixels, and at most {MAX_PIXELS / 1e6:.0f} are read; cut it into parts"
+            f"{path} is too large: {pixels / 1e6:.0f} megapixels, but at most {MAX_PIXELS / 1e6:.0f} are read; cut it into parts"
         )

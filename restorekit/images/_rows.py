@@ -1,4 +1,4 @@
-"""Image files that are read and written row by row, for images too large to hold; with libvips, which the extra ``io`` brings."""
+"""Reading and writing image files row by row, for images too large for the memory; needs libvips, from the extra ``io``."""
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from restorekit.images.formats import FORMATS, MODE_OF
 
 Array = npt.NDArray[Any]
 
-ROWS = 64  # that are decoded at a time
+ROWS = 64  # decoded at a time
 CHANNELS_OF = {mode: channels for (channels, _), mode in MODE_OF.items()}
 
 
@@ -26,17 +26,17 @@ def has_libvips() -> bool:
 
 
 def can_be_read_by_rows(path: Path) -> bool:
-    """Return whether an image file can be read row by row, as it is read as a whole.
+    """Return whether an image file can be read row by row, with the same result as when it is read as a whole.
 
     Raises:
-        ImageError: if it is no image.
+        ImageError: if it is not an image.
     """
     with opened(path) as content:
         return content.by_rows
 
 
 def can_be_written_by_rows(path: Path) -> bool:
-    """Return whether the suffix of a file is that of a format that is written row by row."""
+    """Return whether the suffix of a file belongs to a format that can be written row by row."""
     record = FORMATS.get(path.suffix.lower())
     return record is not None and record.rows is not None
 
@@ -45,12 +45,12 @@ class RowReader:
     """Reads an image file from top to bottom.
 
     Args:
-        path: the file, one that :func:`can_be_read_by_rows`.
+        path: the file; :func:`can_be_read_by_rows` must accept it.
 
     Attributes:
         shape: height, width and channels; transparency is the last channel.
         dtype: uint8 or uint16.
-        info: what :class:`~restorekit.images.Picture` has of the name.
+        info: metadata, as in :class:`~restorekit.images.Picture`.
 
     Raises:
         ImageError: if it cannot be read.
@@ -64,20 +64,20 @@ class RowReader:
         self.dtype = np.dtype(np.uint16 if content.mode.endswith(";16") else np.uint8)
         if self._rows is None:
             self._rows = self._through_libvips()
-        self._first, self._last = 0, 0  # rows that are in the buffer
+        self._first, self._last = 0, 0  # rows in the buffer
         self._buffer = np.empty((0, *self.shape[1:]), self.dtype)
 
     @property
     def mode(self) -> str:
-        """Name of the kind of pixels, as that of :class:`~restorekit.images.Picture`."""
+        """Name of the kind of pixels, as in :class:`~restorekit.images.Picture`."""
         return MODE_OF[self.shape[2], 8 * self.dtype.itemsize]
 
     def read(self, first: int, last: int) -> Array:
-        """Return the rows from a first one to before a last one, H x W x C; rows before it are not to be had again.
+        """Return the rows from a first one to before a last one, H x W x C; rows before it cannot be read again.
 
         No rows are skipped from one call to the next.
 
-        The result is in memory that the next call uses again.
+        The next call reuses the memory of the result.
 
         Raises:
             ImageError: if the file is damaged.
@@ -102,11 +102,11 @@ class RowReader:
             return self._rows(first, first + count)
         except ImageError:
             raise
-        except Exception as error:  # for damaged files, libraries raise errors of many kinds
+        except Exception as error:  # libraries raise many kinds of errors for damaged files
             raise ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}") from error
 
     def _through_libvips(self) -> Callable[[int, int], Array]:
-        """Return a function that reads rows, each after those above it."""
+        """Return a function that reads rows, from top to bottom."""
         import pyvips
 
         try:
@@ -128,23 +128,23 @@ class RowReader:
 def rows_written(
     path: Path, shape: tuple[int, int, int], dtype: npt.DTypeLike, info: Mapping[str, Any], *, quality: int | None = None
 ) -> Iterator[Callable[[Array], None]]:
-    """Give a function that writes the next rows (H x W x C) of an image file, which appears when the block ends without an error.
+    """Yield a function that writes the next rows (H x W x C) of an image file, which appears when the block ends without an error.
 
     Args:
-        path: where to; an existing file is replaced.
+        path: file to write; an existing file is replaced.
         shape: height, width and channels.
         dtype: uint8 or uint16.
         info: metadata.
-        quality: of JPEG files, as :func:`~restorekit.images.write_picture` takes it.
+        quality: of JPEG files, as in :func:`~restorekit.images.write_picture`.
 
     Raises:
-        ImageError: if the format cannot hold the image, or the file cannot be written.
+        ImageError: if the format cannot store the image, or the file cannot be written.
     """
     bits = 8 * np.dtype(dtype).itemsize
     record = check_can_hold(path, MODE_OF[shape[2], bits], info)
     if record.rows is None:
-        raise ImageError(f"{path}: {record.name} is not written row by row; write a .png or .tif")
-    with ExitStack() as stack:  # not around the block, where what goes wrong is not with the file
+        raise ImageError(f"{path}: {record.name} cannot be written row by row; write a .png or .tif instead")
+    with ExitStack() as stack:  # not around the block, whose errors are not about the file
         with explained(path):
             temporary = stack.enter_context(atomic_path(path))
             writer = record.rows(temporary, shape, bits, info, quality)

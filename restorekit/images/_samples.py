@@ -1,4 +1,4 @@
-"""The photograph that the package carries."""
+"""The photograph that comes with the package."""
 
 import importlib.resources
 

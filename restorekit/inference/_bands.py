@@ -1,4 +1,4 @@
-"""Restoring pixels from top to bottom, in bands of rows, so that neither the image nor the result needs to be held as a whole."""
+"""Restoring pixels from top to bottom, in bands of rows, so that neither the image nor the result must be in memory as a whole."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from restorekit.network import RestorationNetwork
 from restorekit.ops import pad_centred, pad_to_multiple
 
 PEAKS = {torch.uint8: 255, torch.uint16: 65535}
-ROWS = 64  # that are finished at a time, in wider numbers than those of the image
+ROWS = 64  # finished at a time, in wider numbers than the image has
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Source:
     Attributes:
         shape: number of images, channels (transparency is the last), height and width.
         dtype: uint8, uint16, or floating point in [0, 1].
-        read: returns the rows from a first one to before a last one, N x C x rows x W. The first ones asked for never decrease.
-        held: bytes that the pixels and the result take as long as the network runs.
+        read: returns the rows from a first one to before a last one, N x C x rows x W. The first row never decreases between calls.
+        held: bytes that the pixels and the result take while the network runs.
     """
 
     shape: tuple[int, int, int, int]
@@ -38,17 +38,17 @@ class Source:
 
 
 def restored_bands(model: RestorationNetwork, source: Source, options: InferenceOptions, progress: Progress) -> Iterator[Tensor]:
-    """Yield the restored image from top to bottom, in bands of rows; of the same dtype, on the device of the network.
+    """Yield the restored image from top to bottom, in bands of rows, with the same dtype, on the device of the network.
 
-    The image is padded to what the network takes, restored, cropped, clamped and, for integer pixels, rounded. A grey image goes
-    through a colour network as three equal channels, whose mean is the result. Transparency (a channel more than the network
-    takes) is kept as it is.
+    The image is padded to a size that the network takes, restored, cropped, clamped and, for integer pixels, rounded. A grey image
+    goes through a colour network as three equal channels, whose mean is the result. Transparency (one more channel than the
+    network takes) is kept as it is.
 
     Args:
         model: the network, ready to compute in the dtype of its parameters; it is not changed.
         source: the pixels.
-        options: of which precision and pooling have already been applied to the network.
-        progress: what to call.
+        options: options; precision and pooling must already be applied to the network.
+        progress: callbacks.
 
     Raises:
         ValueError: if the network does not take this many channels or gives values that are not finite.
@@ -60,7 +60,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
     first = 0
 
     def finished(band: Tensor) -> Iterator[Tensor]:
-        """Yield the pixels of colours, a few rows at a time, since they take more memory on the way."""
+        """Yield the colours, a few rows at a time, since the conversion needs more memory."""
         nonlocal first
         for colours in band.split(ROWS, dim=2):
             result = colours.mean(dim=1, keepdim=True) if num_colours < model.image_channels else colours
@@ -70,7 +70,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
             if options.strength != 1:
                 result = _mixed(given[:, :num_colours], result, float(options.strength), peak)
             result = result * peak
-            # PyTorch converts float64 to uint16, and not float32.
+            # PyTorch converts float64 to uint16, but not float32.
             pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
             yield torch.cat((pixels, given[:, num_colours:].to(pixels.device)), dim=1)
 
@@ -79,7 +79,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
 
 
 def colours_of(model: RestorationNetwork, channels: int) -> int:
-    """Return how many of an image's channels are colours; the rest is transparency.
+    """Return how many channels of an image are colours; the rest is transparency.
 
     Raises:
         ValueError: if the network does not take them.
@@ -90,19 +90,19 @@ def colours_of(model: RestorationNetwork, channels: int) -> int:
     if channels in (2, takes + 1):
         return channels - 1
     raise ValueError(
-        f"got an image of {channels} channels; this network takes {takes}, grey (1), or either with transparency "
+        f"got an image with {channels} channels; this network takes {takes}, grey (1), or either with transparency "
         "(one channel more, the last). Tensors are C x H x W, arrays H x W x C"
     )
 
 
 def _mixed(given: Tensor, restored: Tensor, strength: float, peak: int) -> Tensor:
-    """Return the image moved towards the restored one, or beyond it; exactly the image for a strength of 0.
+    """Return the image moved towards the restored one, or beyond it; with strength 0, exactly the image.
 
     Args:
         given: pixels of the image.
-        restored: in [0, 1].
-        strength: how far.
-        peak: what 1 is in the given pixels.
+        restored: restored pixels, in [0, 1].
+        strength: how far to move.
+        peak: value in the given pixels that corresponds to 1.
     """
     accurate = torch.promote_types(restored.dtype, given.dtype) if peak == 1 else restored.dtype
     image = given.to(restored.device, accurate) / peak
@@ -110,19 +110,19 @@ def _mixed(given: Tensor, restored: Tensor, strength: float, peak: int) -> Tenso
 
 
 class _Rows:
-    """The rows that a row of tiles needs, which are read once for all of them."""
+    """The rows that a row of tiles needs, read once for all of its tiles."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.first, self.pixels = source, 0, torch.empty(*source.shape[:2], 0, source.shape[3], dtype=source.dtype)
 
     def read(self, first: int, last: int) -> Tensor:
-        """Return rows, which become those that are kept."""
+        """Read rows and keep them in place of the earlier ones."""
         if (first, last - first) != (self.first, self.pixels.shape[2]):
             self.first, self.pixels = first, self.source.read(first, last)
         return self.pixels
 
     def again(self, first: int, last: int) -> Tensor:
-        """Return some of the rows that are kept."""
+        """Return some of the kept rows."""
         return self.pixels[:, :, first - self.first : last - self.first]
 
 
@@ -134,7 +134,7 @@ def _colours(
     (number, _, height, width), held = pixels.source.shape, pixels.source.held
     (rows, top), (columns, left) = _padded_places(model, height), _padded_places(model, width)
     reduced = parameter.dtype in (torch.bfloat16, torch.float16)
-    exact = torch.promote_types(parameter.dtype, torch.float32)  # the image itself is added to what the network finds
+    exact = torch.promote_types(parameter.dtype, torch.float32)  # the network adds the image itself to its output
     autocast = torch.autocast(parameter.device.type, parameter.dtype if reduced else torch.bfloat16, enabled=reduced)
     run_model = partial(model, stages=options.stages)
 
@@ -160,7 +160,7 @@ def _colours(
 
 
 def _padded_places(model: RestorationNetwork, side: int) -> tuple[Tensor, int]:
-    """Return which rows (or columns) of an image a padded one has, and where the image starts in it."""
+    """Return which rows (or columns) of an image a padded image has, and where the image starts in it."""
     places = torch.arange(side, dtype=torch.float64).view(1, 1, side, 1)
     if model.padding == "centre":
         padded, (start, _) = pad_centred(places, model.size_multiple)
@@ -170,16 +170,16 @@ def _padded_places(model: RestorationNetwork, side: int) -> tuple[Tensor, int]:
 
 
 def _window(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return some rows and columns of an image, which may be out of order where it is padded; 16-bit integers become wider."""
+    """Return some rows and columns of an image, which may be out of order in the padding; 16-bit integers become wider."""
     top, left = int(rows.min()), int(columns.min())
     inside = pixels[..., top : int(rows.max()) + 1, left : int(columns.max()) + 1]
-    inside = inside.to(torch.int32) if inside.dtype == torch.uint16 else inside  # PyTorch does not index them
+    inside = inside.to(torch.int32) if inside.dtype == torch.uint16 else inside  # PyTorch cannot index uint16
     return inside.index_select(-2, (rows - top).to(pixels.device)).index_select(-1, (columns - left).to(pixels.device))
 
 
 @contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode for a while."""
+    """Put a model into evaluation mode temporarily."""
     training = [module for module in model.modules() if module.training]
     try:
         for module in training:

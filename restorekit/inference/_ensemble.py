@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean of what a network makes of an image turned and mirrored in all eight ways."""
+"""Self-ensemble: the mean of the results for an image turned and mirrored in all eight ways."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,12 @@ Run = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 def self_ensemble(run: Run, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Return the mean of the results for an image turned by 0, 90, 180 and 270 degrees, mirrored and not, each turned back.
 
-    This takes eight times as long and gains some hundredths to tenths of a decibel.
+    This takes eight times as long and gains a few hundredths to tenths of a decibel.
     Source: Lim et al., Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPRW 2017, arXiv:1707.02921.
 
     Args:
-        run: restores a batch; it is called with other sizes than the image's, since height and width change places.
-        image: floating point.
+        run: restores a batch; it is also called with height and width exchanged.
+        image: image in floating point.
 
     Example:
         >>> image = torch.rand(1, 3, 4, 6)

@@ -1,4 +1,4 @@
-"""All options of inference in one place: what they mean, which values they take, and how the shell shows them."""
+"""All options of inference in one place: their meaning, their allowed values, and their help in the shell."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CHOICES = {
     "ensemble": (False, True),
     "compile": (False, True),
 }
-LEAST = {  # of whole numbers, and how to say so
+LEAST = {  # least values of whole numbers, and how to say so
     "stages": (1, "be from 1 to the number of supervised stages"),
     "train_size": (1, "be 1 pixel or more"),
     "overlap": (0, "not be negative"),
@@ -25,16 +25,16 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "m
 
 
 def _option(default: Any, help: str, metavar: str = "") -> Any:
-    """Return a field with the line that the shell shows for it."""
+    """Return a field with its line of help for the shell."""
     return field(default=default, metadata={"help": help, "metavar": metavar})
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceOptions:
-    """How a network restores images. All fields are checked when the options are made, before anything is loaded.
+    """How a network restores images. All fields are checked when the options are created, before anything is loaded.
 
     Args:
-        device: where to compute, such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; by default where the network is.
+        device: where to compute, such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; by default on the device of the network.
         precision: ``"float32"``, ``"bfloat16"`` (faster where the CPU supports it), ``"float16"`` (for GPUs) or ``"auto"``:
             bfloat16 for 8-bit images on devices with bfloat16 arithmetic, otherwise the precision of the network.
         strength: how much of the restoration to apply, from 0 to 1.5. The result is image + strength x (restored - image),
@@ -43,22 +43,22 @@ class InferenceOptions:
         pooling: ``"global"``, or ``"local"`` for means over windows (:func:`~restorekit.inference.local_pooling`).
         train_size: with local pooling, the side of the crops that the network was trained on.
         patches: for networks with stages on patches, ``"published"``: as they were trained, or ``"seamless"``: all stages on the
-            whole image, so that no line stays where patches meet (:func:`~restorekit.inference.seamless`).
+            whole image, so that no lines appear where patches meet (:func:`~restorekit.inference.seamless`).
         ensemble: whether to average over the image turned and mirrored in all eight ways: eight times slower, and better by some
             hundredths to tenths of a decibel.
         tile: ``"auto"`` for the whole image at once if it fits, otherwise the largest tiles that do; the side of tiles in pixels;
-            or None for the whole image at once in any case.
-        overlap: pixels that neighbouring tiles share at least; a tile is at least three times as large. With local pooling, tiles
-            give what the whole image gives if a quarter of this is as far as the network sees.
-        max_memory: what pixels and network may take, such as ``"2GB"``, or a number of bytes; by default, the network takes at
-            most four fifths of what is free.
-        compile: whether to compile the network (``torch.compile``). The first image of a size then takes a minute or more, and the
-            others less time.
-        alpha: what happens to transparency (a channel more than the network takes): ``"keep"``, or ``"restore"``, as a grey image
-            of its own.
+            or None to always process the whole image at once.
+        overlap: least number of pixels that neighbouring tiles share; a tile is at least three times as large. With local pooling,
+            tiles give the same result as the whole image if the network sees no farther than a quarter of this.
+        max_memory: how much memory pixels and network may take, such as ``"2GB"``, or a number of bytes; by default, the network
+            takes at most four fifths of the free memory.
+        compile: whether to compile the network (``torch.compile``). The first image of each size then takes a minute or more, and
+            later ones less time.
+        alpha: how to treat transparency (one more channel than the network takes): ``"keep"`` it unchanged, or ``"restore"`` it
+            as a separate grey image.
 
     Raises:
-        OptionError: if a value cannot be used; the message names the option.
+        OptionError: if a value is not valid; the message names the option.
 
     Example:
         >>> InferenceOptions(strength=0.7, tile=512).overlap
@@ -73,21 +73,21 @@ class InferenceOptions:
     strength: int | float = _option(1.0, "How much of the restoration to apply: 0 none, 1 all, up to 1.5 exaggerated.", "NUMBER")
     stages: int | None = _option(None, "Stop after this many supervised stages: faster, lower quality.", "NUMBER")
     pooling: str = _option("global", "global, or local: means over windows, for images larger than crops.")
-    train_size: int = _option(256, "With --pooling local: side of the crops of the training.", "PIXELS")
+    train_size: int = _option(256, "With --pooling local: side of the training crops.", "PIXELS")
     patches: str = _option("published", "published, or seamless: no lines where the patches of MPRNet's stages meet.")
-    ensemble: bool = _option(False, "Average over 8 turned and mirrored images: 8 times as long.")
+    ensemble: bool = _option(False, "Average over 8 turned and mirrored images: takes 8 times as long.")
     tile: str | int | None = _option(
-        "auto", "Side of overlapping tiles in pixels; auto: as large as the memory allows; none: no tiles.", "PIXELS"
+        "auto", "Side of overlapping tiles in pixels; auto: as large as memory allows; none: no tiles.", "PIXELS"
     )
-    overlap: int = _option(64, "Pixels that tiles share at least.", "PIXELS")
+    overlap: int = _option(64, "Least number of pixels that tiles share.", "PIXELS")
     max_memory: str | int | None = _option(
-        None, "What the network may take, such as 2GB; by default, four fifths of what is free.", "SIZE"
+        None, "Memory for the network, such as 2GB; by default, four fifths of the free memory.", "SIZE"
     )
     compile: bool = _option(False, "Compile the network: a minute at first, then faster.")
-    alpha: str = _option("keep", "keep transparency as it is, or restore it as a grey image.")
+    alpha: str = _option("keep", "keep transparency unchanged, or restore it as a grey image.")
 
     def __post_init__(self) -> None:
-        """Check every field; what depends on the network is checked by :class:`~restorekit.inference.Restorer`."""
+        """Check every field; :class:`~restorekit.inference.Restorer` checks what depends on the network."""
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise OptionError(name, f"must be one of {', '.join(map(str, choices))}; got {getattr(self, name)!r}")
@@ -113,10 +113,10 @@ class InferenceOptions:
 
     @classmethod
     def from_text(cls, values: Mapping[str, Any]) -> "InferenceOptions":
-        """Return the options that a user typed, as in a shell or a form: numbers are text, and ``"none"`` is None.
+        """Return options from text, as typed in a shell or a form: numbers are parsed, and ``"none"`` becomes None.
 
         Raises:
-            OptionError: if a value cannot be used.
+            OptionError: if a value is not valid.
 
         Example:
             >>> InferenceOptions.from_text({"tile": "512", "strength": "0.5"}).tile
@@ -129,10 +129,10 @@ OPTIONS = {option.name: option for option in fields(InferenceOptions)}
 
 
 def parse_bytes(text: str | int) -> int:
-    """Return a number of bytes, from words such as ``"2GB"`` (10**9 bytes each) or ``"512MiB"`` (2**20 bytes each).
+    """Return a number of bytes from a size such as ``"2GB"`` (10**9 bytes each) or ``"512MiB"`` (2**20 bytes each).
 
     Raises:
-        OptionError: if it is not understood, or not positive.
+        OptionError: if it cannot be parsed, or is not positive.
 
     Example:
         >>> parse_bytes("1.5 GB"), parse_bytes("2MiB")
@@ -146,12 +146,12 @@ def parse_bytes(text: str | int) -> int:
 
 
 def check_tile(tile: int, overlap: int, multiple: int = 1) -> None:
-    """Raise an ``OptionError`` if tiles are too small for what they share.
+    """Raise an ``OptionError`` if tiles are too small for their overlap.
 
     Args:
         tile: side of a tile.
-        overlap: pixels that neighbours share at least.
-        multiple: what sides of the network's images are multiples of; 1 as long as the network is not known.
+        overlap: least number of pixels that neighbours share.
+        multiple: the sides of the network's images are multiples of this; 1 while the network is not known.
     """
     least = least_tile(overlap, multiple)
     if tile // multiple * multiple < least:
@@ -160,29 +160,29 @@ def check_tile(tile: int, overlap: int, multiple: int = 1) -> None:
 
 
 def least_tile(overlap: int, multiple: int) -> int:
-    """Return the least side of a tile where there are several: more than neighbours share, and three times the overlap."""
+    """Return the least side of a tile if there are several: more than the shared pixels, and three times the overlap."""
     return -(-max(overlap + multiple + 1, 3 * overlap) // multiple) * multiple
 
 
 def _check_device(device: str) -> None:
-    """Raise an ``OptionError`` if nothing can be computed on a device."""
+    """Raise an ``OptionError`` if a device cannot compute."""
     import torch
 
     try:
         known = torch.device(device)
     except RuntimeError:
         raise OptionError(
-            "device", f"{device} cannot be used; use cpu, or a device of this machine such as cuda, cuda:1 or mps"
+            "device", f"{device} is not available; use cpu, or a device of this machine such as cuda, cuda:1 or mps"
         ) from None
     try:
         torch.ones(1, device=known).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says so when it was built without a device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # raised by a torch that was built without the device
         reason = str(error).splitlines()[0]
-        raise OptionError("device", f"{device} cannot be used; use cpu, or another device of this machine ({reason})") from error
+        raise OptionError("device", f"{device} is not available; use cpu, or another device of this machine ({reason})") from error
 
 
 def _from_text(name: str, value: Any) -> Any:
-    """Return the value of an option that was typed."""
+    """Return the value of a typed option."""
     if not isinstance(value, str):
         return value
     if name == "tile":

@@ -1,4 +1,4 @@
-"""Deciding, from the memory available, whether an image is restored at once or in tiles; and again when that was too much."""
+"""Deciding, from the available memory, whether an image is restored at once or in tiles; and deciding again if memory runs out."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,13 +14,13 @@ from restorekit.inference._tiling import Tiling, blended
 from restorekit.network import RestorationNetwork
 
 PLANNED_FROM = 2**20  # pixels; smaller images fit, and planning takes a second or more
-SAFE_SHARE = 0.8  # of the memory that is available
-# What a process takes for each byte that its tensors hold: 1.1 if all that is freed goes back to the system, 1.4 if the allocator
-# keeps small blocks, as it does by default, and up to 2.2 if it keeps all, as the command line has it; and what it takes beside:
-# for code that is loaded as the work begins, and the work space of kernels. Measured at 0.6 to 100 megapixels.
+SAFE_SHARE = 0.8  # of the available memory
+# How much a process takes per byte of its tensors: 1.1 if all freed memory goes back to the system, 1.4 if the allocator keeps
+# small blocks, which is the default, and up to 2.2 if it keeps everything, as on the command line; and a constant, for code that
+# is loaded when the work begins, and the work space of kernels. Measured at 0.6 to 100 megapixels.
 PROCESS_SHARE = 2.2
 BESIDE = 200_000_000
-BYTES_OF_BAND = 16  # for each value of a row of tiles: their sum, the pixels that they are made of, and rows on the way to the file
+BYTES_OF_BAND = 16  # per value of a row of tiles: their sum, their input pixels, and rows waiting to be written
 
 
 def plan(
@@ -36,15 +36,15 @@ def plan(
 
     Args:
         model: the network, in evaluation mode.
-        size: height and width of the image, padded to what the network takes.
-        options: of which ``tile``, ``overlap`` and ``max_memory`` count.
-        number: images in the batch.
-        dtype: to compute in.
+        size: height and width of the image, padded to a size that the network takes.
+        options: options; ``tile``, ``overlap`` and ``max_memory`` are used.
+        number: number of images in the batch.
+        dtype: dtype to compute in.
         held: bytes of ``max_memory`` that the images take.
 
     Raises:
         OptionError: if the tiles are too small for this network.
-        MemoryError: if the image does not fit, and may not be cut into smaller tiles.
+        MemoryError: if the image does not fit, and smaller tiles are not allowed.
     """
     options = options or InferenceOptions()
     room = _room(model, options.max_memory, held)
@@ -67,18 +67,18 @@ def plan(
 def restored_by_plan(
     planned: Plan, run: Callable[[Tiling, int, int], Tensor], progress: Progress, *, may_shrink: bool
 ) -> Iterator[Tensor]:
-    """Run all tiles of a plan and yield the image in bands, as :func:`blended` does; with smaller tiles if memory runs out.
+    """Run all tiles of a plan and yield the image in bands, as :func:`blended` does; use smaller tiles if memory runs out.
 
-    Only the first tile decides on that: as soon as one is done, it is used, and an error is an error.
+    Only the first tile can lead to smaller tiles: once one is done, its result is used, and a later failure is an error.
 
     Args:
         planned: how to restore the image.
-        run: returns the restored tile of a tiling that starts at a row and a column.
-        progress: what to call.
+        run: restores the tile of a tiling that starts at a row and a column.
+        progress: callbacks.
         may_shrink: whether tiles may become smaller.
 
     Raises:
-        MemoryError: if the smallest tile does not fit either.
+        MemoryError: if even the smallest tile does not fit.
     """
     done = 0
 
@@ -104,7 +104,7 @@ def restored_by_plan(
 
 
 def too_large(size: tuple[int, int], numbers: str = "") -> str:
-    """Return what to say of an image or a tile that does not fit."""
+    """Return the error message for an image or a tile that does not fit."""
     return (
         f"not enough memory to restore {size[1]}x{size[0]} pixels at once{numbers}; use smaller tiles (tile, --tile), precision "
         "bfloat16 (about half the memory), a smaller network or a machine with more memory"
@@ -113,10 +113,10 @@ def too_large(size: tuple[int, int], numbers: str = "") -> str:
 
 @contextmanager
 def _explaining_memory(size: tuple[int, int]) -> Iterator[None]:
-    """Turn an allocation that failed into an error that says what to do."""
+    """Turn a failed allocation into an error that says what to do."""
     try:
         yield
-    except RuntimeError as error:  # on the CPU, torch has no class of its own for this
+    except RuntimeError as error:  # on the CPU, torch has no special class for this
         if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
             raise
         raise MemoryError(too_large(size)) from error
@@ -133,7 +133,7 @@ def _room(model: RestorationNetwork, max_memory: str | int | None, held: int) ->
 
 
 def _needed(model: RestorationNetwork, number: int, tiling: Tiling, dtype: torch.dtype) -> int | None:
-    """Return about how many bytes a network takes, or None for one whose computation depends on pixels."""
+    """Return about how many bytes a network takes, or None for one whose computation depends on the pixels."""
     shape = (number, model.image_channels)
     band = 0 if tiling.num_tiles == 1 else math.prod(shape) * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
     try:

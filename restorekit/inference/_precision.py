@@ -1,4 +1,4 @@
-"""The precision that a network runs in, and copies of networks that are ready for it."""
+"""The precision that a network runs in, and copies of networks prepared for it."""
 
 import copy
 from typing import TypeVar
@@ -13,15 +13,15 @@ Model = TypeVar("Model", bound=RestorationNetwork)
 
 
 def prepare(model: Model, *, precision: str = "auto", compile: bool = False) -> Model:
-    """Return a copy of a network that is ready to restore many images; :func:`restore` takes it in place of the network.
+    """Return a copy of a network that is ready to restore many images; pass it to :func:`restore` instead of the network.
 
-    :func:`restore` prepares a network anew for every call, because its weights may have changed. For many images, do it once.
+    :func:`restore` prepares a network in every call, because its weights may have changed. For many images, prepare it once.
 
     Args:
         model: the network; it is not changed.
         precision: as for :func:`restore`; ``"auto"`` chooses for 8-bit images.
-        compile: whether to compile the copy (``torch.compile``). The first image of a size then takes a minute or more, and
-            the others less time.
+        compile: whether to compile the copy (``torch.compile``). The first image of each size then takes a minute or more, and
+            later ones less time.
 
     Returns:
         The copy: without gradients, in evaluation mode, in the precision to compute in, channels last in memory.
@@ -62,7 +62,7 @@ def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype
     Raises:
         OptionError: if the precision is unknown.
     """
-    InferenceOptions(precision=precision)  # which checks it
+    InferenceOptions(precision=precision)  # checks the precision
     if precision != "auto":
         return getattr(torch, precision)
     parameter = next(model.parameters())
@@ -71,7 +71,7 @@ def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device computes in bfloat16 faster than in float32."""
+    """Return whether bfloat16 is faster than float32 on a device."""
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

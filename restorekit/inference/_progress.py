@@ -1,4 +1,4 @@
-"""How an image is going to be restored, and how far that is."""
+"""The plan and the progress of restoring an image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from restorekit.inference._tiling import Tiling
 
 @dataclass(frozen=True)
 class Plan:
-    """How an image is going to be restored.
+    """The plan for restoring an image.
 
     Attributes:
-        tiling: the tiles; there is one if the image is restored at once.
-        needed: bytes that the network takes at its peak, about; None if that cannot be told.
-        room: bytes that it may take; None if there is no limit that is known.
+        tiling: the tiles; a single one if the image is restored at once.
+        needed: approximate peak memory of the network in bytes; None if it cannot be estimated.
+        room: bytes that it may take; None if no limit is known.
     """
 
     tiling: Tiling
@@ -32,8 +32,8 @@ class Progress:
 
     Args:
         planned: is called before any tile with the :class:`~restorekit.inference.Plan`, and again if tiles become smaller because
-            the memory does not suffice after all.
-        tile_done: is called after each tile with how many are done and how many there are.
+            there is not enough memory after all.
+        tile_done: is called after each tile with the number of tiles done, and the total.
         finished: is called after the last tile.
 
     Example:

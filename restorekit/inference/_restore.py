@@ -21,38 +21,38 @@ def restore(
     on_tile: Callable[[int, int], None] = SILENT.tile_done,
     **overrides: Any,
 ) -> Restorable:
-    """Restore an image of any size; the result is of the kind that was given.
+    """Restore an image of any size; the result has the kind of the input.
 
-    The image is padded to what the network takes (reflected; repeated at the border where it is too small for that), restored,
-    cropped, clamped to [0, 1] and, for integer pixels, rounded. A grey image goes through a colour network as three equal channels,
-    whose mean is the result. Transparency (a channel more than the network takes) is kept as it is. The model is not changed.
+    The image is padded to a size that the network takes (reflected, or repeated at the border if it is too small for that),
+    restored, cropped, clamped to [0, 1] and, for integer pixels, rounded. A grey image goes through a colour network as three equal
+    channels, whose mean is the result. Transparency (one more channel than the network takes) is kept. The model is not changed.
 
-    An image that does not fit into the memory is cut into tiles that overlap and fade into each other. Networks that look at the
-    whole image, by channel attention for example, then look at tiles, so the result differs a little from that of the whole image.
+    An image that does not fit into memory is cut into tiles that overlap and fade into each other. Networks that use statistics of
+    the whole image, for channel attention for example, then use those of tiles, so the result differs a little.
 
-    For many images, make a :class:`~restorekit.inference.Restorer` once and call it: this function makes one for every call.
+    For many images, create a :class:`~restorekit.inference.Restorer` once and call it: this function creates one for every call.
 
     Args:
-        model: the network, or what :func:`prepare` made of it.
+        model: the network, or the result of :func:`prepare` for it.
         image: one of
 
             - a tensor, C x H x W or N x C x H x W: floating point in [0, 1], uint8 or uint16;
             - an array, H x W or H x W x C: floating point in [0, 1], uint8 or uint16;
-            - a PIL image of 8 bits a channel, or grey of 16;
+            - a PIL image with 8 bits per channel, or grey with 16;
             - the path of an image file; the result is a PIL image.
         options: how to restore.
         on_plan: is called before the first tile with the :class:`~restorekit.inference.Plan`.
-        on_tile: is called after each tile with how many are done and how many there are.
+        on_tile: is called after each tile with the number of tiles done, and the total.
         **overrides: fields of :class:`~restorekit.inference.InferenceOptions`, such as ``strength=0.7`` or ``tile=512``.
 
     Returns:
-        The restored image: same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
+        The restored image, with the same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
 
     Raises:
-        OptionError: if an option cannot be used, or not with this network.
-        ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take.
+        OptionError: if an option is not valid, or not with this network.
+        ValueError: if the image is empty, has a wrong dtype or range, or has channels that the network does not take.
         ImageError: if an image file cannot be read or would lose bits.
-        TypeError: if the image is of another kind, or there is no such option.
+        TypeError: if the image has an unsupported type, or there is no such option.
         MemoryError: if the image, or the smallest tile, is too large for the memory.
 
     Example:

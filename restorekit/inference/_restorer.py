@@ -1,4 +1,4 @@
-"""A network with the options that it restores images with: the one way from pixels to restored pixels."""
+"""A network together with its inference options: the one way from pixels to restored pixels."""
 
 import copy
 import os
@@ -22,14 +22,14 @@ Array = npt.NDArray[Any]
 Restorable = TypeVar("Restorable")
 Run = Callable[[Tensor], Tensor]
 
-IMAGES_HELD = 3  # copies of the pixels: as they were given, as they are arranged for the network, and restored
+IMAGES_HELD = 3  # copies of the pixels: as given, as arranged for the network, and restored
 
 
 class Restorer:
-    """Restores images with a network and options. The network is made ready once for each precision, and not changed itself.
+    """Restores images with a network and options. The network is prepared once per precision, and is not changed itself.
 
     Args:
-        model: the network, or what :func:`prepare` made of it.
+        model: the network, or the result of :func:`prepare` for it.
         options: how to restore.
 
     Raises:
@@ -57,20 +57,20 @@ class Restorer:
         if options.device is not None and next(model.parameters()).device != torch.device(options.device):
             model = copy.deepcopy(model).to(options.device)
         self.model = model
-        self._ready_for: dict[torch.dtype, RestorationNetwork] = {}  # by what it computes in
+        self._ready_for: dict[torch.dtype, RestorationNetwork] = {}  # by the dtype it computes in
         self._plan: Plan | None = None
 
     def __call__(self, image: Restorable, *, progress: Progress = SILENT) -> Restorable:
-        """Return the restored image, of the kind that is given.
+        """Return the restored image, with the kind of the input.
 
         Args:
-            image: as :func:`restorekit.restore` takes it.
-            progress: what to call on the way; with ``alpha="restore"`` for the transparency too.
+            image: image, as for :func:`restorekit.restore`.
+            progress: callbacks, with ``alpha="restore"`` for the transparency too.
 
         Raises:
-            ValueError: if the image is empty, of a wrong dtype or range, or has channels that the network does not take.
+            ValueError: if the image is empty, has a wrong dtype or range, or has channels that the network does not take.
             ImageError: if an image file cannot be read or would lose bits.
-            TypeError: if the image is of another kind.
+            TypeError: if the image has an unsupported type.
             MemoryError: if the image, or the smallest tile, is too large for the memory.
         """
         return cast(Restorable, _restored(lambda batch: self._batch(batch, progress), image))
@@ -84,14 +84,14 @@ class Restorer:
         held: int = 0,
         progress: Progress = SILENT,
     ) -> Iterator[Array]:
-        """Yield the restored rows of one image, H x W x C, some at a time; transparency is kept as it is.
+        """Yield the restored rows of one image, H x W x C, in bands; transparency is kept as it is.
 
         Args:
             shape: height, width and channels.
             dtype: uint8 or uint16.
-            read: returns the rows from a first one to before a last one; the first ones asked for never decrease.
-            held: bytes that pixels take as long as the network runs.
-            progress: what to call on the way.
+            read: returns the rows from a first one to before a last one; the first row never decreases between calls.
+            held: bytes that the pixels take while the network runs.
+            progress: callbacks.
         """
         height, width, channels = shape
 
@@ -103,11 +103,11 @@ class Restorer:
 
     @property
     def num_tiles(self) -> int:
-        """How many tiles the last image had."""
+        """Number of tiles of the last image."""
         return 1 if self._plan is None else self._plan.tiling.num_tiles
 
     def describe(self, dtype: npt.DTypeLike) -> dict[str, Any]:
-        """Return how the last image, of this dtype, was restored, as plain data for a report."""
+        """Return how the last image, with this dtype, was restored, as plain data for a report."""
         options = self.options
         return {
             "precision": str(compute_dtype(self.model, options.precision, _torch(dtype))).removeprefix("torch."),
@@ -150,7 +150,7 @@ class Restorer:
         return restored_bands(self._ready(source.dtype), source, self.options, watched)
 
     def _ready(self, pixels: torch.dtype) -> RestorationNetwork:
-        """Return the network as it computes for pixels of a dtype."""
+        """Return the network ready to compute for pixels of a dtype."""
         dtype = compute_dtype(self.model, self.options.precision, pixels)
         if dtype not in self._ready_for:
             if self.options.compile:
@@ -162,7 +162,7 @@ class Restorer:
 
 
 def _restored(run: Run, image: Any) -> Any:
-    """Return what a function makes of an image of any kind as N x C x H x W, as an image of that kind."""
+    """Convert an image of any kind to N x C x H x W, apply a function, and return the result as an image of the same kind."""
     if isinstance(image, Tensor):
         if image.ndim not in (3, 4):
             raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
@@ -200,7 +200,7 @@ def _check_pixels(batch: Tensor) -> None:
     if not batch.is_floating_point():
         raise ValueError(f"pixels must be uint8, uint16 or floating point in [0, 1]; got {batch.dtype}")
     if not batch.isfinite().all():
-        raise ValueError("the image holds NaN or infinite values")
+        raise ValueError("the image contains NaN or infinite values")
     low, high = batch.min().item(), batch.max().item()
     if low < 0 or high > 1:
         hint = "divide 8-bit values by 255, or pass them as uint8" if high > 2 else "clamp them, or call the model itself"

@@ -1,4 +1,4 @@
-"""Overlapping tiles: where they lie, and how their results become one image without seams."""
+"""Overlapping tiles: their positions, and how their results become one image without seams."""
 
 import itertools
 import math
@@ -14,13 +14,13 @@ from restorekit.inference._options import least_tile
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut into tiles of one size, spread evenly, which overlap.
+    """How an image is cut into evenly spread, overlapping tiles of one size.
 
     Attributes:
-        size: height and width of the image, padded to what the network takes.
-        tile: height and width of a tile; no more than the size, and multiples of what the network takes.
-        multiple: what sides of the network's images are multiples of; tiles start at such places, as its coarsest features do.
-        overlap: pixels that neighbours share at least; a third of a tile or less, so that no pixel is shared by three of a row.
+        size: height and width of the image, padded to a size that the network takes.
+        tile: height and width of a tile: at most the size, and multiples of ``multiple``.
+        multiple: the sides of the network's images are multiples of this; tiles start at multiples of it, as coarse features do.
+        overlap: least number of pixels that neighbours share; at most a third of a tile, so that at most two tiles share a pixel.
     """
 
     size: tuple[int, int]
@@ -30,21 +30,21 @@ class Tiling:
 
     @property
     def least(self) -> int:
-        """The least side of a tile where there are several: more than neighbours share."""
+        """The least side of a tile if there are several: more than the pixels that neighbours share."""
         return least_tile(self.overlap, self.multiple)
 
     @property
     def can_shrink(self) -> bool:
-        """Whether there are smaller tiles."""
+        """Whether smaller tiles are possible."""
         return any(tile > min(self._sides(dim)) for dim, tile in enumerate(self.tile))
 
     def at_most(self, side: int) -> "Tiling":
-        """Return the fewest tiles of the same image that are no larger than this, or else the smallest that there are."""
+        """Return the fewest tiles of the same image that are no larger than this, or else the smallest possible ones."""
         height, width = (max((fits for fits in self._sides(dim) if fits <= side), default=min(self._sides(dim))) for dim in (0, 1))
         return replace(self, tile=(height, width))
 
     def within(self, pixels: float) -> "Tiling":
-        """Return the tiles of so many pixels at most that together have the fewest; the smallest ones if none are small enough."""
+        """Return the tiles of at most this many pixels that are fewest in total; the smallest ones if none are small enough."""
         tiles = itertools.product(self._sides(0), self._sides(1))
         fitting = [replace(self, tile=tile) for tile in tiles if math.prod(tile) <= pixels]
         return min(fitting, key=lambda tiling: tiling.num_tiles * math.prod(tiling.tile), default=self.at_most(0))
@@ -56,7 +56,7 @@ class Tiling:
 
     @property
     def num_tiles(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return self._count(0) * self._count(1)
 
     @property
@@ -64,7 +64,7 @@ class Tiling:
         return self.overlap + self.multiple  # a start may move by half a multiple
 
     def _sides(self, dim: int) -> list[int]:
-        """Return the sides that tiles can have: the least for one in a row (or column), for two, for three, ..."""
+        """Return the possible sides of tiles: the least for one in a row (or column), for two, for three, ..."""
         length, sides = self.size[dim], [self.size[dim]]
         while True:
             count = len(sides) + 1
@@ -85,27 +85,27 @@ class Tiling:
 def blended(
     run: Callable[[int, int], Float[Tensor, "n c tile_h tile_w"]], tiling: Tiling
 ) -> Iterator[Float[Tensor, "n c rows width"]]:
-    """Run all tiles and yield the image from top to bottom, in bands of rows that are complete.
+    """Run all tiles and yield the image from top to bottom, in bands of complete rows.
 
-    Where two tiles overlap, one fades into the other in the middle of what they share; what lies within a quarter of the overlap
-    from an inner border of a tile, where the tile sees too little around it, is not used at all. All bands are made in the same
-    memory: one is gone when the next is asked for.
+    Where two tiles overlap, one fades into the other in the middle of the overlap. The outermost quarter of an overlap, where a
+    tile sees too little of its surroundings, is not used at all. All bands share the same memory: each one is valid until the next
+    is requested.
 
     Args:
-        run: returns the restored tile that starts at a row and a column.
-        tiling: where the tiles lie.
+        run: restores the tile that starts at a row and a column.
+        tiling: positions of the tiles.
     """
     rows, columns = tiling.starts
     fade = tiling.overlap // 2
     down, across = _fades(rows, tiling.tile[0], fade), _fades(columns, tiling.tile[1], fade)
-    band: Tensor | None = None  # sums of the weighted tiles of a row; at its top, those of rows that the last row of tiles shares
+    band: Tensor | None = None  # weighted sums of a row of tiles; its top includes rows shared with the previous row of tiles
     for i, top in enumerate(rows):
         for j, left in enumerate(columns):
             tile = run(top, left)
             if band is None:
                 band = tile.new_zeros(*tile.shape[:2], tiling.tile[0], tiling.size[1])
             band[..., left : left + tiling.tile[1]] += tile * (down[i][:, None] * across[j]).to(tile)
-        assert band is not None  # there is a column
+        assert band is not None  # there is at least one column
         if i + 1 == len(rows):
             yield band
             return
@@ -117,12 +117,12 @@ def blended(
 
 
 def _fades(starts: list[int], tile: int, length: int) -> list[Tensor]:
-    """Return the weight of each place of each tile along one side; at every place of the image they add up to 1.
+    """Return the weight of each pixel of each tile along one side; at every pixel of the image the weights add up to 1.
 
     Args:
-        starts: of the tiles.
-        tile: their side.
-        length: of a fade, which lies in the middle of what two tiles share.
+        starts: starts of the tiles.
+        tile: side of a tile.
+        length: length of a fade, which is in the middle of an overlap.
     """
     place = torch.arange(tile, dtype=torch.float64) + 0.5
     fades = [torch.ones(tile, dtype=torch.float64) for _ in starts]

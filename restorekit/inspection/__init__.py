@@ -1,4 +1,4 @@
-"""What a network is made of and costs, and pictures of how it is wired."""
+"""What a network is made of, what it costs, and pictures of its wiring."""
 
 from restorekit.inspection._costs import DEFAULT_SIZE, Inspection, PartCost, inspect_model, peak_memory, time_parts
 from restorekit.inspection._drawing import draw, wiring

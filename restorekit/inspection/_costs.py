@@ -1,4 +1,4 @@
-"""What a network is made of, and what its parts cost: parameters, multiply-accumulates, memory, time."""
+"""What a network is made of, and the cost of its parts: parameters, multiply-accumulates, memory, time."""
 
 import copy
 import inspect
@@ -22,23 +22,23 @@ from restorekit.parts import Unregistered, name_of
 from restorekit.stages import Connection, Level, MultiStage, NoFusion, Stage
 
 DEFAULT_SIZE = (256, 256)
-LEAVING = ("supervise", "head")  # the connectors that belong to the stage before them
+LEAVING = ("supervise", "head")  # connectors that belong to the previous stage
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a network: a stage, or what stands between stages.
+    """One part of a network: a stage, or a connector between stages.
 
     Attributes:
         stage: number of the stage that it belongs to, from 1; a fusion belongs to the stage that it leads to.
         role: ``"stem"``, ``"join"``, ``"stage"``, ``"supervise"``, ``"fuse"`` or ``"head"``.
-        kind: name that it is registered under; of what is not registered, the name of its class.
-        grids: what it runs on; two grids for a stage, of its encoder and of its decoder.
-        takes: what it is fed on each grid.
+        kind: registered name; for an unregistered part, the name of its class.
+        grids: grids that it runs on; two for a stage, of its encoder and of its decoder.
+        takes: its inputs on each grid.
         gives: levels that it returns on each grid; images are levels too.
-        modules: what it consists of: a module, or one for each scale.
-        calls: what it does on each grid, with tensors as in ``takes``.
+        modules: its modules: one, or one for each scale.
+        calls: functions that compute it on each grid, with tensors as in ``takes``.
     """
 
     stage: int
@@ -51,11 +51,11 @@ class Part:
     calls: tuple[Callable[[Pyramid], Any], ...]
 
     def run(self, inputs: Sequence[Pyramid]) -> list[Any]:
-        """Return what the part makes of tensors as :meth:`inputs` returns them, for each grid."""
+        """Return the outputs of the part for tensors as :meth:`inputs` returns them, for each grid."""
         return [call(tensors) for call, tensors in zip(self.calls, inputs, strict=True)]
 
     def inputs(self, size: Size, **like: Any) -> list[Pyramid]:
-        """Return tensors of the declared shapes for an image of ``size``, for each grid; ``like`` says device and dtype."""
+        """Return tensors of the declared shapes for an image of ``size``, for each grid, with device and dtype of ``like``."""
         height, width = size
         return [
             tuple(
@@ -74,17 +74,17 @@ class Part:
 
 @dataclass(frozen=True)
 class PartCost:
-    """What a part costs.
+    """The cost of a part.
 
     Attributes:
         stage: number of the stage that it belongs to, from 1.
-        role: what it does; see :class:`Part`.
-        kind: name that it is registered under, or of its class.
+        role: its role; see :class:`Part`.
+        kind: registered name, or the name of its class.
         grids: (rows, columns) of the patches that it runs on; two for a stage, of its encoder and of its decoder.
-        levels: (width, stride) of what it returns, for each of the grids.
+        levels: (width, stride) of its outputs, for each of the grids.
         parameters: its parameters; those that parts share count for the first.
         macs: multiply-accumulates of convolutions and matrix products.
-        published_macs: the same, were every resizing up done before its 1x1 convolution, as the figures of papers have it.
+        published_macs: the same if every upsampling came before its 1x1 convolution, as in the figures of papers.
         seconds: median time, if it was measured.
     """
 
@@ -101,13 +101,13 @@ class PartCost:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a network costs, for one image.
+    """The cost of a network, for one image.
 
     Attributes:
         size: height and width of the image.
-        size_multiple: what height and width must be multiples of.
+        size_multiple: height and width must be multiples of this.
         parts: the parts, in the order in which they run.
-        peak_bytes: most memory that weights, image and features take at once, in float32; see :func:`peak_memory`.
+        peak_bytes: largest memory that weights, image and features take at once, in float32; see :func:`peak_memory`.
         time_size: height and width of the image that times were measured with; None if they were not.
     """
 
@@ -129,17 +129,17 @@ class Inspection:
 
     @property
     def published_macs(self) -> int:
-        """Multiply-accumulates of the whole network, as papers have them."""
+        """Multiply-accumulates of the whole network, as counted in papers."""
         return sum(part.published_macs for part in self.parts)
 
     @property
     def seconds(self) -> float | None:
-        """Time of all parts together, if it was measured."""
+        """Total time of all parts, if it was measured."""
         times = [part.seconds for part in self.parts if part.seconds is not None]
         return sum(times) if times else None
 
     def as_data(self) -> dict[str, Any]:
-        """Return all of it as plain data, totals included."""
+        """Return everything as plain data, including totals."""
         totals = {name: getattr(self, name) for name in ("parameters", "macs", "published_macs", "seconds")}
         return asdict(self) | totals
 
@@ -147,8 +147,8 @@ class Inspection:
 def inspect_model(model: MultiStage, size: Size = DEFAULT_SIZE) -> Inspection:
     """Return what a network is made of and what it costs, without computing anything.
 
-    Every part is fed tensors of the shapes that the stages declare, without numbers in them. Multiply-accumulates are those of
-    convolutions and matrix products; a bias, an activation, a mean or a resizing does not count.
+    Every part gets tensors of the shapes that the stages declare, without values. Multiply-accumulates cover convolutions and
+    matrix products; a bias, an activation, a mean or a resizing does not count.
 
     Args:
         model: the network; it may be on the meta device. It is not changed.
@@ -188,7 +188,7 @@ def time_parts(model: MultiStage, found: Inspection, size: Size, *, runs: int = 
         model: the network that was inspected.
         found: what :func:`inspect_model` returned.
         size: height and width of the image.
-        runs: how often each part runs; the median counts.
+        runs: how often each part runs; the median is reported.
 
     Raises:
         ValueError: if the size is not a multiple of what the network takes.
@@ -204,11 +204,11 @@ def time_parts(model: MultiStage, found: Inspection, size: Size, *, runs: int = 
 
 
 def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
-    """Return how many bytes weights, image and features take at the most at one moment, for one image in float32.
+    """Return the peak number of bytes that weights, image and features take at once, for one image in float32.
 
-    It is found without computing: the network runs on tensors without numbers, and the memory of those that exist is added up. As
-    prepared networks do, it overwrites features that are not needed any more. What kernels use for themselves, and what the
-    allocator keeps, come on top.
+    Nothing is computed: the network runs on tensors without values, and the memory of those alive is added up. Like
+    prepared networks, it overwrites features that are no longer needed. The work space of kernels, and memory that the
+    allocator keeps, are not included.
 
     Args:
         model: the network.
@@ -221,7 +221,7 @@ def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
 
 
 def check_size(model: MultiStage, size: Size) -> None:
-    """Raise a ``ValueError`` that names a size that fits, unless ``size`` does."""
+    """Raise a ``ValueError`` that suggests a valid size, unless ``size`` is one."""
     multiple = model.size_multiple
     if min(size) < 1 or any(side % multiple for side in size):
         fits = "x".join(str(max(multiple, side + -side % multiple)) for side in size)
@@ -229,7 +229,7 @@ def check_size(model: MultiStage, size: Size) -> None:
 
 
 def network_parts(model: MultiStage) -> list[Part]:
-    """Return the parts of a network in the order in which they run, with the shapes of what they take and give."""
+    """Return the parts of a network in the order in which they run, with the shapes of their inputs and outputs."""
     parts = []
     for i, transition in enumerate(model.transitions):
         for connection in transition.connections:
@@ -241,12 +241,12 @@ def network_parts(model: MultiStage) -> list[Part]:
 
 
 def on_meta(model: MultiStage) -> MultiStage:
-    """Return a copy of a network that has shapes and no numbers, in float32."""
+    """Return a copy of a network that has shapes but no values, in float32."""
     return copy.deepcopy(model).to(device="meta", dtype=torch.float32)
 
 
 def _connector(model: MultiStage, stage: int, grid: Grid, connection: Connection) -> Part:
-    """Return what stands next to a stage."""
+    """Return the connectors of a transition."""
     kind = _connector_kind(model, connection.role, connection.modules)
     takes = tuple(level for pyramids in connection.takes for levels in pyramids for level in levels)
     return Part(stage, connection.role, kind, (grid,), (takes,), (connection.gives,), connection.modules, (connection.run,))
@@ -273,7 +273,7 @@ def _stage(model: MultiStage, i: int) -> Part:
 
 
 def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:
-    """Return the name that a connector was asked for by, or else that of its class; several if scales differ."""
+    """Return the name that a connector was requested by, or else that of its class; several if scales differ."""
     described = model.description.get(role, inspect.signature(MultiStage).parameters[role].default)
     each = described if isinstance(described, list) else [described] * len(modules)
     return ", ".join(dict.fromkeys(_kind(entry, module) for entry, module in zip(each, modules, strict=False)))
@@ -286,12 +286,12 @@ def _kind(described: Any, module: nn.Module) -> str:
 
 
 def _count_macs(part: Part, size: Size) -> tuple[int, int]:
-    """Return the multiply-accumulates of a part, as computed and as papers have them."""
+    """Return the multiply-accumulates of a part, as computed and as counted in papers."""
     late = 0
 
     def add(module: nn.Module, inputs: Pyramid, output: Tensor) -> None:
         nonlocal late
-        late += 3 * inputs[0].numel() * output.shape[1]  # after resizing, the convolution would meet four times the pixels
+        late += 3 * inputs[0].numel() * output.shape[1]  # after resizing, the convolution would process four times the pixels
 
     with _hooked(part.modules, Upsample, add), torch.no_grad(), FlopCounterMode(display=False) as counter:
         part.run(part.inputs(size, device="meta"))
@@ -301,7 +301,7 @@ def _count_macs(part: Part, size: Size) -> tuple[int, int]:
 
 @contextmanager
 def _hooked(modules: Sequence[nn.Module], wanted: type[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
-    """Call a hook after every module of a class, for a while."""
+    """Call a hook after every module of a class, temporarily."""
     found = [child for module in modules for child in module.modules() if isinstance(child, wanted)]
     handles = [child.register_forward_hook(hook) for child in found]
     try:
@@ -312,7 +312,7 @@ def _hooked(modules: Sequence[nn.Module], wanted: type[nn.Module], hook: Callabl
 
 
 def _seconds(part: Part, inputs: Sequence[Pyramid], device: torch.device) -> float:
-    """Return how long a part takes once."""
+    """Return the time of one run of a part."""
     with torch.no_grad():
         _synchronise(device)
         started = time.perf_counter()

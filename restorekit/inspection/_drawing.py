@@ -1,4 +1,4 @@
-"""Pictures of how networks are wired: one row a stage, boxes coloured by the grid of patches that they run on."""
+"""Pictures of how networks are wired: one row per stage, with boxes coloured by the grid of patches that they run on."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from restorekit.ops import WHOLE, Grid
 from restorekit.stages import Level, MultiStage
 
 WHOLE_COLOUR = "#3b6fd4"
-COLOURS = ("#c2570c", "#0f8f7e", "#8a4bc9", "#b3306b", "#6f7d1c", "#5b6472")  # of grids of patches, in order of appearance
+COLOURS = ("#c2570c", "#0f8f7e", "#8a4bc9", "#b3306b", "#6f7d1c", "#5b6472")  # colours of grids of patches, in order of appearance
 MARGIN = 20.0
 ICON = 72.0  # side of an image
 GAP = 36.0  # between neighbours
@@ -20,7 +20,7 @@ LEVEL = 24.0  # height of one level in a stage
 def draw(model: MultiStage, path: str | os.PathLike[str], *, title: str = "") -> None:
     """Draw the wiring of a network into a file.
 
-    Stages are rows, with their levels; between them stand stems, joins, supervision, fusions and the head. The colour of a box is
+    Stages are rows, with their levels; stems, joins, supervision, fusions and the head are between them. The colour of a box shows
     the grid of patches that it runs on.
 
     Args:
@@ -29,7 +29,7 @@ def draw(model: MultiStage, path: str | os.PathLike[str], *, title: str = "") ->
         title: heading of the picture.
 
     Raises:
-        ValueError: if the file is of another kind.
+        ValueError: if the file does not end in ``.svg``.
     """
     save(wiring(model, title), path)
 
@@ -61,7 +61,7 @@ def wiring(model: MultiStage, title: str = "") -> Sheet:
 
 
 def _grid_colours(grids: Sequence[Grid]) -> dict[Grid, str]:
-    """Return the colour of each grid, the finest patches first."""
+    """Return the colour of each grid, finest patches first."""
     cut = [grid for grid in dict.fromkeys(grids) if grid != WHOLE]
     return {grid: COLOURS[i % len(COLOURS)] for i, grid in enumerate(cut)} | {WHOLE: WHOLE_COLOUR}
 
@@ -71,7 +71,7 @@ def _box_width(*lines: str) -> float:
 
 
 def _times(part: Part) -> str:
-    """Return the name of a part, with how often it is there."""
+    """Return the name of a part, with the number of its copies."""
     return part.kind if len(part.modules) == 1 else f"{part.kind} x {len(part.modules)}"
 
 
@@ -85,11 +85,11 @@ def _bar_width(level: Level) -> float:
 
 
 class _Columns:
-    """Where things stand from left to right, the same in all rows.
+    """Horizontal positions, the same in all rows.
 
     Attributes:
         image: left end of the image.
-        stem: left end and width of the stems; so for the other columns.
+        stem: left end and width of the stems; likewise for the other columns.
     """
 
     def __init__(self, rows: Sequence[dict[str, Part]]) -> None:
@@ -113,7 +113,7 @@ class _Columns:
 
 
 class _Row:
-    """Draws one stage, and what leads from it to the next."""
+    """Draws one stage, and the connectors to the next."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Row:
         self._caption(columns.restored + ICON / 2, self.restored, part.takes[0][1::2])  # features and image in turn
 
     def _hand_on(self, grid: Grid, following: dict[str, Part]) -> float:
-        """Draw fusion and features on their way to the next stage; return where that starts."""
+        """Draw fusion and features on their way to the next stage; return where it starts."""
         columns, middle = self.columns, self.middle
         fuse = following.get("fuse")
         bottom = middle + max(self.half, ICON / 2 + 46)
@@ -205,7 +205,7 @@ class _Row:
         return top
 
     def _regrid(self, left: float, right: float, own: Grid, after: Grid) -> None:
-        """Draw the way from encoder to decoder, with the grids if they differ."""
+        """Draw the path from encoder to decoder, with the grids if they differ."""
         middle = self.middle
         if own == after:
             self._arrow((left, middle), (right, middle))
@@ -248,12 +248,12 @@ class _Row:
             self._line([(x + side * i / grid.cols, top), (x + side * i / grid.cols, top + side)], arrow=False, colour=colour)
 
     def _stack(self, count: int, x: float, y: float, width: float, height: float, grid: Grid, radius: float) -> None:
-        """Draw as many boxes, one behind the other."""
+        """Draw this many boxes, one behind the other."""
         for offset in (8.0, 4.0, 0.0)[-count:]:
             self.sheet.shapes.append(Box(x + offset, y + offset, width, height, self.colours[grid], radius, opaque=count > 1))
 
     def _caption(self, x: float, text: str, levels: Sequence[Level]) -> None:
-        """Write what an image is, and at which scales if there are several."""
+        """Write the name of an image, and its scales if there are several."""
         y = self.middle + ICON / 2 + 20
         self._label(x, y, text, size=13)
         if len(levels) > 1:
@@ -270,7 +270,7 @@ class _Row:
 
 
 def _legend(sheet: Sheet, colours: dict[Grid, str], y: float) -> float:
-    """Say what the colours and numbers mean; return where the sheet ends."""
+    """Explain the colours and numbers; return where the sheet ends."""
     x = MARGIN
     y += 16
     sheet.shapes.append(Label(x, y, "Runs on", size=13, anchor="start"))

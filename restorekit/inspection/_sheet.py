@@ -1,4 +1,4 @@
-"""Drawings of boxes, lines and labels, and how they become SVG."""
+"""Drawings of boxes, lines and labels, and their conversion to SVG."""
 
 import os
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 
 from restorekit._files import atomic_path
 
-CHARACTER = 0.56  # mean width of a character, in sizes of its font
+CHARACTER = 0.56  # mean width of a character, as a fraction of the font size
 ARROW = 9.0
-PAPER, INK = "#fff", "#222"  # of an SVG; the style sheet of a page may give others to the classes paper, ink and line
+PAPER, INK = "#fff", "#222"  # of an SVG; a style sheet of a page can override the classes paper, ink and line
 
 Point = tuple[float, float]
 
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Label:
-    """Text whose middle is at a height; ``anchor`` says which end of it is at ``x``: ``start``, ``middle`` or ``end``."""
+    """Text that is vertically centred; ``anchor`` says which end is at ``x``: ``start``, ``middle`` or ``end``."""
 
     x: float
     y: float
@@ -56,11 +56,11 @@ class Label:
 
 @dataclass
 class Sheet:
-    """A drawing: shapes on a sheet of a size.
+    """A drawing: shapes on a sheet of a given size.
 
     Attributes:
-        title: what the picture shows.
-        shapes: what is drawn, from back to front.
+        title: description of the picture.
+        shapes: shapes, from back to front.
         width: width of the sheet.
         height: height of the sheet.
     """
@@ -72,11 +72,9 @@ class Sheet:
 
 
 def check_drawable(path: str | os.PathLike[str]) -> None:
-    """Raise a ``ValueError`` if a picture cannot be written to a file of that name."""
+    """Raise a ``ValueError`` if a picture cannot be written to a file with this name."""
     if Path(path).suffix != ".svg":
-        raise ValueError(
-            f"{path}: drawings are written as SVG; name an .svg file. Browsers and Inkscape turn it into other formats"
-        )
+        raise ValueError(f"{path}: drawings are written as SVG; choose an .svg file. Browsers and Inkscape can convert it")
 
 
 def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:
@@ -87,12 +85,12 @@ def save(sheet: Sheet, path: str | os.PathLike[str]) -> None:
 
 
 def text_width(text: str, size: int) -> float:
-    """Return about how wide a text is."""
+    """Return the approximate width of a text."""
     return CHARACTER * size * len(text)
 
 
 def to_svg(sheet: Sheet) -> str:
-    """Return a drawing as SVG without references, so that it can be written into a page more than once."""
+    """Return a drawing as SVG without references, so that a page can contain it more than once."""
     width, height = f"{sheet.width:.0f}", f"{sheet.height:.0f}"
     return "\n".join(
         [
@@ -117,7 +115,7 @@ def _svg_shape(shape: Box | Line | Label) -> str:
         return f"{paper}<rect {place} {colour}/>"
     if isinstance(shape, Label):
         weight = ' font-weight="600"' if shape.bold else ""
-        # a third of the size below the middle of the letters is their base line
+        # the base line is about a third of the size below the middle of the letters
         return (
             f'<text x="{shape.x:g}" y="{shape.y + 0.35 * shape.size:g}" font-size="{shape.size}" text-anchor="{shape.anchor}"'
             f"{weight}>{escape(shape.text)}</text>"
@@ -132,7 +130,7 @@ def _svg_shape(shape: Box | Line | Label) -> str:
 
 
 def _direction(points: Sequence[Point]) -> Point:
-    """Return the direction of the last piece of a line, which is level or upright."""
+    """Return the direction of the last segment of a line, which is horizontal or vertical."""
     (x1, y1), (x2, y2) = points[-2:]
     length = abs(x2 - x1) + abs(y2 - y1)
     return (x2 - x1) / length, (y2 - y1) / length

@@ -1,7 +1,7 @@
 """Training losses: registered functions that return scalars, and modules of the same names.
 
-Each takes the restored image and the ground truth, N x C x H x W in [0, 1], of one shape. All are zero or smallest where both are
-equal. A file in this folder that registers a loss is found by itself; the imports below only tell type checkers of the names.
+Each takes the restored image and the ground truth, N x C x H x W in [0, 1], with equal shapes. All are zero or smallest if both are
+equal. A file in this folder that registers a loss is discovered; the imports below only tell type checkers the names.
 """
 
 import importlib
@@ -40,7 +40,7 @@ for _found in pkgutil.iter_modules(__path__):
 
 
 def __getattr__(name: str) -> LossFunction:
-    """Return a registered loss that is not named above."""
+    """Return a registered loss that is not imported above."""
     if name in list_losses():
         return find_loss(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ def charbonnier(output: Float[Tensor, "..."], target: Float[Tensor, "..."], *, e
 
     Args:
         output: restored image.
-        target: true image, of the same shape.
+        target: ground truth, of the same shape.
         eps: width of the smooth part; also the loss where both are equal.
 
     Raises:

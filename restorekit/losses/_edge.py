@@ -19,13 +19,13 @@ def edge(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"], *, 
 
     The Laplacian of x is x - G(up(G(x))), a level of a Laplacian pyramid: G filters with the outer product of
     (.05 .25 .4 .25 .05) with itself, borders replicated; ``up`` keeps every other pixel of both axes, times 4, among zeros. It is
-    linear, so it is taken of the difference. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, equation 3; the kernel is that of
+    linear, so it is applied to the difference. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, equation 3; the kernel is from
     Burt and Adelson, IEEE Transactions on Communications 31(4), 1983, with a = 0.4.
 
     Args:
         output: restored image.
-        target: true image, of the same shape.
-        eps: that of the Charbonnier loss; also the loss where both are equal.
+        target: ground truth, of the same shape.
+        eps: as in the Charbonnier loss; also the loss where both are equal.
 
     Raises:
         ValueError: if the shapes differ.
@@ -42,7 +42,7 @@ class Edge(nn.Module):
     """The loss :func:`edge` as a module.
 
     Args:
-        eps: that of the Charbonnier loss.
+        eps: as in the Charbonnier loss.
     """
 
     def __init__(self, eps: float = 1e-3) -> None:

@@ -17,7 +17,7 @@ def fft(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"]) -> F
 
     Args:
         output: restored image.
-        target: true image, of the same shape.
+        target: ground truth, of the same shape.
 
     Raises:
         ValueError: if the shapes differ.

@@ -13,7 +13,7 @@ def l1(output: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tens
 
     Args:
         output: restored image.
-        target: true image, of the same shape.
+        target: ground truth, of the same shape.
 
     Raises:
         ValueError: if the shapes differ.

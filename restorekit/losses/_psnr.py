@@ -17,7 +17,7 @@ def psnr(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"], *, 
 
     Args:
         output: restored image.
-        target: true image, of the same shape.
+        target: ground truth, of the same shape.
         eps: keeps equal images finite.
 
     Raises:

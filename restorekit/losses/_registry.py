@@ -16,7 +16,7 @@ _losses: Registry[LossFunction] = Registry("loss")
 def register_loss(name: str) -> Callable[[Function], Function]:
     """Return a decorator that registers a loss: a function of the restored image and the ground truth that returns a scalar.
 
-    Recipes name it as a term. What it takes besides the two images has a default value and is plain data.
+    Recipes refer to it by this name. Its arguments other than the two images must have default values and be plain data.
 
     Args:
         name: unique among the losses.
@@ -38,10 +38,10 @@ def list_losses() -> list[str]:
 
 
 def find_loss(name: str) -> LossFunction:
-    """Return the loss that is registered under a name.
+    """Return the loss registered under a name.
 
     Raises:
-        ValueError: if there is none; the message names the nearest.
+        ValueError: if there is no such loss; the message suggests the nearest names.
 
     Example:
         >>> find_loss("l1")(torch.ones(2), torch.zeros(2))
@@ -51,5 +51,5 @@ def find_loss(name: str) -> LossFunction:
 
 
 def loss_arguments(loss: LossFunction) -> list[Argument]:
-    """Return what a loss takes besides the two images."""
+    """Return the arguments of a loss other than the two images."""
     return signature_of(loss)[2:]

@@ -17,7 +17,7 @@ def ssim(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"]) -> 
 
     Args:
         output: restored image in [0, 1].
-        target: true image, of the same shape.
+        target: ground truth, of the same shape.
 
     Raises:
         ValueError: if the shapes differ, or the images are smaller than a window.
@@ -25,7 +25,7 @@ def ssim(output: Float[Tensor, "n c h w"], target: Float[Tensor, "n c h w"]) -> 
     check_shapes(output, target)
     if min(output.shape[-2:]) <= 2 * SSIM_RADIUS:
         raise ValueError(
-            f"the SSIM loss needs images of at least {2 * SSIM_RADIUS + 1} pixels a side; got {tuple(output.shape[-2:])}"
+            f"the SSIM loss needs images of at least {2 * SSIM_RADIUS + 1} pixels per side; got {tuple(output.shape[-2:])}"
         )
     return 1 - ssim_map(output, target, 1.0).mean()
 

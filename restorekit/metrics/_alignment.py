@@ -1,4 +1,4 @@
-"""Alignment of a restored image with a photograph that was taken by another camera."""
+"""Alignment of a restored image with a photograph taken by another camera."""
 
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ BLUR = 5  # side of the Gaussian filter before the estimation, in pixels
 
 
 class Aligned(NamedTuple):
-    """Two images that lie on each other; all are floating point, of one kind and shape.
+    """Two aligned images; all tensors or arrays are floating point, with the same type and shape.
 
     Attributes:
-        restored: the restored image, brought to the target's intensity and place.
+        restored: the restored image, matched to the target's intensity and position.
         target: the target.
-        mask: one where the moved image holds a pixel of the restored one, otherwise zero.
+        mask: one where the moved image has a pixel of the restored image, otherwise zero.
     """
 
     restored: Image
@@ -28,7 +28,7 @@ class Aligned(NamedTuple):
 
 
 def align(restored: Image, target: Image) -> Aligned:
-    """Bring a restored image to the intensity and place of its target, as the RealBlur benchmark does before it measures.
+    """Match a restored image to the intensity and position of its target, as the RealBlur benchmark does before measuring.
 
     1. Intensity: one factor a = sum(target * restored) / sum(restored^2), the least-squares fit, over all channels.
     2. Place: the homography that maximises the enhanced correlation coefficient of the grey images (OpenCV's ``findTransformECC``,
@@ -36,18 +36,18 @@ def align(restored: Image, target: Image) -> Aligned:
     3. The restored image is warped with cubic interpolation and reflected borders, an image of ones with nearest neighbours
        and zeros outside: the mask.
 
-    Measure with ``psnr(*aligned[:2], mask=aligned.mask)`` and ``ssim`` alike. Source: Rim et al., ECCV 2020 (RealBlur). Versions
-    of OpenCV differ a little: 4.10 and 5.0 by 0.0003 dB and 0.0001 of SSIM on a pair of ours.
+    Measure with ``psnr(*aligned[:2], mask=aligned.mask)``, and ``ssim`` likewise. Source: Rim et al., ECCV 2020 (RealBlur).
+    Versions of OpenCV differ a little: 4.10 and 5.0 by 0.0003 dB and 0.0001 of SSIM on one of our pairs.
 
     Args:
         restored: 8-bit image or floating-point image in [0, 1]: an array, H x W x 3, or a tensor, N x 3 x H x W.
         target: image of the same kind and shape.
 
     Returns:
-        Images of the same kind in [0, 1] (cubic interpolation may leave it a little), and the mask.
+        Images of the same kind in [0, 1] (cubic interpolation may exceed the range a little), and the mask.
 
     Raises:
-        ValueError: if the images do not match or have other than three channels, or the estimation does not converge.
+        ValueError: if the images do not match or do not have three channels, or the estimation does not converge.
         ModuleNotFoundError: if OpenCV is not installed.
     """
     first, second, peak = comparable_batches(restored, target)
@@ -71,7 +71,7 @@ def _align_one(restored: npt.NDArray[np.float32], target: npt.NDArray[np.float32
         raise ModuleNotFoundError('alignment needs OpenCV: pip install "restorekit[evaluate]"') from error
     energy = np.square(restored, dtype=np.float64).sum()
     if energy == 0:
-        raise ValueError("the restored image is black and cannot be aligned; look at the model's output")
+        raise ValueError("the restored image is black and cannot be aligned; check the model's output")
     restored = (np.multiply(target, restored, dtype=np.float64).sum() / energy).astype(np.float32) * restored
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ITERATIONS, 0.0)
     grey, grey_target = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (restored, target))

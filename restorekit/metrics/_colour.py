@@ -14,10 +14,10 @@ BLACK = 16.0
 
 
 def rgb_to_y(image: ImageT) -> ImageT:
-    """Return the luma of an RGB image as MATLAB's ``rgb2ycbcr`` does: Y = 16 + 65.481 R + 128.553 G + 24.966 B.
+    """Return the luma of an RGB image like MATLAB's ``rgb2ycbcr``: Y = 16 + 65.481 R + 128.553 G + 24.966 B.
 
-    Black is 16 and white 235, so differences shrink by 219 / 255 beside those of a full-range luma. For 8-bit images (R, G and B
-    divided by 255) the result is rounded to 8 bits, halves upwards; for floating-point images it is Y / 255. Source: ITU-R
+    Black is 16 and white 235, so differences shrink by 219 / 255 compared with those of a full-range luma. For 8-bit images (R, G
+    and B divided by 255) the result is rounded to 8 bits, halves upwards; for floating-point images it is Y / 255. Source: ITU-R
     BT.601, as documented for ``rgb2ycbcr``.
 
     Args:

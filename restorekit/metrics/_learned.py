@@ -20,11 +20,11 @@ def lpips(a: Image, b: Image, *, download: bool = False) -> float:
     Args:
         a: 8-bit image or floating-point image in [0, 1]: an array, H x W x 3, or a tensor, N x 3 x H x W, which is averaged.
         b: image of the same kind and shape.
-        download: whether AlexNet's weights may be fetched from the internet if they are not on this machine.
+        download: whether AlexNet's weights may be downloaded if they are not on this machine.
 
     Raises:
-        ValueError: if the images do not match or have other than three channels.
-        FileNotFoundError: if the weights are not on this machine and may not be fetched.
+        ValueError: if the images do not match or do not have three channels.
+        FileNotFoundError: if the weights are not on this machine and may not be downloaded.
         ModuleNotFoundError: if torchmetrics or torchvision is not installed.
     """
     return _measure("LPIPS", a, b, download)
@@ -39,11 +39,11 @@ def dists(a: Image, b: Image, *, download: bool = False) -> float:
     Args:
         a: 8-bit image or floating-point image in [0, 1]: an array, H x W x 3, or a tensor, N x 3 x H x W, which is averaged.
         b: image of the same kind and shape.
-        download: whether the weights of VGG-16 may be fetched from the internet if they are not on this machine.
+        download: whether the weights of VGG-16 may be downloaded if they are not on this machine.
 
     Raises:
-        ValueError: if the images do not match or have other than three channels.
-        FileNotFoundError: if the weights are not on this machine and may not be fetched.
+        ValueError: if the images do not match or do not have three channels.
+        FileNotFoundError: if the weights are not on this machine and may not be downloaded.
         ModuleNotFoundError: if torchmetrics or torchvision is not installed.
     """
     return _measure("DISTS", a, b, download)
@@ -52,7 +52,7 @@ def dists(a: Image, b: Image, *, download: bool = False) -> float:
 def _measure(name: str, a: Image, b: Image, download: bool) -> float:
     first, second, peak = comparable_batches(a, b)
     if first.shape[1] != 3:
-        raise ValueError(f"{name} compares RGB images of 3 channels; got {first.shape[1]}")
+        raise ValueError(f"{name} compares RGB images with 3 channels; got {first.shape[1]}")
     distance = _distance(name, download)
     with torch.no_grad():
         return float(distance((first / peak).float().cpu(), (second / peak).float().cpu()))
@@ -77,7 +77,7 @@ def _distance(name: str, download: bool) -> Callable[[Tensor, Tensor], Any]:
 
 
 def _check_on_disk(name: str, weights: Any, download: bool) -> None:
-    """Raise unless the weights of the network are where torchvision looks for them, or may be fetched."""
+    """Raise unless the weights of the network are where torchvision looks for them, or may be downloaded."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not path.exists() and not download:
         raise FileNotFoundError(

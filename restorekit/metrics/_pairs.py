@@ -1,4 +1,4 @@
-"""What all metrics ask of the two images that they compare."""
+"""Common requirements of all metrics for the two images that they compare."""
 
 from typing import NamedTuple
 
@@ -25,14 +25,14 @@ class Pair(NamedTuple):
 
 
 def comparable(a: Image, b: Image) -> Pair:
-    """Return two arrays or tensors of any one shape, ready to be compared.
+    """Return two arrays or tensors of the same shape, ready to be compared.
 
     Raises:
         ValueError: if the shapes or dtypes do not match, or the images are empty.
     """
     first, second = as_tensor(a), as_tensor(b)
     if first.shape != second.shape or first.numel() == 0:
-        raise ValueError(f"images must have one shape and not be empty; got {tuple(first.shape)} and {tuple(second.shape)}")
+        raise ValueError(f"images must have the same shape and not be empty; got {tuple(first.shape)} and {tuple(second.shape)}")
     for image in (first, second):
         if image.dtype != torch.uint8 and not image.is_floating_point():
             raise ValueError(f"images must be uint8 or floating point in [0, 1]; got {image.dtype}")
@@ -49,7 +49,7 @@ def comparable_batches(a: Image, b: Image) -> Pair:
         b: the same.
 
     Raises:
-        ValueError: if an image has another number of dimensions, or what :func:`comparable` refuses.
+        ValueError: if an image has another number of dimensions, or :func:`comparable` rejects them.
     """
     return comparable(as_batch(a), as_batch(b))
 
@@ -71,5 +71,5 @@ def as_batch(image: Image) -> Tensor:
 
 
 def as_tensor(image: Image) -> Tensor:
-    """Return an array as a tensor of the same shape; a tensor as it is."""
+    """Return an array as a tensor of the same shape; a tensor is returned as it is."""
     return image if isinstance(image, Tensor) else torch.from_numpy(np.array(image))  # a copy: torch refuses read-only arrays

@@ -8,8 +8,8 @@ from restorekit.metrics._pairs import Image, as_tensor, comparable
 def psnr(a: Image, b: Image, *, mask: Image | None = None) -> float:
     """Return the peak signal-to-noise ratio of two images in dB: 10 log10(peak^2 / mean squared difference).
 
-    The mean is taken over all elements jointly, colour channels and a batch included; this is what MATLAB's ``psnr`` does with
-    an RGB image. It is symmetric, and infinite for equal images.
+    The mean is taken jointly over all elements, including colour channels and the batch, as MATLAB's ``psnr`` does with an RGB
+    image. The metric is symmetric, and infinite for equal images.
 
     Args:
         a: 8-bit image (peak 255) or floating-point image in [0, 1] (peak 1); array or tensor.

@@ -1,4 +1,4 @@
-"""Structural similarity, in the two definitions that published tables use."""
+"""Structural similarity, in the two definitions used by published tables."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from restorekit.metrics._pairs import Image, as_batch, comparable_batches
 from restorekit.ops import filter_separable, gaussian_kernel
 
 SIGMA = 1.5
-SSIM_RADIUS = 5  # of the window: 11 pixels across
+SSIM_RADIUS = 5  # radius of the window: 11 pixels across
 K1, K2 = 0.01, 0.03
 
 
@@ -18,9 +18,9 @@ def ssim(a: Image, b: Image, *, mask: Image | None = None) -> float:
 
     With Gaussian-weighted moments in windows of 11 x 11 pixels, sigma 1.5, and C1 = (0.01 peak)^2, C2 = (0.03 peak)^2,
     SSIM = (2 m_a m_b + C1) (2 s_ab + C2) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)), averaged over all windows that lie inside
-    the image, and over the channels. Variances are those of the population (no factor n / (n - 1)). scikit-image agrees with
+    the image, and over the channels. Variances are population variances (no factor n / (n - 1)). scikit-image agrees with
     ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``. Source: Wang et al., IEEE Transactions on Image Processing
-    13(4), 2004, and the authors' program of 2003 (``ssim_index.m``), without its shrinking of large images.
+    13(4), 2004, and the authors' program of 2003 (``ssim_index.m``), without its downscaling of large images.
 
     Args:
         a: 8-bit image (peak 255) or floating-point image in [0, 1] (peak 1): an array, H x W or H x W x C, or a tensor,
@@ -60,11 +60,11 @@ def ssim_map(a: Float[Tensor, "n c h w"], b: Float[Tensor, "n c h w"], peak: flo
 
 
 def ssim_3d(a: Image, b: Image) -> float:
-    """Return the structural similarity of two images as MATLAB's ``ssim`` computes it for an H x W x C array, that is as a volume.
+    """Return the structural similarity of two images as MATLAB's ``ssim`` computes it for an H x W x C array, treated as a volume.
 
     The formula and constants are those of :func:`ssim`, but the window is a Gaussian of 11 x 11 x 11 voxels: it runs over the
     channel axis too, so with three channels each value mixes all of them. Borders are replicated on all axes, and the mean is taken
-    over all voxels. Published SSIM values for GoPro, HIDE and SIDD are these. Source: documentation of MATLAB's ``ssim``.
+    over all voxels. Published SSIM values for GoPro, HIDE and SIDD use this definition. Source: documentation of MATLAB's ``ssim``.
 
     Args:
         a: 8-bit image (peak 255) or floating-point image in [0, 1] (peak 1): an array, H x W or H x W x C, or a tensor,
@@ -87,7 +87,7 @@ def ssim_3d(a: Image, b: Image) -> float:
 
 
 def _across_channels(kernel: Tensor, channels: int) -> Tensor:
-    """Return the matrix that filters the channel axis, replicated at its ends: what each output takes of each channel."""
+    """Return the matrix that filters the channel axis, replicated at its ends: the weight of each channel in each output."""
     matrix = torch.zeros(channels, channels).to(kernel)
     for i in range(channels):
         for offset, weight in enumerate(kernel, start=-SSIM_RADIUS):
@@ -96,7 +96,7 @@ def _across_channels(kernel: Tensor, channels: int) -> Tensor:
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:
-    """Return what local moments are taken of, one after the other in the batch: a, b, a^2 + b^2, ab."""
+    """Return the inputs of local moments, concatenated in the batch: a, b, a^2 + b^2, ab."""
     return torch.cat((a, b, a * a + b * b, a * b))
 
 

@@ -1,4 +1,4 @@
-"""Models: one file a paper, found by itself. Each function that builds one is here under its own name, such as ``mprnet``."""
+"""Models: one file per paper, discovered automatically. Each builder is available here by its name, such as ``mprnet``."""
 
 from typing import TYPE_CHECKING
 

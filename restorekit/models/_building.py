@@ -1,4 +1,4 @@
-"""From what is known of a model as plain data to the model, and back."""
+"""Building a model from its description as plain data, and describing a model as plain data."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from restorekit.models._registry import architectures
 if TYPE_CHECKING:
     from restorekit.network import RestorationNetwork
 
-CONFIG_KEYS = ("architecture", "arguments", "composition")  # of what a model is built from
+CONFIG_KEYS = ("architecture", "arguments", "composition")  # that describe how a model is built
 
 
 def build(architecture: str, arguments: Mapping[str, Any]) -> "RestorationNetwork":
-    """Build a registered model, which then knows its name and arguments."""
+    """Build a registered model and record its name and arguments in it."""
     model = architectures.get(architecture).builder(**arguments)
     model.recipe = {"architecture": architecture, "arguments": dict(arguments)}
     return model
@@ -29,33 +29,33 @@ def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> 
 
     Args:
         config: plain data, with ``architecture`` and ``arguments``, or with ``composition``.
-        origin: where it is from, for error messages.
-        **kwargs: arguments to use in place of those of the config.
+        origin: where the config comes from, for error messages.
+        **kwargs: arguments that replace those of the config.
 
     Raises:
-        CheckpointError: if it names what is not registered, or arguments that its builder does not take.
+        CheckpointError: if it names an unregistered model, or arguments that its builder does not take.
     """
     arguments = {key: _frozen(value) for key, value in config.get("arguments", {}).items()}
     try:
         if "composition" in config:
             return composition.compose({**config["composition"], **kwargs})
         return build(config["architecture"], arguments | kwargs)
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two: of sizes that no tensor can have
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two for sizes that no tensor can have
         raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
 
 
 def config_of(model: "RestorationNetwork") -> dict[str, Any]:
-    """Return the plain data that :func:`model_from_config` builds a model of the same kind from.
+    """Return plain data from which :func:`model_from_config` builds a model of the same kind.
 
     Raises:
-        ValueError: if the model was neither built by name from arguments that are plain data nor composed of registered parts.
+        ValueError: if the model was neither built by name from plain data nor composed of registered parts.
     """
     if model.recipe is None and isinstance(model, stages.MultiStage):
         return {"composition": model.config}
     if model.recipe is None:
         raise ValueError(
-            f"this {type(model).__name__} was not built by create_model, so nobody else could build it by name; register a "
-            "function that builds it with register_model, and create it by that name"
+            f"this {type(model).__name__} was not built by create_model, so it cannot be built again by name; register a "
+            "function that builds it with register_model, and create the model by that name"
         )
     try:
         return json.loads(json.dumps(dict(model.recipe)))
@@ -66,12 +66,12 @@ def config_of(model: "RestorationNetwork") -> dict[str, Any]:
 
 
 def metadata_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata of a safetensors file whose model is built from a config."""
+    """Return the metadata of a safetensors file for a model that is built from a config."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items() if key in CONFIG_KEYS}
 
 
 def config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the config that :func:`metadata_of` made metadata of."""
+    """Return the config that :func:`metadata_of` turned into metadata."""
     config: dict[str, Any] = {}
     for key in CONFIG_KEYS:
         text = metadata.get(key)
@@ -81,12 +81,12 @@ def config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict
             config[key] = text if key == "architecture" else json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CheckpointError(
-                f"{path} does not say how its model is built: {key!r} in its metadata is {reprlib.repr(text)}, which is no JSON; "
+                f"{path} does not say how its model is built: {key!r} in its metadata is {reprlib.repr(text)}, which is not JSON; "
                 "if you know the model, create_model(name, pretrained=path) loads the file without them"
             ) from error
     return checked_config(config, f"{path} (its metadata)")
 
 
 def _frozen(value: Any) -> Any:
-    """Return plain data with tuples for lists: JSON knows no tuples, and a default value is one."""
+    """Return plain data with tuples in place of lists: JSON has no tuples, but default values do."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

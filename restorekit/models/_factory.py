@@ -25,19 +25,19 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
     """Build a model by name.
 
     Args:
-        name: ``"arch"`` or ``"arch.tag"`` of a registered model, ``"hf-hub:owner/repo[@revision]"``, or ``"local-dir:path"`` of a
+        name: ``"arch"`` or ``"arch.tag"`` of a registered model, ``"hf-hub:owner/repo[@revision]"``, or ``"local-dir:path"`` for a
             folder in the form of such a repository.
-        pretrained: True for the weights of the tag (or of the default tag), a tag, or the path of a checkpoint, in the names of
-            this library or of the original authors. Weights that are not on this machine are fetched, and kept.
-        **kwargs: go to the builder unchanged.
+        pretrained: True for the weights of the tag (or of the default tag), a tag, or the path of a checkpoint, with the names of
+            this library or of the original authors. Weights that are not on this machine are downloaded and cached.
+        **kwargs: passed to the builder unchanged.
 
     Returns:
-        The model, in evaluation mode if it has pretrained weights; its ``pretrained_config`` then says whose they are.
+        The model, in evaluation mode if it has pretrained weights; its ``pretrained_config`` then states their provenance.
 
     Raises:
         ValueError: if there is no such model or tag.
-        TypeError: if the builder does not know an argument.
-        CheckpointError: if the weights cannot be had or do not fit; if they cannot be had it is a
+        TypeError: if the builder does not take an argument.
+        CheckpointError: if the weights are not available or do not fit; if they are not available, it is a
             :class:`restorekit.checkpoints.hub.WeightsError`.
 
     Example:
@@ -57,7 +57,7 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
         architecture, _, tag = name.partition(".")
         entry = architectures.get(architecture)
         if tag:
-            _config(architecture, entry, tag)  # an unknown tag is an error whether or not the weights are wanted
+            _config(architecture, entry, tag)  # an unknown tag is an error even if no weights are requested
         about, source = _weights_wanted(architecture, entry, tag, pretrained)
         model = build(architecture, kwargs)
         if about is not None:
@@ -70,25 +70,25 @@ def create_model(name: str, pretrained: bool | str | os.PathLike[str] = False, *
 
 
 def fetch_weights(name: str, *, trust: bool = False) -> Path:
-    """Return the path of weights by name; they are fetched if they are not on this machine.
+    """Return the path of weights by name; they are downloaded if they are not on this machine.
 
     Args:
-        name: name of the weights, as :func:`create_model` takes it.
-        trust: fetch anew, and accept other weights than those of the first use.
+        name: name of the weights, as for :func:`create_model`.
+        trust: download again, and accept weights that differ from those of the first use.
 
     Raises:
         ValueError: if there is no such model or tag.
-        CheckpointError: if they cannot be had or do not fit.
+        CheckpointError: if they are not available or do not fit.
     """
     if name.startswith((HUB, FOLDER)):
-        repository = _repository(name, anew=trust)
+        repository = _repository(name, refresh=trust)
         return _obtained(name, repository.config, repository.about, trust=trust)
     name = full_name(name)
     return _registered(name, pretrained_config(name), trust=trust)
 
 
 def full_name(name: str) -> str:
-    """Return ``"arch.tag"`` for ``"arch"``, with the default tag; a name that is full already is checked and returned.
+    """Return ``"arch.tag"`` for ``"arch"``, with the default tag; a full name is checked and returned.
 
     Raises:
         ValueError: if there is no such model or tag.
@@ -102,11 +102,11 @@ def full_name(name: str) -> str:
 
 
 def pretrained_config(name: str) -> PretrainedConfig:
-    """Return what is known of a set of weights, by a name that :func:`create_model` takes; ``"arch"`` has the default tag.
+    """Return the config of a set of weights, by a name for :func:`create_model`; ``"arch"`` has the default tag.
 
     Raises:
         ValueError: if there is no such model or tag.
-        WeightsError: if it is the name of a repository that cannot be read.
+        WeightsError: if it names a repository that cannot be read.
     """
     if name.startswith((HUB, FOLDER)):
         return _repository(name).about
@@ -116,13 +116,13 @@ def pretrained_config(name: str) -> PretrainedConfig:
 
 
 def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNetwork", dict[str, str]]:
-    """Build the model that a checkpoint belongs to, and load it.
+    """Build the model that a checkpoint belongs to, and load the checkpoint.
 
-    A safetensors file that this library wrote says which model it is for; for a checkpoint of the original authors the
-    architecture and its arguments are inferred from names and shapes.
+    A safetensors file that this library wrote states its model; for a checkpoint of the original authors, the architecture and its
+    arguments are inferred from names and shapes.
 
     Returns:
-        The model, in evaluation mode, and the metadata that :func:`restorekit.checkpoints.save_weights` takes.
+        The model, in evaluation mode, and the metadata for :func:`restorekit.checkpoints.save_weights`.
 
     Raises:
         CheckpointError: if the file cannot be read, or belongs to no registered model.
@@ -139,7 +139,7 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNet
             return model, {"architecture": architecture, "arguments": json.dumps(arguments)}
     recognised = (name for name in originals if originals.get(name).infer_arguments is not None)
     raise CheckpointError(
-        f"{path} belongs to no registered model: {len(state)} tensors, from {', '.join(list(state)[:3])}; "
+        f"{path} does not belong to a registered model: {len(state)} tensors, starting with {', '.join(list(state)[:3])}; "
         f"models whose checkpoints are recognised: {', '.join(recognised)}"
     )
 
@@ -160,7 +160,7 @@ def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:
 def _weights_wanted(
     architecture: str, entry: ModelEntry, tag: str, pretrained: bool | str | os.PathLike[str]
 ) -> tuple[PretrainedConfig | None, bool | str | os.PathLike[str]]:
-    """Return what is known of the weights that are asked for, and their name; or None and the path of a file, or False."""
+    """Return the config of the requested weights and their name; or None and the path of a file, or False."""
     if pretrained is False:
         return None, False
     if pretrained is not True and not (isinstance(pretrained, str) and _is_tag(pretrained)):
@@ -173,10 +173,10 @@ def _weights_wanted(
     return about, full_name(f"{architecture}.{tag}" if tag else architecture)
 
 
-def _repository(name: str, *, anew: bool = False) -> hub.Repository:
+def _repository(name: str, *, refresh: bool = False) -> hub.Repository:
     if name.startswith(FOLDER):
         return hub.Repository.open_folder(Path(name.removeprefix(FOLDER)))
-    return hub.Repository.open(name, anew=anew)
+    return hub.Repository.open(name, refresh=refresh)
 
 
 def _registered(name: str, about: PretrainedConfig, *, trust: bool = False, built: "RestorationNetwork | None" = None) -> Path:
@@ -192,13 +192,13 @@ def _obtained(
     trust: bool = False,
     built: "RestorationNetwork | None" = None,
 ) -> Path:
-    """Return the path of weights, from this machine or from where ``about`` says, checked by loading them into the model.
+    """Return the path of weights, from this machine or from a source in ``about``, checked by loading them into the model.
 
     Args:
         name: name of the weights.
         config: how their model is built.
         about: where they are.
-        trust: fetch again, and accept other weights than those of the first use.
+        trust: download again, and accept weights that differ from those of the first use.
         built: the model, if it was built already; its weights may change.
     """
     here = hub.in_place(about)

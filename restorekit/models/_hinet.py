@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`hinet` that a checkpoint under the original names was made with.
+    """Return the arguments of :func:`hinet` for a checkpoint with the original names.
 
     Returns:
-        The arguments, or None if the checkpoint is not one of HINet.
+        The arguments, or None if the checkpoint is not from HINet.
     """
     if any(name not in state for name in ("conv_01.weight", "cat12.weight", "down_path_1.0.identity.weight")):
         return None
@@ -54,7 +54,7 @@ def original_names(depth: int, norm_levels: Sequence[int]) -> dict[str, str]:
             if first <= level <= last:
                 table[f"{down}.{level}.norm"] = f"{ours}.encoders.{level}.norm"
         for level in range(depth - 1):
-            step = depth - 2 - level  # the authors count the way up from the coarsest level
+            step = depth - 2 - level  # the authors count decoder levels from the coarsest
             table[f"{down}.{level}.downsample"] = f"{ours}.downs.{level}.conv"
             table[f"{up}.{step}.up"] = f"{ours}.ups.{level}.conv"
             table[f"skip_conv_{i + 1}.{step}"] = f"{ours}.skips.{level}"
@@ -102,7 +102,7 @@ def hinet(
 
 
 def _published(task: str, training_data: str, drive: str, *metrics: Metric) -> PretrainedConfig:
-    """Return the config of the authors' weights, which their page links; the sizes of the files are not known."""
+    """Return the config of the authors' weights, as linked on their page; the sizes of the files are not known."""
     return PretrainedConfig(
         task=task,
         licence=MIT,

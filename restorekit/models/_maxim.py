@@ -1,4 +1,4 @@
-"""MAXIM: U-Nets of multi-axis gated MLPs in a row, each supervised at three scales.
+"""MAXIM: a sequence of U-Nets of multi-axis gated MLPs, each supervised at three scales.
 
 Source: Tu et al., MAXIM: Multi-Axis MLP for Image Processing, CVPR 2022, arXiv:2201.02973.
 """
@@ -26,15 +26,15 @@ MAB, CHANNELS, GATING = "SplitHeadMultiAxisGmlpLayer", "channel_attention_block_
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`maxim` that a checkpoint under the original names was made with.
+    """Return the arguments of :func:`maxim` for a checkpoint with the original names.
 
-    The shapes tell how many pixels a block has, and how many cells a grid. They are taken for squares.
+    The shapes determine how many pixels a block has, and how many cells a grid. Both are assumed to be square.
 
     Returns:
-        The arguments, or None if the checkpoint is not one of MAXIM.
+        The arguments, or None if the checkpoint is not from MAXIM.
 
     Raises:
-        CheckpointError: if a block or grid is no square.
+        CheckpointError: if a block or grid is not square.
     """
     first = f"stage_0_encoder_block_0/{MAB}_0"
     needed = ("stage_0_input_conv_0/kernel", f"{first}/GridGmlpLayer/GridGatingUnit/Dense_0/kernel")
@@ -48,8 +48,8 @@ def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
         number = len(state[f"{module}/Dense_0/bias"])
         if math.isqrt(number) ** 2 != number:
             raise CheckpointError(
-                f"{module} mixes {number} values, which does not tell how many rows and columns it has; build the model with "
-                "its sizes and load the file: load_weights(create_model('maxim', block_size=(rows, columns), ...), path)"
+                f"{module} mixes {number} values, which does not determine the numbers of rows and columns; build the model with "
+                "the right sizes and load the file: load_weights(create_model('maxim', block_size=(rows, columns), ...), path)"
             )
         return math.isqrt(number)
 
@@ -133,7 +133,7 @@ def original_names(stages: int, depth: int, scales: int, num_groups: int, num_bo
             gating(skip, f"{ours}.skips.{i}")
             put(decoder, ours, {"ConvTranspose_0": f"ups.{i}.conv", "UNetEncoderBlock_0/Conv_0": f"decoders.{i}.conv"})
             group(f"{decoder}/UNetEncoderBlock_0", f"{ours}.decoders.{i}", CHANNELS, "conv1", "conv2")
-            # The authors number the resizings of all stages in a row, those of a stage from its coarsest level on.
+            # The authors number the resizing layers of all stages consecutively, in each stage from its coarsest level on.
             number = 2 * depth * depth * s + (depth - 1 - i) * depth
             for j in range(depth):
                 table[f"UpSampleRatio_{number + j}/Conv_0"] = f"{ours}.skip_resizes.{i}.{j}.conv"
@@ -166,17 +166,17 @@ def maxim(
         features: channels at full resolution; they double with each level.
         stages: number of stages (the original's ``num_stages``).
         depth: levels of each stage.
-        scales: at how many scales images go in and out (``num_supervision_scales``).
+        scales: number of scales at which images go in and out (``num_supervision_scales``).
         num_groups: pairs of a gated MLP and a channel attention block at each level.
         num_bottleneck_blocks: blocks of each bottleneck.
         block_size: (rows, columns) in pixels of the blocks of the two finest levels (``block_size_hr``); one number for both.
         grid_size: (rows, columns) in cells of the grids of the two finest levels (``grid_size_hr``); one number for both.
-        coarse_block_size: those of blocks and of grids at the other levels (``block_size_lr``).
+        coarse_block_size: sizes of blocks and of grids at the other levels (``block_size_lr``).
         reduction: reduction of the channel attention (``channels_reduction``).
         image_channels: channels of the images.
 
     Raises:
-        ValueError: if ``scales`` is more than ``depth``, or a size is not one or two positive numbers.
+        ValueError: if ``scales`` is greater than ``depth``, or a size is not one or two positive numbers.
     """
     widths = [features * 2**level for level in range(depth)]
     sizes = [stage_parts.mixing_sizes(level, block_size, grid_size, coarse_block_size) for level in range(depth)]
@@ -206,19 +206,19 @@ def maxim(
 
 @register_model("maxim_s1", parameters=6_139_561)
 def maxim_s1(**kwargs: Any) -> "MultiStage":
-    """Build MAXIM of one stage (S-1), 6.1 million parameters; there are no published weights."""
+    """Build MAXIM with one stage (S-1), 6.1 million parameters; no weights are published."""
     return maxim(**{"stages": 1} | kwargs)
 
 
 @register_model("maxim_s2", parameters=14_176_178)
 def maxim_s2(**kwargs: Any) -> "MultiStage":
-    """Build MAXIM of two stages (S-2), 14.2 million parameters."""
+    """Build MAXIM with two stages (S-2), 14.2 million parameters."""
     return maxim(**{"stages": 2} | kwargs)
 
 
 @register_model("maxim_s3", parameters=22_212_795)
 def maxim_s3(**kwargs: Any) -> "MultiStage":
-    """Build MAXIM of three stages (S-3), 22.2 million parameters."""
+    """Build MAXIM with three stages (S-3), 22.2 million parameters."""
     return maxim(**{"stages": 3} | kwargs)
 
 
@@ -234,10 +234,10 @@ def _published(task: str, data: str, figures: Mapping[str, tuple[float, float]],
     """Return the config of the authors' weights.
 
     Args:
-        task: what they are for.
-        data: the authors' name of the data set that they are trained on.
+        task: task of the weights.
+        data: the authors' name of the training data set.
         figures: PSNR and SSIM on data sets.
-        protocol: what is known of how they were measured.
+        protocol: how they were measured, as far as it is documented.
     """
     sources = [WebFile(f"https://storage.googleapis.com/gresearch/maxim/ckpt/{FOLDERS[task]}/{data}/checkpoint.npz")]
     if data in PACKAGES:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`mprnet` that a checkpoint under the original names was made with.
+    """Return the arguments of :func:`mprnet` for a checkpoint with the original names.
 
     Returns:
-        The arguments, or None if the checkpoint is not one of MPRNet.
+        The arguments, or None if the checkpoint is not from MPRNet.
     """
     needed = ("shallow_feat1.0.weight", "stage1_encoder.down12.down.1.weight", "concat23.weight")
     if any(name not in state for name in needed):
@@ -36,7 +36,7 @@ def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
         "ors_step": state["concat23.weight"].shape[0] - width,
         "num_blocks": num_blocks,
         "kernel_size": kernel_size,
-        # From hidden = squeezed // reduction: the least that the shapes allow. One layer alone may allow several.
+        # From hidden = squeezed // reduction: the least value that the shapes allow. One layer alone may allow several.
         "reduction": max((squeezed // (hidden + 1) + 1 for hidden, squeezed in squeezes), default=4),
         "bias": "shallow_feat1.0.bias" in state,
         "image_channels": image_channels,
@@ -221,7 +221,7 @@ def mprnet_derain(**kwargs: Any) -> "MultiStage":
 
 
 def _bundled(task: str, sha256: str, size: int, degradation: str, *metrics: Metric) -> PretrainedConfig:
-    """Return the config of weights in this package; its model card stands beside them."""
+    """Return the config of weights in this package; its model card is next to them."""
     return PretrainedConfig(
         task=task,
         licence=APACHE,
@@ -265,5 +265,5 @@ def _bundled(task: str, sha256: str, size: int, degradation: str, *metrics: Metr
     },
 )
 def mprnet_tiny(**kwargs: Any) -> "MultiStage":
-    """Build an MPRNet of 1.6 million parameters: widths 32, 48, 64, three blocks in each ORB."""
+    """Build an MPRNet with 1.6 million parameters: widths 32, 48, 64, three blocks in each ORB."""
     return mprnet(**{"width": 32, "unet_step": 16, "ors_step": 0, "num_blocks": 3} | kwargs)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`nafnet` that a checkpoint under the original names was made with.
+    """Return the arguments of :func:`nafnet` for a checkpoint with the original names.
 
     Returns:
-        The arguments, or None if the checkpoint is not one of NAFNet.
+        The arguments, or None if the checkpoint is not from NAFNet.
     """
     if "intro.weight" not in state or "ending.weight" not in state or not _count(state, r".+\.sca\.1\.weight"):
         return None
@@ -48,7 +48,7 @@ def original_names(encoder_blocks: Sequence[int], middle_blocks: int, decoder_bl
 
     def row(original: str, ours: str, count: int) -> None:
         for j in range(count):
-            table[f"{original}.{j}"] = f"{ours}.{j}"  # which holds beta and gamma
+            table[f"{original}.{j}"] = f"{ours}.{j}"  # which contains beta and gamma
             for theirs, mine in {
                 "norm1": "norm1",
                 "conv1": "expand1",
@@ -63,7 +63,7 @@ def original_names(encoder_blocks: Sequence[int], middle_blocks: int, decoder_bl
 
     coarsest = len(encoder_blocks)
     for level in range(coarsest):
-        step = coarsest - 1 - level  # the authors count the way up from the coarsest level
+        step = coarsest - 1 - level  # the authors count decoder levels from the coarsest
         row(f"encoders.{level}", f"stages.0.encoders.{level}", encoder_blocks[level])
         row(f"decoders.{step}", f"stages.0.decoders.{level}", decoder_blocks[level])
         table[f"downs.{level}"] = f"stages.0.downs.{level}.conv"
@@ -85,18 +85,18 @@ def nafnet(
 
     Args:
         width: channels at full resolution; they double with each level.
-        encoder_blocks: blocks of each level of the encoder but the coarsest, finest first (the original's ``enc_blk_nums``).
+        encoder_blocks: blocks of each level of the encoder except the coarsest, finest first (the original's ``enc_blk_nums``).
         middle_blocks: blocks of the coarsest level (``middle_blk_num``).
-        decoder_blocks: blocks of each level of the decoder but the coarsest, finest first (``dec_blk_nums``, which has the
+        decoder_blocks: blocks of each level of the decoder except the coarsest, finest first (``dec_blk_nums``, which is
             coarsest first).
         image_channels: channels of the images (``img_channel``).
 
     Raises:
-        ValueError: if encoder and decoder have not as many levels, or numbers of blocks are negative.
+        ValueError: if encoder and decoder have different numbers of levels, or numbers of blocks are negative.
     """
     if len(encoder_blocks) != len(decoder_blocks):
         raise ValueError(
-            f"encoder_blocks and decoder_blocks must name as many levels; got {tuple(encoder_blocks)} and {tuple(decoder_blocks)}"
+            f"encoder_blocks and decoder_blocks must have the same length; got {tuple(encoder_blocks)} and {tuple(decoder_blocks)}"
         )
     stage = stages.UNetStage(
         [width * 2**level for level in range(len(encoder_blocks) + 1)],

@@ -32,7 +32,7 @@ def nafnet_tiny(
         image_channels: channels of the images.
 
     Raises:
-        ValueError: if there are not as many numbers of blocks as widths, or some are negative.
+        ValueError: if there is not one number of blocks per width, or some are negative.
     """
     stage = stages.UNetStage(
         widths,

@@ -1,4 +1,4 @@
-"""Models by name: registering and listing."""
+"""Registering and listing models by name."""
 
 import fnmatch
 import functools
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., "RestorationNetwork"]
 BuilderT = TypeVar("BuilderT", bound=Builder)
-HOME = "restorekit.models"  # whose modules are found by themselves
+HOME = "restorekit.models"  # the package whose modules are discovered
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What is known of a registered model.
+    """A registered model.
 
     Attributes:
         builder: function that returns a new model.
         pretrained: its weights by tag; the first is the default.
-        parameters: how many parameters the model has by default, if that is known without building it.
+        parameters: how many parameters the model has by default, if this is known without building it.
     """
 
     builder: Builder
@@ -49,17 +49,17 @@ def register_model(
     """Return a decorator that registers a function that builds a model.
 
     Args:
-        name: name of the architecture, without a dot (what follows a dot is a tag).
+        name: name of the architecture, without a dot (a dot separates the tag).
         pretrained: its weights by tag; the first is the default.
-        checkpoints: how checkpoints of the original authors are recognised, and the names in them. Variants, whose functions call
-            the one of this model, load and write the same names.
-        parameters: how many parameters the model has by default; without it, ``restorekit models`` builds the model to know.
+        checkpoints: how checkpoints of the original authors are recognised, and their names. Variants whose functions call this
+            builder load and write the same names.
+        parameters: how many parameters the model has by default; without it, ``restorekit models`` must build the model.
 
     Raises:
-        ValueError: if the name is taken or holds a dot, or names in checkpoints depend on what the builder does not take.
+        ValueError: if the name is taken or contains a dot, or names in checkpoints depend on an argument the builder lacks.
     """
     if "." in name:
-        raise ValueError(f"a model's name must not hold a dot, which separates the tag of its weights; got {name!r}")
+        raise ValueError(f"a model's name must not contain a dot, which separates the tag of its weights; got {name!r}")
 
     def decorator(builder: BuilderT) -> BuilderT:
         recorded = builder if checkpoints is None else _recording(name, builder, checkpoints)
@@ -72,11 +72,11 @@ def register_model(
 
 
 def _recording(name: str, builder: BuilderT, checkpoints: Originals) -> BuilderT:
-    """Return a builder whose models know all the arguments that they were built from."""
+    """Return a builder whose models record all the arguments that they were built from."""
     signature = inspect.signature(builder)
     unknown = [argument for argument in inspect.signature(checkpoints.names).parameters if argument not in signature.parameters]
     if unknown:
-        raise ValueError(f"the names of checkpoints of {name!r} depend on {', '.join(unknown)}, which its builder does not take")
+        raise ValueError(f"the checkpoint names of {name!r} depend on {', '.join(unknown)}, which its builder does not take")
 
     @functools.wraps(builder)
     def build(*args: Any, **kwargs: Any) -> Any:
@@ -105,8 +105,8 @@ def list_models(
     Args:
         filter: pattern with ``*`` and ``?``; all names if empty.
         pretrained: whether to list sets of weights, as ``arch.tag``, rather than architectures.
-        task: only those with weights for this task (``"denoise"``, ``"deblur"``, ``"derain"``).
-        commercial_use: only those with weights whose licence allows (True) or forbids (False) commercial use.
+        task: only models with weights for this task (``"denoise"``, ``"deblur"``, ``"derain"``).
+        commercial_use: only models with weights whose licence allows (True) or forbids (False) commercial use.
 
     Example:
         >>> list_models("mprnet_de*")

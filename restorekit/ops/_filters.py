@@ -14,7 +14,7 @@ def gaussian_kernel(radius: int, sigma: float, like: Tensor) -> Float[Tensor, " 
 
 
 def filter_separable(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, " size"]) -> Float[Tensor, "n c h_valid w_valid"]:
-    """Correlate every map with the outer product of a kernel with itself, where the kernel fits in whole."""
+    """Correlate every map with the outer product of a kernel with itself, wherever the whole kernel fits."""
     channels, size = x.shape[1], len(kernel)
     x = F.conv2d(x, kernel.reshape(1, 1, size, 1).expand(channels, -1, -1, -1), groups=channels)
     return F.conv2d(x, kernel.reshape(1, 1, 1, size).expand(channels, -1, -1, -1), groups=channels)

@@ -9,8 +9,8 @@ from torch import Tensor
 def pad_to_multiple(image: Float[Tensor, "n c h w"], multiple: int) -> Float[Tensor, "n c h_padded w_padded"]:
     """Pad an image at the bottom and right until both sides are multiples of ``multiple``.
 
-    The border is reflected; where a side is too short for that (the padding must be smaller than the side),
-    it is repeated instead. ``padded[..., :h, :w]`` is the image again.
+    The border is reflected; if a side is too short for that (the padding must be smaller than the side),
+    it is repeated instead. ``padded[..., :h, :w]`` is the original image.
     """
     height, width = image.shape[-2:]
     bottom, right = -height % multiple, -width % multiple
@@ -23,8 +23,8 @@ def pad_to_multiple(image: Float[Tensor, "n c h w"], multiple: int) -> Float[Ten
 def pad_centred(image: Float[Tensor, "n c h w"], multiple: int) -> tuple[Float[Tensor, "n c h_padded w_padded"], tuple[int, int]]:
     """Pad an image on all sides until both sides are multiples of ``multiple``.
 
-    First an odd side becomes even at its end, then both ends get as much; each time the border is reflected, as often as it takes.
-    This is how Tu et al., CVPR 2022, arXiv:2201.02973, evaluate; reflecting once for both gives other pixels.
+    First an odd side gets one pixel at its end, then both ends get the same padding; each time the border is reflected, several
+    times if needed. This is how Tu et al., CVPR 2022, arXiv:2201.02973, evaluate; one reflection for both steps gives other pixels.
 
     Returns:
         The padded image, and the row and column where the image starts in it.
@@ -39,7 +39,7 @@ def pad_centred(image: Float[Tensor, "n c h w"], multiple: int) -> tuple[Float[T
 
 
 def _reflected(image: Tensor, dim: int, before: int, after: int) -> Tensor:
-    """Return an image reflected beyond both ends of one dimension; the pixel at an end is not repeated, if there is another."""
+    """Return an image reflected beyond both ends of one dimension; the pixel at an end is repeated only if it is alone."""
     if before == after == 0:
         return image
     last = image.shape[dim] - 1

@@ -1,4 +1,4 @@
-"""Grids of patches that live in the batch dimension."""
+"""Grids of patches, which are samples of the batch."""
 
 import math
 from collections.abc import Sequence
@@ -38,14 +38,14 @@ def split(x: Float[Tensor, "n c h w"], grid: Grid) -> Float[Tensor, "n_patches c
 
 
 def join(x: Float[Tensor, "n_patches c h_patch w_patch"], grid: Grid) -> Float[Tensor, "n c h w"]:
-    """Put the patches that :func:`split` made with the same grid together again."""
+    """Put together the patches that :func:`split` made with the same grid."""
     if grid == WHOLE:
         return x
     return _rearrange(x, ("(n r q)", "h w"), ("n", "(r h) (q w)"), grid)
 
 
 def regrid(x: Float[Tensor, "n_patches c h w"], old: Grid, new: Grid) -> Float[Tensor, "n_regridded c h2 w2"]:
-    """Turn patches of the grid ``old`` into patches of the grid ``new`` of the same images."""
+    """Convert patches of the grid ``old`` to patches of the grid ``new`` of the same images."""
     return x if old == new else split(join(x, old), new)
 
 
@@ -64,7 +64,7 @@ def least_multiple(needs: Sequence[tuple[Grid, int]]) -> int:
 
 
 def _rearrange(x: Tensor, old: tuple[str, str], new: tuple[str, str], grid: Grid) -> Tensor:
-    """Rearrange samples and pixels. Maps that are channels last in memory stay so, or convolutions would have to bring it about."""
+    """Rearrange samples and pixels. Channels-last maps stay channels last, which saves convolutions from converting them."""
     if x.is_contiguous(memory_format=torch.channels_last):
         pattern = f"{old[0]} c {old[1]} -> {new[0]} {new[1]} c"
         return rearrange(x, pattern, r=grid.rows, q=grid.cols).contiguous().permute(0, 3, 1, 2)

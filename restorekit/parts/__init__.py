@@ -1,4 +1,4 @@
-"""Parts: registries, and from a name, or a name with arguments, to a factory and back."""
+"""Parts: registries, and converting a name, or a name with arguments, to a factory and back."""
 
 from typing import TYPE_CHECKING
 

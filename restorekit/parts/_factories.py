@@ -1,7 +1,7 @@
-"""Parts as data: from a name, or a name with arguments, to a factory, and back.
+"""Parts as data: converting a name, or a name with arguments, to a factory, and back.
 
 Wherever a stage or a network takes a factory, it also takes the registered name of one (``"cab"``), or a mapping of the name and
-arguments (``{"name": "cab", "reduction": 8}``). What was built from registered parts can be written down as such data again.
+arguments (``{"name": "cab", "reduction": 8}``). Anything built from registered parts can be converted back to such data.
 """
 
 import functools
@@ -31,7 +31,7 @@ DownsampleLike = Annotated[Part, "downsample"]  # width, width of the result -> 
 UpsampleLike = Annotated[Part, "upsample"]  # width, width of the result -> features to features of double the size
 ActivationLike = Annotated[str | Mapping[str, Any] | nn.Module, "activation"]
 
-GIVEN = {  # how many leading arguments the library itself gives to a part of each kind
+GIVEN = {  # how many leading arguments the library itself passes to a part of each kind
     "block": 1,
     "guide": 1,
     **dict.fromkeys(("stem", "join", "supervise", "fuse", "head", "downsample", "upsample"), 2),
@@ -41,7 +41,7 @@ GIVEN = {  # how many leading arguments the library itself gives to a part of ea
 
 
 def factory(kind: str, part: Part) -> Callable[..., Any]:
-    """Return the factory of a part that is given by name, by name and arguments, or as a factory already.
+    """Return the factory of a part that is given by name, by name and arguments, or as a factory.
 
     Args:
         kind: ``"block"``, ``"stage"`` or a connector's role.
@@ -50,7 +50,7 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
     Raises:
         ConfigError: if a mapping has no name, or arguments that the part does not take.
         ValueError: if nothing is registered under the name.
-        TypeError: if it is something else.
+        TypeError: if it has another type.
 
     Example:
         >>> from restorekit.blocks import ChannelAttentionBlock
@@ -77,14 +77,14 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
 
 
 def activation(part: ActivationLike) -> nn.Module:
-    """Return an activation: a new one for a name or a mapping; a module as it is, so that parts can share one."""
+    """Return an activation: a new one for a name or a mapping; a module is returned as it is, so that parts can share one."""
     if isinstance(part, nn.Module):
         return part
     return factory("activation", part)()
 
 
 def factories(kind: str, part: Part | Sequence[Part], count: int) -> list[Callable[..., Any]]:
-    """Return one factory for each level, where a part may be the same at all levels or given for each.
+    """Return one factory for each level, from one part for all levels or a list with one per level.
 
     Args:
         kind: as for :func:`factory`.
@@ -92,24 +92,24 @@ def factories(kind: str, part: Part | Sequence[Part], count: int) -> list[Callab
         count: number of levels.
 
     Raises:
-        ConfigError: if the list is shorter than that.
+        ConfigError: if the list is too short.
     """
     if isinstance(part, str) or not isinstance(part, Sequence):
         return [factory(kind, part)] * count
     if len(part) < count:
-        raise ConfigError(f"{kind} is a list of {len(part)} parts, and there are {count} levels; give one for each, finest first")
+        raise ConfigError(f"{kind} is a list of {len(part)} parts, but there are {count} levels; give one for each, finest first")
     return [factory(kind, entry) for entry in part[:count]]
 
 
 @dataclass(frozen=True)
 class Unregistered:
-    """Stands in a description for what cannot be written down as data, and says what that is, why, and what to do."""
+    """Marks a value in a description that cannot be converted to data, and says which, why, and what to do."""
 
     reason: str
 
 
 def remember_arguments(part: type[nn.Module]) -> None:
-    """Make a class describe the arguments that an instance is made with, in its attribute ``description``."""
+    """Make a class record the arguments that an instance is created with, in its attribute ``description``."""
     make = part.__init__
     signature = inspect.signature(make)
 
@@ -130,12 +130,12 @@ def describe(value: Any, kind: str | None = None) -> Any:
     """Return an argument of a part as data.
 
     A factory becomes its registered name, or a mapping of name and arguments if it is a ``functools.partial``
-    of a registered one. A module stays as it is, because it may be shared; what cannot be written down becomes
+    of a registered one. A module is kept, because it may be shared; a value that cannot be converted becomes
     :class:`Unregistered`.
 
     Args:
         value: the argument.
-        kind: the kind of part that it stands for, or None if it is plain data.
+        kind: the kind of part that it represents, or None if it is plain data.
     """
     if value is None or isinstance(value, (bool, int, float, str, nn.Module)):
         return value
@@ -151,7 +151,7 @@ def describe(value: Any, kind: str | None = None) -> Any:
         return {"name": name} | _described_arguments(value.func, value.keywords) if described else name
     if kind is None:
         return Unregistered(
-            f"{value!r}, which is neither data nor in the place of a part; annotate the argument with what it takes, such as "
+            f"{value!r}, which is neither data nor used as a part; annotate the argument with its type, such as "
             "restorekit.parts.BlockLike"
         )
     return name_of(kind, value)
@@ -163,22 +163,22 @@ def _described_arguments(target: Callable[..., Any], given: Mapping[str, Any]) -
 
 
 def name_of(kind: str, target: object) -> str | Unregistered:
-    """Return the name that a class or function is registered under among the parts of a kind."""
+    """Return the registered name of a class or function among the parts of a kind."""
     registry = registry_of(kind)
-    reason = f"{target!r}, which is not a registered {kind}; register it, and the network can be written down"
+    reason = f"{target!r}, which is not a registered {kind}; register it, so that the network can be converted to data"
     return next((name for name in registry if registry.get(name) is target), Unregistered(reason))
 
 
 class Argument(NamedTuple):
-    """An argument of a part, as its signature declares it."""
+    """An argument of a part, from its signature."""
 
     name: str
     hint: Any
-    default: Any  # inspect.Parameter.empty if there is none
+    default: Any  # inspect.Parameter.empty if there is no default
 
 
 def arguments_of(kind: str, name: str) -> list[Argument]:
-    """Return the arguments that a composition may give to a registered part: all but those that the library gives itself."""
+    """Return the arguments that a composition may give to a registered part: all but those that the library passes itself."""
     return signature_of(registry_of(kind).get(name))[GIVEN[kind] :]
 
 
@@ -192,17 +192,17 @@ def signature_of(target: Callable[..., Any]) -> list[Argument]:
 
 
 def takes_list(hint: Any) -> bool:
-    """Whether an annotation allows a list of parts in the place of a part."""
+    """Return whether an annotation allows a list of parts instead of a part."""
     return any(typing.get_origin(option) is Sequence for option in alternatives(hint))
 
 
 def part_kind(hint: Any) -> str | None:
-    """Return the kind of part that an annotation stands for, or None if it is of plain data."""
+    """Return the kind of part that an annotation means, or None if it means plain data."""
     if typing.get_origin(hint) is typing.Annotated:
         return str(hint.__metadata__[0])
     return next((kind for kind in map(part_kind, alternatives(hint)) if kind), None)
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
-    """Return the alternatives of a union; of anything else, nothing."""
+    """Return the alternatives of a union; for anything else, nothing."""
     return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else ()

@@ -1,9 +1,9 @@
-"""Registries: components and models by name.
+"""Registries: parts and models by name.
 
-There is one registry for each kind of part, and for connectors one for each role. Names are the field's initials (``"cab"``,
-``"orsnet"``).
-The first time that a name is looked up, the modules of the registry's own packages are imported, and register what they define.
-Other packages add theirs by an entry point of the group ``restorekit.plugins`` that names a module, which is imported then, too.
+There is one registry for each kind of part, and for connectors one for each role. Names are the field's abbreviations
+(``"cab"``, ``"orsnet"``).
+The first time a name is looked up, the modules of the registry's own packages are imported, and register what they define.
+Other packages add parts through the entry point group ``restorekit.plugins``, which names modules that are then imported, too.
 """
 
 import difflib
@@ -22,15 +22,15 @@ T = TypeVar("T")
 PartFactory = TypeVar("PartFactory", bound="Callable[..., nn.Module]")
 
 PLUGIN_GROUP = "restorekit.plugins"
-MAX_NAMES = 20  # in an error message
+MAX_NAMES = 20  # most names in an error message
 
 
 class Registry(Generic[T]):
-    """Things of one kind, by name.
+    """Objects of one kind, by name.
 
     Args:
-        kind: what is registered, in the singular, as error messages say it.
-        *homes: packages whose modules register such things; they are imported when the first name is looked up.
+        kind: the kind of objects, in the singular, for error messages.
+        *homes: packages whose modules register such objects; they are imported when the first name is looked up.
 
     Example:
         >>> samplers = Registry[str]("sampler")
@@ -52,23 +52,23 @@ class Registry(Generic[T]):
         Args:
             name: the name.
             entry: what to register.
-            definition: the class or function that defines it; by default the entry is one.
+            definition: the class or function that defines it; by default the entry itself.
 
         Raises:
-            ValueError: if the name is taken, but for a definition in a notebook or program that runs again.
+            ValueError: if the name is taken, unless the same definition runs again in a notebook or program.
         """
         module = getattr(definition or entry, "__module__", None) or ""
         if not any(module.startswith(f"{home}.") for home in self._homes):
-            self._import_homes()  # so that a name of this package is taken, whether or not it was looked up yet
+            self._import_homes()  # so that names of this package are taken even before the first look-up
         if name in self._entries and not _is_run_again(self._entries[name], entry):
             raise ValueError(f"{self.kind} {name!r} is already registered, as {self._entries[name]}; choose another name")
         self._entries[name] = entry
 
     def get(self, name: str) -> T:
-        """Return what is registered under ``name``.
+        """Return the entry registered under ``name``.
 
         Raises:
-            ValueError: if nothing is; the message names the nearest registered names.
+            ValueError: if there is none; the message suggests the nearest registered names.
         """
         self._import_homes()
         load_plugins()
@@ -82,22 +82,22 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries))
 
     def _import_homes(self) -> None:
-        with self._lock:  # so that other threads wait for all names
+        with self._lock:  # other threads must wait for all names
             homes = () if self._is_complete else self._homes
-            self._is_complete = True  # before importing: a module may look names up itself
+            self._is_complete = True  # before importing: a module may look up names itself
             for home in homes:
                 for _ in modules_of(home):
                     pass
 
 
 def _is_run_again(taken: object, entry: object) -> bool:
-    """Whether an entry is the same definition as another, run once more, as a cell of a notebook is."""
+    """Return whether an entry is the same definition as another, executed again, as a notebook cell can be."""
     places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None)) for value in (taken, entry)]
     return places[0] == places[1] and places[0][0] == "__main__"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a clause for an error message: the nearest known names, or else the known ones, up to a page of them."""
+    """Return a clause for an error message: the nearest known names, or else the first known ones."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
@@ -109,7 +109,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 PartRegistry = Registry["Callable[..., nn.Module]"]
 
-BLOCKS, STAGES = "restorekit.blocks", "restorekit.stages"  # whose modules are found by themselves
+BLOCKS, STAGES = "restorekit.blocks", "restorekit.stages"  # packages whose modules are discovered
 
 blocks: PartRegistry = Registry("block", BLOCKS)
 stages: PartRegistry = Registry("stage", STAGES)
@@ -153,11 +153,11 @@ def register_activation(name: str) -> Callable[[PartFactory], PartFactory]:
 
 
 def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartFactory]:
-    """Return a decorator that registers what stands between levels or stages.
+    """Return a decorator that registers a connector, a part between levels or stages.
 
     Args:
         name: unique among the connectors of the role.
-        role: what it does, as :class:`restorekit.MultiStage` and the stages name it: ``"stem"``, ``"join"``, ``"supervise"``,
+        role: its purpose, as :class:`restorekit.MultiStage` and the stages name it: ``"stem"``, ``"join"``, ``"supervise"``,
             ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"`` or ``"upsample"``.
 
     Raises:
@@ -179,7 +179,7 @@ def create_block(name: str, width: int, **kwargs: Any) -> "nn.Module":
     Args:
         name: registered name, such as ``"cab"``.
         width: channels of the features.
-        **kwargs: go to the block unchanged.
+        **kwargs: passed to the block unchanged.
 
     Raises:
         ValueError: if no block has this name.
@@ -197,8 +197,8 @@ def create_stage(name: str, *args: Any, **kwargs: Any) -> "nn.Module":
 
     Args:
         name: registered name, such as ``"unet"``.
-        *args: go to the stage unchanged.
-        **kwargs: go to the stage unchanged.
+        *args: passed to the stage unchanged.
+        **kwargs: passed to the stage unchanged.
 
     Raises:
         ValueError: if no stage has this name.
@@ -218,15 +218,15 @@ _plugins_loaded = False
 
 
 def load_plugins() -> None:
-    """Import the modules that other packages name in the entry-point group ``restorekit.plugins``.
+    """Import the modules that other packages list in the entry-point group ``restorekit.plugins``.
 
-    This happens once. A plugin that cannot be imported is reported as a warning that names it, so that a
-    broken package does not take down every program that uses restorekit.
+    This happens once. If a plugin cannot be imported, a warning names it, so that a broken package does not
+    take down every program that uses restorekit.
     """
     global _plugins_loaded
     if _plugins_loaded:
         return
-    _plugins_loaded = True  # before importing: a plugin may look names up itself
+    _plugins_loaded = True  # before importing: a plugin may look up names itself
     for entry in importlib.metadata.entry_points(group=PLUGIN_GROUP):
         try:
             entry.load()

@@ -1,6 +1,6 @@
 """Publishing a model: on the Hugging Face Hub, or to a folder of the same form.
 
-The methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork` are written here.
+The methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork` are implemented here.
 """
 
 from restorekit.publish._methods import push_to_hub, save_pretrained

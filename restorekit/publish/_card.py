@@ -1,4 +1,4 @@
-"""The model card: what a reader and the Hub want to know of a model."""
+"""The model card: information about a model for readers and for the Hub."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig
 
-NOT_STATED = "Nobody stated a licence for these weights: ask their author before you use them."
+NOT_STATED = "No licence is stated for these weights: ask their author before you use them."
 
 
 def model_card(
@@ -19,13 +19,13 @@ def model_card(
     comparison: str | None,
     examples: Sequence[str],
 ) -> str:
-    """Return the text of a model card, metadata first.
+    """Return the text of a model card, starting with its metadata.
 
     Args:
         model: the model.
         repository: ``"owner/repo"``.
-        config: what it is built from.
-        about: whose the weights are, if it is known.
+        config: how the model is built.
+        about: provenance of the weights, if known.
         comparison: name of a picture in the repository.
         examples: names of pictures in the repository.
     """
@@ -90,7 +90,7 @@ def _training(about: PretrainedConfig) -> str:
 
 
 def _notes(about: PretrainedConfig) -> str:
-    """Return the card of weights that come with this package: its credits must go wherever the weights go."""
+    """Return the card of bundled weights: its credits must accompany the weights."""
     bundled = about.bundled_path()
     return "" if bundled is None else re.sub(r"^#", "##", bundled.with_suffix(".md").read_text().strip(), flags=re.MULTILINE)
 

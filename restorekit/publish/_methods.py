@@ -1,4 +1,4 @@
-"""What the methods of a network of the same names do; the network itself knows no Hub."""
+"""Implementations of the network methods with the same names; the network itself does not depend on the Hub."""
 
 import os
 from pathlib import Path
@@ -9,11 +9,11 @@ from restorekit.publish._upload import push, save
 
 
 def save_pretrained(network: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
-    """Write weights, config and card to a folder, from which ``create_model("local-dir:folder", pretrained=True)`` loads it.
+    """Write weights, config and card to a folder; ``create_model("local-dir:folder", pretrained=True)`` loads it.
 
     Args:
         network: the network, as ``self``.
-        folder: is made if it does not exist.
+        folder: folder to write to; it is created if it does not exist.
     """
     save(network, Path(folder))
 
@@ -24,6 +24,6 @@ def push_to_hub(network: RestorationNetwork, repository: str, **options: Any) ->
     Args:
         network: the network, as ``self``.
         repository: ``"owner/repo"``.
-        **options: those of :func:`restorekit.publish.push`.
+        **options: options of :func:`restorekit.publish.push`.
     """
     return push(network, repository, **options)

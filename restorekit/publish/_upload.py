@@ -31,30 +31,30 @@ def push(
     message: str = "Upload a model with restorekit",
     dry_run: Path | None = None,
 ) -> str:
-    """Publish a model on the Hub: ``create_model("hf-hub:owner/repo", pretrained=True)`` then gives it to everyone.
+    """Publish a model on the Hub; ``create_model("hf-hub:owner/repo", pretrained=True)`` then loads it anywhere.
 
-    Written are weights (safetensors), config (registered name and arguments, or composition), a model card with metadata, the
-    text of the licence, and pictures if given. The token is that of ``hf auth login`` or HF_TOKEN.
+    The repository contains weights (safetensors), config (registered name and arguments, or composition), a model card with
+    metadata, the text of the licence, and any given pictures. The token comes from ``hf auth login`` or HF_TOKEN.
 
     Args:
         model: a model that was built by name, or composed of registered parts.
-        repository: ``"owner/repo"``; it is made if there is none.
-        about: whose the weights are and what may be done with them; by default what they were loaded with.
+        repository: ``"owner/repo"``; it is created if it does not exist.
+        about: provenance and licence of the weights; by default, those that the model was loaded with.
         comparison: picture of degraded and restored images, for the card.
-        examples: pictures to put into the folder ``examples``.
-        licence_file: text of the licence; by default it is fetched from where the licence says.
+        examples: pictures for the folder ``examples``.
+        licence_file: text of the licence; by default it is downloaded from the address in the licence.
         private: whether a new repository is private.
-        branch: branch to write to; it is made if there is none.
-        pull_request: whether to open a pull request instead of writing.
+        branch: branch to write to; it is created if it does not exist.
+        pull_request: whether to open a pull request instead of writing to the branch.
         message: message of the commit.
-        dry_run: folder to write to instead of the Hub; it can be loaded by the name ``"local-dir:folder"``.
+        dry_run: folder to write to instead of the Hub; it can be loaded under the name ``"local-dir:folder"``.
 
     Returns:
         Address of the commit or of the pull request, or the folder of a dry run.
 
     Raises:
-        ValueError: if the model is neither, so that nobody could build it again.
-        WeightsError: if the Hub refuses, or the text of the licence cannot be had.
+        ValueError: if the model is neither of these, so that it could not be built again.
+        WeightsError: if the Hub refuses, or the text of the licence is not available.
     """
     about = about or model.pretrained_config
     if dry_run is not None:
@@ -80,10 +80,10 @@ def save(model: RestorationNetwork, folder: Path) -> None:
 
     Args:
         model: a model that was built by name, or composed of registered parts.
-        folder: is made if it does not exist.
+        folder: folder to write to; it is created if it does not exist.
 
     Raises:
-        ValueError: if the model is neither, so that nobody could build it again.
+        ValueError: if the model is neither of these, so that it could not be built again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_model(model, folder, folder.resolve().name, model.pretrained_config, None, ())
@@ -100,7 +100,7 @@ def _write(
 ) -> None:
     missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
     if missing:
-        raise WeightsError(f"no file at {', '.join(missing)}")
+        raise WeightsError(f"there is no file at {', '.join(missing)}")
     if licence_file is not None:
         shutil.copyfile(licence_file, folder / LICENCE_FILE)
     elif about is not None and about.licence.text_url:
@@ -140,9 +140,9 @@ def _text_of(licence: WeightsLicence, url: str) -> str:
         with explain_hub_errors(url):
             answer = get_session().get(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
     except WeightsError as error:
-        raise type(error)(f"{licence.name} asks for its text beside the weights: {error}, {instead}") from error
+        raise type(error)(f"{licence.name} requires its text next to the weights: {error}, {instead}") from error
     if answer.status_code != 200 or answer.text.lstrip().startswith("<"):
         raise WeightsError(
-            f"{licence.name} asks for its text beside the weights: {url} has none (HTTP {answer.status_code}); {instead}"
+            f"{licence.name} requires its text next to the weights: {url} does not have it (HTTP {answer.status_code}); {instead}"
         )
     return answer.text

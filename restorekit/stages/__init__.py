@@ -1,4 +1,4 @@
-"""Stages: sub-networks that declare what they take and give, and the wrapper that runs them in a row."""
+"""Stages: sub-networks that declare their inputs and outputs, and the wrapper that runs them in a row."""
 
 from typing import TYPE_CHECKING
 

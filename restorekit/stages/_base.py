@@ -1,4 +1,4 @@
-"""The contract between stages: what a stage declares, and what it does."""
+"""The contract between stages: what a stage declares, and what it computes."""
 
 import math
 from abc import ABC, abstractmethod
@@ -22,14 +22,14 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class StageSpec:
-    """All that the rest of the library may know about a stage.
+    """Everything that the rest of the library may know about a stage.
 
     Attributes:
-        inputs: what ``encode`` starts from.
-        encoder: what ``encode`` returns, finest first.
-        decoder: what ``decode`` returns, finest first.
-        guidance: what ``encode`` needs from the stage before; empty if nothing.
-        multiple: height and width at stride 1 must be multiples of this, in both halves; that strides divide them is understood.
+        inputs: inputs of ``encode``.
+        encoder: results of ``encode``, finest first.
+        decoder: results of ``decode``, finest first.
+        guidance: guidance that ``encode`` needs from the previous stage; empty for none.
+        multiple: height and width at stride 1 must be multiples of this, in both halves, in addition to the strides.
     """
 
     inputs: tuple[Level, ...]
@@ -40,37 +40,37 @@ class StageSpec:
 
 
 def unchanged(encoded: Pyramid) -> Pyramid:
-    """Return features as they are."""
+    """Return the features unchanged."""
     return encoded
 
 
 class Stage(nn.Module, ABC):
-    """Features in, features out, in two halves; knows no image, no grid and no other stage.
+    """Maps features to features, in two halves; it does not depend on images, grids or other stages.
 
-    A stage is written as :meth:`encode` and :meth:`decode`. Networks call the stage, which runs both, so that hooks fire.
+    A stage implements :meth:`encode` and :meth:`decode`. Networks call the stage, which runs both, so that hooks fire.
 
     Attributes:
         spec: what the stage declares.
-        description: the arguments that it was made with, as data.
+        description: the arguments that it was created with, as data.
     """
 
     spec: StageSpec
     description: dict[str, Any]
 
     def __init_subclass__(cls) -> None:
-        """Let every stage remember what it was made with, so that a network can be written down."""
+        """Make every stage record its arguments, so that a network can be converted to data."""
         super().__init_subclass__()
         remember_arguments(cls)
 
     def forward(
         self, inputs: Pyramid, guidance: Pyramid = (), between: Callable[[Pyramid], Pyramid] = unchanged
     ) -> tuple[Pyramid, Pyramid]:
-        """Return what both halves of the stage give, as ``spec.encoder`` and ``spec.decoder`` declare.
+        """Return the results of both halves of the stage, as ``spec.encoder`` and ``spec.decoder`` declare.
 
         Args:
             inputs: features as in ``spec.inputs``.
-            guidance: features from the stage before, as in ``spec.guidance``.
-            between: what happens to encoded features before they are decoded and returned; a network cuts them into other patches.
+            guidance: features from the previous stage, as in ``spec.guidance``.
+            between: applied to encoded features before they are decoded and returned; a network cuts them into other patches.
         """
         encoded = between(self.encode(inputs, guidance))
         return encoded, self.decode(encoded)
@@ -81,7 +81,7 @@ class Stage(nn.Module, ABC):
 
         Args:
             inputs: features as in ``spec.inputs``.
-            guidance: features from the stage before, as in ``spec.guidance``; the stage must use all of them.
+            guidance: features from the previous stage, as in ``spec.guidance``; the stage must use all of them.
         """
 
     @abstractmethod
@@ -89,12 +89,12 @@ class Stage(nn.Module, ABC):
         """Return the pyramid that ``spec.decoder`` declares.
 
         Args:
-            encoded: what ``encode`` returned, possibly cut into other patches.
+            encoded: result of ``encode``, possibly cut into other patches.
         """
 
 
 def least_side(levels: Sequence[Level], *rows: Iterable[nn.Module]) -> int:
-    """Return what sides at stride 1 must be multiples of, so that modules of all levels take them: a spec's ``multiple``.
+    """Return the ``multiple`` of a spec: sides at stride 1 must be multiples of it, so that modules of all levels take them.
 
     Args:
         levels: levels of a stage.
@@ -104,10 +104,10 @@ def least_side(levels: Sequence[Level], *rows: Iterable[nn.Module]) -> int:
 
 
 def describe_levels(levels: Sequence[Level]) -> str:
-    """Return levels as error messages say them."""
+    """Return levels in words, for error messages."""
     return "(" + ", ".join(f"{level.width} at stride {level.stride}" for level in levels) + ")"
 
 
 def level_modules(modules: nn.Module) -> Iterator[nn.Module]:
-    """Return the modules of the levels in a list of lists, finest first; to the type checker, its entries are just modules."""
+    """Return the modules of the levels in a list of lists, finest first; for the type checker, its entries are just modules."""
     return iter(cast(nn.ModuleList, modules))

@@ -13,15 +13,15 @@ SHARED = "shared"
 
 
 def network_config(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a network was made with as plain data, from which the same network can be built.
+    """Return the arguments that a network was created with as plain data, from which the same network can be built.
 
-    An activation that parts share becomes an entry of ``shared``, and its name with an @ in front wherever it is used.
+    An activation that parts share becomes an entry of ``shared``, and is referred to by its name with an @ in front.
 
     Args:
-        description: the arguments, as a network of stages remembers them.
+        description: the arguments, as recorded by a network of stages.
 
     Raises:
-        ConfigError: if it is not made of registered parts only; the message names what is not registered.
+        ConfigError: if the network contains unregistered parts; the message names them.
     """
     shared: dict[int, str] = {}
     parts: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def network_config(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _described_activation(module: nn.Module, path: str) -> Any:
-    """Return an activation as data: its name, with the arguments that are not the default ones."""
+    """Return an activation as data: its name, with the arguments that differ from the defaults."""
     name = name_of("activation", type(module))
     if isinstance(name, Unregistered):
         raise ConfigError(f"{path} is {name.reason}")

@@ -1,4 +1,4 @@
-"""Handing features of one stage to the encoder of the next."""
+"""Passing features of one stage to the encoder of the next."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,22 @@ from restorekit.stages._base import Level, StageSpec, describe_levels
 
 @register_connector("csff", role="fuse")
 class CrossStageFeatureFusion(nn.Module):
-    """Cross-stage feature fusion (CSFF): encoder and decoder features of a stage, projected for the next one to add.
+    """Cross-stage feature fusion (CSFF): encoder and decoder features of a stage, projected and added in the next one.
 
-    For each level of guidance, the features of the same index in both halves of the source are brought to the stride that is
-    wanted (by two and a 1x1 convolution, once an octave), projected by convolutions, and added to each other. A decoder that is
-    shorter (ORSNet's has one level) contributes to the levels it has.
+    For each level of guidance, the features of the same index in both halves of the source are resized to the requested stride
+    (by factors of two, each with a 1x1 convolution), projected by convolutions, and added to each other. A shorter decoder
+    (ORSNet's has one level) contributes to the levels it has.
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.4, figure 5; also in HINet (arXiv:2105.06086), with 3x3 kernels.
 
     Args:
         source: spec of the stage that the features come from.
-        guidance: levels that the next stage wants.
+        guidance: levels that the next stage needs.
         kernel_size: side of the projections' kernels.
         bias: whether the projections have biases.
 
     Raises:
-        WiringError: if the source's encoder has fewer levels than are wanted, or strides that doubling does not bring to the
-            wanted ones.
+        WiringError: if the source's encoder has too few levels, or strides that cannot be brought to the requested ones by
+            factors of two.
     """
 
     def __init__(self, source: StageSpec, guidance: Sequence[Level], *, kernel_size: int = 1, bias: bool = False) -> None:
@@ -56,11 +56,11 @@ class CrossStageFeatureFusion(nn.Module):
 class ConcatFusion(nn.Module):
     """Feature fusion by concatenation: encoder and decoder features of a level, then one convolution over both.
 
-    As :class:`CrossStageFeatureFusion`, but the two halves meet before a larger kernel instead of after two small ones.
+    Like :class:`CrossStageFeatureFusion`, but the two halves meet before a larger kernel instead of after two small ones.
 
     Args:
         source: spec of the stage that the features come from.
-        guidance: levels that the next stage wants.
+        guidance: levels that the next stage needs.
         kernel_size: side of the kernels.
         bias: whether the convolutions have biases.
 
@@ -91,13 +91,13 @@ class ConcatFusion(nn.Module):
 
 @register_connector("sum", role="fuse")
 class SumFusion(nn.Module):
-    """Feature fusion without parameters: encoder and decoder features of a level, added, for the next stage to gate with.
+    """Feature fusion without parameters: the sum of encoder and decoder features of a level, with which the next stage gates.
 
     Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.4.
 
     Args:
         source: spec of the stage that the features come from.
-        guidance: levels that the next stage wants, the first of those that the source has in both halves.
+        guidance: levels that the next stage needs, the first of those that the source has in both halves.
 
     Raises:
         WiringError: if the source's halves do not have these levels.
@@ -108,7 +108,7 @@ class SumFusion(nn.Module):
         for half, levels in (("encoder", source.encoder), ("decoder", source.decoder)):
             if tuple(levels[: len(guidance)]) != tuple(guidance):
                 raise WiringError(
-                    f"guidance {describe_levels(guidance)} is wanted, and the source's {half} gives {describe_levels(levels)}; to "
+                    f"guidance {describe_levels(guidance)} is needed, but the source's {half} gives {describe_levels(levels)}; to "
                     "be added, they must be the same; give both stages the same widths, or choose the fusion 'csff'"
                 )
         self.num_levels = len(guidance)
@@ -120,21 +120,21 @@ class SumFusion(nn.Module):
 
 @register_connector("none", role="fuse")
 class NoFusion(nn.Module):
-    """Stands where a stage wants no guidance.
+    """Takes the place of a fusion if a stage needs no guidance.
 
     Args:
-        source: spec of the stage before.
+        source: spec of the previous stage.
         guidance: must be empty.
 
     Raises:
-        WiringError: if the next stage wants guidance.
+        WiringError: if the next stage needs guidance.
     """
 
     def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
         super().__init__()
         if guidance:
             raise WiringError(
-                f"the next stage wants guidance {describe_levels(guidance)}, and the fusion 'none' gives none; build that stage "
+                f"the next stage needs guidance {describe_levels(guidance)}, but the fusion 'none' gives none; build that stage "
                 "with guided=False, or choose another fusion, such as 'csff'"
             )
 
@@ -146,20 +146,20 @@ class NoFusion(nn.Module):
 def _check_levels(source: StageSpec, guidance: Sequence[Level]) -> None:
     if len(source.encoder) < len(guidance):
         raise WiringError(
-            f"{len(guidance)} levels of guidance are wanted {describe_levels(guidance)}, the source's encoder has "
+            f"{len(guidance)} levels of guidance are needed {describe_levels(guidance)}, but the source's encoder has "
             f"{len(source.encoder)} {describe_levels(source.encoder)}; give the source more levels, or the next stage fewer"
         )
 
 
 def _resizing(levels: Sequence[Level], i: int, stride: int) -> tuple[list[nn.Module], int]:
-    """Return what brings level ``i`` to a stride, and the width that it has then: that of levels on the way, if any."""
+    """Return the modules that bring level ``i`` to a stride, and its width then: that of the levels on the way, if any."""
     width, at = levels[i]
     widths = {level.stride: level.width for level in reversed(levels)}
     steps: list[nn.Module] = []
     ratio = max(at, stride) / min(at, stride)
     if ratio != 2 ** (int(ratio).bit_length() - 1):
         raise WiringError(
-            f"guidance of stride {stride} is wanted, and the source offers {describe_levels(levels)}; stride {at} cannot be "
+            f"guidance of stride {stride} is needed, but the source offers {describe_levels(levels)}; stride {at} cannot be "
             f"brought to {stride} by doubling or halving; choose levels whose strides differ by powers of two"
         )
     while at != stride:

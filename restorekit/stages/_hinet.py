@@ -13,17 +13,17 @@ from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
 @register_stage("hinet")
 class HINetStage(Stage):
-    """U-Net of HINet: one half instance normalisation block a level, down and up by convolutions, skips concatenated.
+    """U-Net of HINet: one half instance normalisation block per level, resizing by convolutions, concatenated skips.
 
     Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086. Decoder blocks do not normalise. A skip is a 3x3 convolution. With
-    ``guided``, features of the stage before are added after the encoder block of each level but the coarsest; that level has no
-    decoder block, so ``decode`` hands it on as it is.
+    ``guided``, features of the previous stage are added after the encoder block of each level except the coarsest; that level has
+    no decoder block, so ``decode`` passes it on unchanged.
 
     Args:
         widths: channels of each level, finest first; level i has stride 2^i.
         norm_levels: first and last level whose encoder block normalises, the last possibly beyond the coarsest; () for none.
-        guided: whether the stage takes guidance from the stage before.
-        guide: makes the module that takes guidance into the features of a level, from their width.
+        guided: whether the stage takes guidance from the previous stage.
+        guide: makes the module that adds guidance to the features of a level, from their width.
 
     Raises:
         ValueError: if there is no level, or ``norm_levels`` names none of them.
@@ -79,12 +79,12 @@ class HINetStage(Stage):
 
 
 def _checked(norm_levels: Sequence[int], num_levels: int) -> tuple[int, int]:
-    """Return the first and the last level to normalise at; the last is less if there is none."""
+    """Return the first and the last level to normalise at; the last is smaller if there are none."""
     if not norm_levels:
         return 0, -1
     if len(norm_levels) != 2 or not 0 <= norm_levels[0] <= min(norm_levels[1], num_levels - 1):
         raise ValueError(
-            f"norm_levels is {tuple(norm_levels)}, and the levels are 0 to {num_levels - 1}; give the first and the last level "
+            f"norm_levels is {tuple(norm_levels)}, but the levels are 0 to {num_levels - 1}; give the first and the last level "
             "to normalise at, or () for none"
         )
     return norm_levels[0], norm_levels[1]

@@ -24,32 +24,32 @@ from restorekit.ops import Pyramid
 from restorekit.parts import register_stage
 from restorekit.stages._base import Level, Stage, StageSpec, least_side, level_modules
 
-NUM_FINE_LEVELS = 2  # that use block_size and grid_size; the others use coarse_block_size
+NUM_FINE_LEVELS = 2  # number of levels with block_size and grid_size; the others use coarse_block_size
 
 
 @register_stage("maxim")
 class MAXIMStage(Stage):
-    """U-Net of MAXIM: multi-axis gated MLPs and channel attention at every level, skips gated by what comes up.
+    """U-Net of MAXIM: multi-axis gated MLPs and channel attention at every level, with gated skips.
 
-    Every level takes what comes down, joined with the inputs of its scale. The features of all encoder levels are brought to each
-    level, where they and what comes up from below gate each other. The gated features of all levels, brought to each level again,
-    are the skips of the decoder. With ``guided``, features of the stage before gate those of each encoder level.
-    The last level that ``encode`` returns is the bottleneck, at half the resolution of the coarsest.
+    Every level takes the features of the finer level, joined with the inputs of its scale. The features of all encoder levels are
+    resized to each level, where they and the features from the coarser level gate each other. The gated features of all levels,
+    resized to each level again, are the skips of the decoder. With ``guided``, features of the previous stage gate those of each
+    encoder level. The last level that ``encode`` returns is the bottleneck, at half the resolution of the coarsest.
     Source: Tu et al., CVPR 2022, arXiv:2201.02973, section 3.1.
 
     Args:
         widths: channels of each level, finest first; level i has stride 2^i.
-        num_inputs: at how many levels there are inputs, from the finest on; by default at all.
-        num_groups: how many pairs of a gated MLP and a channel attention block each level has, on either side.
-        num_bottleneck_blocks: blocks of the bottleneck, each of as many pairs.
+        num_inputs: number of levels with inputs, starting at the finest; by default all levels.
+        num_groups: number of pairs of a gated MLP and a channel attention block at each level, in encoder and decoder.
+        num_bottleneck_blocks: blocks of the bottleneck, each with the same number of pairs.
         block_size: (rows, columns) in pixels of the blocks of the two finest levels; one number for both.
         grid_size: (rows, columns) in cells of the grids of the two finest levels; one number for both.
-        coarse_block_size: the same for the other levels and the bottleneck, of blocks and of grids.
+        coarse_block_size: the same for blocks and grids of the other levels and the bottleneck.
         reduction: reduction of the channel attention.
-        guided: whether the stage takes guidance from the stage before.
+        guided: whether the stage takes guidance from the previous stage.
 
     Raises:
-        ValueError: if there is no level, ``num_inputs`` is not one of them, or a size is not one or two positive numbers.
+        ValueError: if there is no level, ``num_inputs`` is out of range, or a size is not one or two positive numbers.
 
     Example:
         >>> stage = MAXIMStage((8, 16, 32), block_size=4, grid_size=4, coarse_block_size=2)
@@ -79,8 +79,8 @@ class MAXIMStage(Stage):
             raise ValueError(f"num_inputs must be from 1 to {depth}, the number of widths {tuple(widths)}; got {num_inputs}")
         sizes = [mixing_sizes(i, block_size, grid_size, coarse_block_size) for i in range(depth + 1)]
 
-        below = [*widths[1:], widths[-1]]  # the width of what comes up to each level
-        above = [widths[0], *widths[:-1]]  # the width of what comes down to each level
+        below = [*widths[1:], widths[-1]]  # width of the features from the coarser level
+        above = [widths[0], *widths[:-1]]  # width of the features from the finer level
 
         def group(in_width: int, width: int, i: int, attention: Callable[..., nn.Module]) -> ResidualGroup:
             pairs = ((MultiAxisGatedMLP(width, **sizes[i]), attention(width, reduction=reduction)) for _ in range(num_groups))
@@ -155,7 +155,7 @@ class MAXIMStage(Stage):
 
 
 class ResidualGroup(nn.Module):
-    """A 1x1 convolution to the width, and blocks whose result is added to what it gives.
+    """A 1x1 convolution to the width, followed by blocks with a shortcut around them.
 
     Args:
         in_width: channels of the input.

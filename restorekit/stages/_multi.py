@@ -1,4 +1,4 @@
-"""Stages in a row: the one module that knows images and patches."""
+"""Stages in a row: the one module that deals with images and patches."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,31 +21,31 @@ from restorekit.stages._transition import Connection, Handover, Transition, begi
 
 
 class MultiStage(RestorationNetwork):
-    """Runs stages in a row, each on its own grid of patches, and builds what lies between them.
+    """Runs stages in a row, each on its own grid of patches, and builds the connectors between them.
 
-    A stage encodes on its own grid. All that follows (decode, supervised attention, feature fusion) runs on the grid of the
-    stage it feeds, and on the whole image after the last. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.
-    A stage that declares inputs at several strides gets the image at as many scales, and the stage before it is supervised at each
+    A stage encodes on its grid. Everything after that (decode, supervised attention, feature fusion) runs on the grid of the
+    next stage, and on the whole image after the last. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.
+    If a stage declares inputs at several strides, it gets the image at these scales, and the previous stage is supervised at each
     of them, as in Tu et al., CVPR 2022, arXiv:2201.02973.
 
-    Every part in between is given as a factory, by its registered name, or as a mapping of name and arguments.
+    Every connector is given as a factory, by its registered name, or as a mapping of name and arguments.
 
     Args:
-        stages: the stages, first first.
+        stages: the stages, in order.
         grids: (rows, columns) of patches that each stage encodes on; by default all work on the whole image.
         image_channels: channels of the images.
         stem: makes the module that turns an image into features, from (image channels, width).
         join: makes the module that turns stem features and attended features into an input of a stage, from
-            (width of either, width of the input); or a list of such, one for each scale, finest first.
+            (width of either, width of the input); or a list of factories, one for each scale, finest first.
         supervise: makes the module between two stages that restores an image and selects features, from (width, image channels).
         fuse: makes the module that turns encoded and decoded features of a stage into guidance for the next, from
             (spec of the stage, levels of guidance).
         head: makes the module that restores the final image, from (width, image channels).
-        scale_mode: how an image becomes smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
+        scale_mode: how an image is made smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
         padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
 
     Attributes:
-        description: the arguments that the network was made with, as data.
+        description: the arguments that the network was created with, as data.
 
     Raises:
         WiringError: if the stages do not fit together.
@@ -92,7 +92,7 @@ class MultiStage(RestorationNetwork):
         make_joins = [_connector("join", make) for make in factories("join", join, num_joins)]
         make_supervisor, make_fusion = _connector("supervise", supervise), _connector("fuse", fuse)
         self.stages = nn.ModuleList(stages)
-        # The scales at which images go into the first stage and out of each, and the decoder levels that they come out of.
+        # The scales of the images that enter the first stage and leave each stage, and the decoder levels they come from.
         self.strides = [[level.stride for level in spec.inputs] for spec in (*specs, specs[-1])]
         self.supervised = [_supervised_levels(stages, i) for i in range(len(stages))]
         self.stems = nn.ModuleList([nn.ModuleList(make_stem(image_channels, level.width) for level in specs[0].inputs)])
@@ -117,7 +117,7 @@ class MultiStage(RestorationNetwork):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the network is made of, as plain data; :func:`restorekit.compose` builds the same network from it.
+        """The network as plain data; :func:`restorekit.compose` builds the same network from it.
 
         Raises:
             ConfigError: if a part is not registered; the message names it.
@@ -125,22 +125,22 @@ class MultiStage(RestorationNetwork):
         return network_config(self.description)
 
     def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
-        """Return the restored image of every supervised stage, first stage first, the result last; not clamped.
+        """Return the restored images of all supervised stages in order, with the result last; not clamped.
 
-        A stage that is supervised at several scales gives its images from coarse to fine.
+        A stage that is supervised at several scales returns its images from coarse to fine.
 
         Args:
             image: degraded image in [0, 1].
             stages: how many supervised stages to run; by default all.
-            coarse: whether the last stage gives its images at coarser scales too, which the result does not need.
+            coarse: whether the last stage also returns its images at coarser scales, which the result does not need.
 
         Raises:
-            ValueError: if the image is of a wrong shape, dtype, size or range, there are fewer supervised stages, or the weights
-                that were loaded lack what is asked for.
+            ValueError: if the image has a wrong shape, dtype, size or range, there are fewer supervised stages, or the loaded
+                weights lack parameters that are needed.
         """
         self.check_image(image)
         self.check_stages(stages)
-        if torch.compiler.is_compiling():  # sizes may be unknown: tracing learns from this what divides them
+        if torch.compiler.is_compiling():  # sizes may be unknown: this tells the tracer what divides them
             height, width = (side // self.size_multiple * self.size_multiple for side in image.shape[-2:])
             image = image[..., :height, :width]
         inputs = begin(self._transition(0), image)
@@ -156,9 +156,9 @@ class MultiStage(RestorationNetwork):
         return restored
 
     def _run_stage(self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool) -> Handover:
-        """Run a stage and what follows it, up to an image if that is the ``last`` that is wanted.
+        """Run a stage and the connectors after it, up to an image if it is the ``last`` one needed.
 
-        All other features are let go of on return, so that the next stage has their memory.
+        All other features are released on return, so that the next stage can use their memory.
         """
         after = self._transition(i + 1)
         encoded, decoded = self.stages[i](inputs, guidance, partial(regrid_pyramid, old=self.grids[i], new=after.grid))
@@ -168,11 +168,11 @@ class MultiStage(RestorationNetwork):
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        """What lies before the first stage, between each two, and after the last, in order."""
+        """The transitions before the first stage, between each two, and after the last, in order."""
         return tuple(self._transition(i) for i in range(len(self.stages) + 1))
 
     def _transition(self, i: int) -> Transition:
-        """Return what lies before a stage, or after the last: a view of what the network holds at this moment."""
+        """Return the transition before a stage, or after the last: a view of the current modules of the network."""
         specs = [cast(Stage, stage).spec for stage in self.stages]
         scales = tuple(Level(self.image_channels, stride) for stride in self.strides[i])
         supervised = self.supervised[i - 1] if i else ()
@@ -194,27 +194,27 @@ class MultiStage(RestorationNetwork):
         return Transition(self.grids[i], scales, self.scale_mode, supervised, tuple(connections))
 
     def use_grids(self, grids: Sequence[Sequence[int]]) -> None:
-        """Have the stages work on other patches from now on.
+        """Make the stages work on other patches from now on.
 
         Args:
             grids: (rows, columns) of patches that each stage encodes on.
 
         Raises:
-            WiringError: if there is not one grid for each stage.
+            WiringError: if the number of grids and stages differ.
         """
         self.grids = _checked_grids([cast(Stage, stage) for stage in self.stages], grids)
         self.description["grids"] = [list(grid) for grid in self.grids[:-1]]
         self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
-        """Return grids that stages work on, and what they say sides of patches must be multiples of."""
+        """Return the grids that stages work on, with the numbers that sides of their patches must be multiples of."""
         stages = cast(Iterable[Stage], self.stages)
         for spec, own, following in zip((stage.spec for stage in stages), self.grids[:-1], self.grids[1:], strict=True):
             for grid, levels in ((own, spec.inputs + spec.encoder), (following, spec.encoder + spec.decoder)):
                 yield grid, math.lcm(spec.multiple, *(level.stride for level in levels))
 
     def _sizes_between(self) -> Iterator[tuple[Grid, int]]:
-        """Return the same for what lies between the stages."""
+        """Return the same for the connectors between the stages."""
         for transition in self.transitions:
             for connection in transition.connections:
                 if connection.role != "fuse":
@@ -226,7 +226,7 @@ remember_arguments(MultiStage)
 
 
 def _connector(role: str, part: Part) -> Callable[..., nn.Module]:
-    """Return the factory of a connector, whose errors name its role."""
+    """Return the factory of a connector; its errors name the role."""
     make = factory(role, part)
 
     def named(*arguments: Any) -> nn.Module:
@@ -243,7 +243,7 @@ def _name(stages: Sequence[Stage], i: int) -> str:
 
 
 def _check_stages(stages: Sequence[Stage]) -> None:
-    """Raise unless there are stages, each a different one that says what it takes and gives."""
+    """Raise unless there are stages, all different objects that declare their inputs and outputs."""
     example = "such as [UNetStage((48, 72, 96))]"
     if isinstance(stages, nn.Module | str | Mapping):
         raise WiringError(f"stages must be a list of stages, {example}; got a {type(stages).__name__}")
@@ -252,15 +252,15 @@ def _check_stages(stages: Sequence[Stage]) -> None:
     for i, stage in enumerate(stages):
         if not isinstance(stage, Stage):
             found = stage if isinstance(stage, type | str) else f"a {type(stage).__name__}"
-            raise WiringError(f"stage {i + 1} is {found}; it must be an object of a class of stages, {example}")
+            raise WiringError(f"stage {i + 1} is {found}; it must be an instance of a stage class, {example}")
         if not isinstance(getattr(stage, "spec", None), StageSpec):
-            raise WiringError(f"{_name(stages, i)} does not declare what it takes and gives; set self.spec = StageSpec(...) in it")
+            raise WiringError(f"{_name(stages, i)} does not declare its inputs and outputs; set self.spec = StageSpec(...) in it")
         if stage in stages[:i]:
-            raise WiringError(f"{_name(stages, i)} is the same object as an earlier stage; build one for each place")
+            raise WiringError(f"{_name(stages, i)} is the same object as an earlier stage; build a separate one for each place")
 
 
 def _checked_grids(stages: Sequence[Stage], grids: Sequence[Sequence[int]] | None) -> tuple[Grid, ...]:
-    """Return one grid a stage, and the whole image after the last."""
+    """Return one grid per stage, and the whole image after the last."""
     if grids is None:
         grids = [WHOLE] * len(stages)
     if len(grids) != len(stages):
@@ -274,7 +274,7 @@ def _checked_grids(stages: Sequence[Stage], grids: Sequence[Sequence[int]] | Non
 
 
 def _check_specs(stages: Sequence[Stage]) -> None:
-    """Raise unless every stage can stand where it does."""
+    """Raise unless every stage fits its position."""
     for i, stage in enumerate(stages):
         spec, name = stage.spec, _name(stages, i)
         strides = [level.stride for level in spec.inputs]
@@ -292,20 +292,20 @@ def _check_specs(stages: Sequence[Stage]) -> None:
             )
         if i == 0 and spec.guidance:
             raise WiringError(
-                f"{name} declares guidance {describe_levels(spec.guidance)}, and there is no stage before it; build it with "
+                f"{name} declares guidance {describe_levels(spec.guidance)}, but there is no stage before it; build it with "
                 "guided=False"
             )
 
 
 def _supervised_levels(stages: Sequence[Stage], i: int) -> tuple[int, ...]:
-    """Return which decoder levels of a stage are supervised: those at the strides of the next inputs, of its own after the last."""
+    """Return the supervised decoder levels of a stage: those at the strides of the next inputs, or of its inputs after the last."""
     following = min(i + 1, len(stages) - 1)
     offered = [level.stride for level in stages[i].spec.decoder]
     wanted = stages[following].spec.inputs
     missing = [level for level in wanted if level.stride not in offered]
     if missing:
         raise WiringError(
-            f"{_name(stages, following)} declares inputs {describe_levels(wanted)}, and the decoder of {_name(stages, i)} gives "
+            f"{_name(stages, following)} declares inputs {describe_levels(wanted)}, but the decoder of {_name(stages, i)} gives "
             f"{describe_levels(stages[i].spec.decoder)}: there is nothing to restore at stride {missing[0].stride}; give "
             f"{_name(stages, i)} a decoder level of that stride, or {_name(stages, following)} fewer inputs"
         )

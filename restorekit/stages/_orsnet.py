@@ -1,4 +1,4 @@
-"""The stage that never leaves the original resolution."""
+"""The stage that stays at the original resolution."""
 
 from torch import nn
 
@@ -13,16 +13,16 @@ class ORSNetStage(Stage):
     """Original-resolution subnetwork (ORSNet): original-resolution blocks in a row, no resizing.
 
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. With ``guided``, one level of guidance is added after each ORB.
-    All ORBs belong to ``encode``, which returns the features after each of them; ``decode`` hands on the last.
+    All ORBs belong to ``encode``, which returns the features after each of them; ``decode`` passes on the last.
 
     Args:
         width: channels of the features.
-        block: makes one block of the width it is given.
+        block: makes one block of the given width.
         num_orbs: how many ORBs.
         num_blocks: blocks in each ORB.
         kernel_size: side of the kernel of the convolution that ends an ORB.
-        guided: whether the stage takes guidance from the stage before.
-        guide: makes the module that takes guidance into the features after an ORB, from their width.
+        guided: whether the stage takes guidance from the previous stage.
+        guide: makes the module that adds guidance to the features after an ORB, from their width.
 
     Raises:
         ValueError: if there is no ORB.

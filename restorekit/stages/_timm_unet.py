@@ -14,30 +14,30 @@ from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
 @register_stage("timm_unet")
 class TimmUNetStage(Stage):
-    """U-Net whose encoder is a backbone of timm, below blocks at full resolution.
+    """U-Net whose encoder is a timm backbone, with blocks at full resolution on top.
 
-    The blocks refine the inputs at stride 1; the backbone takes what they give, as images of ``width`` channels. Its levels are
-    what timm declares. On the way up, each level is projected by a 1x1 convolution and added to what comes from below. Source of
+    The blocks refine the inputs at stride 1; the backbone takes their result, as images of ``width`` channels. Its levels are
+    those that timm declares. In the decoder, each level is projected by a 1x1 convolution and added to the coarser one. Source of
     the backbones: Wightman, PyTorch Image Models, https://github.com/huggingface/pytorch-image-models; of decoders as narrow as
-    this one: Lin et al., CVPR 2017, arXiv:1612.03144 (there, one convolution a level takes the place of the blocks).
+    this one: Lin et al., CVPR 2017, arXiv:1612.03144 (there, with one convolution per level instead of the blocks).
 
     A backbone with batch normalisation mixes the samples of a batch, and so the patches, while it is in training mode.
 
     Args:
         backbone: name of a model of timm that takes images of any size, such as ``"mobilenetv3_large_100"``.
         width: channels at stride 1, of inputs and outputs.
-        block: makes one block of the width it is given.
-        guided: whether the stage takes guidance from the stage before, at each level. What the backbone computes depends on that
-            at stride 1 only.
-        guide: makes the module that takes guidance into the features of a level, from their width.
+        block: makes one block of the given width.
+        guided: whether the stage takes guidance from the previous stage, at each level. The backbone itself depends only on the
+            guidance at stride 1.
+        guide: makes the module that adds guidance to the features of a level, from their width.
         num_blocks: blocks at stride 1 on the way down, and at each level on the way up.
-        num_levels: how many levels of the backbone to take, from the finest; by default all that timm offers.
+        num_levels: number of levels of the backbone to use, from the finest; by default all that timm offers.
         decoder_widths: channels of the decoder at stride 1 and at each level of the backbone; by default ``width`` everywhere.
-        pretrained: whether to fetch timm's weights; timm adapts those of the first layer to ``width``.
+        pretrained: whether to download timm's weights; timm adapts those of the first layer to ``width``.
         backbone_args: further arguments of ``timm.create_model``, such as ``{"drop_path_rate": 0.1}``.
 
     Raises:
-        ValueError: if timm has no such model, or it is not fit to be an encoder here; the message says why.
+        ValueError: if timm has no such model, or it cannot be used as an encoder; the message says why.
 
     Example:
         >>> TimmUNetStage("mobilenetv3_small_050", 24, num_levels=3).spec.encoder
@@ -105,16 +105,16 @@ class TimmUNetStage(Stage):
 
 
 def _build(name: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, tuple[Level, ...]]:
-    """Return a backbone that maps features to a tuple of features, and the levels of these."""
+    """Return a backbone that maps features to a tuple of features, and the levels of these features."""
     import timm
 
     if not timm.is_model(name):
         raise ValueError(f"unknown timm model {name!r}{did_you_mean(name, timm.list_models())}")
-    try:  # the getter leaves out what comes after the last level, and has channels first for all
+    try:  # the getter omits everything after the last level, and always returns channels first
         backbone = timm.create_model(name, features_only=True, feature_cls="getter", **arguments)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         raise ValueError(
-            f"timm cannot make {name!r} an encoder, with {arguments}: {error!r}; correct the arguments, or choose another model"
+            f"timm cannot use {name!r} as an encoder with {arguments}: {error!r}; correct the arguments, or choose another model"
         ) from error
     info: Any = backbone.feature_info
     levels = tuple(Level(*level) for level in zip(info.channels(), info.reduction(), strict=True))
@@ -125,16 +125,16 @@ def _build(name: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, tuple[Le
 
 
 def _check_levels(name: str, backbone: nn.Module, levels: Sequence[Level], channels: int) -> None:
-    """Raise unless a backbone takes images whose sides are any multiples of its coarsest stride, and gives its levels."""
+    """Raise unless a backbone takes images whose sides are any multiples of its coarsest stride, and returns its levels."""
     height, width = (side * max(level.stride for level in levels) for side in (2, 3))
     like = next(backbone.parameters())
     probe = torch.zeros(1, channels, height, width, device=like.device, dtype=like.dtype)
-    what = f"timm model {name!r} is not fit to be an encoder: images of {height}x{width} pixels"
+    what = f"timm model {name!r} cannot be used as an encoder: images of {height}x{width} pixels"
     advice = (
         "choose a model that takes images of any size, as most convolutional ones do; for some others, backbone_args="
         '{"dynamic_img_size": True} or {"strict_img_size": False} helps'
     )
-    backbone.eval()  # so that the probe leaves no trace in running statistics
+    backbone.eval()  # so that the probe does not change running statistics
     try:
         with torch.no_grad():
             found = [tuple(x.shape) for x in backbone(probe)]
@@ -143,11 +143,11 @@ def _check_levels(name: str, backbone: nn.Module, levels: Sequence[Level], chann
     backbone.train()
     wanted = [(1, level.width, height // level.stride, width // level.stride) for level in levels]
     if found != wanted:
-        raise ValueError(f"{what} give features {found}; declared are {wanted}; {advice}")
+        raise ValueError(f"{what} give features {found}, but it declares {wanted}; {advice}")
 
 
 def _up(coarse: Level, fine: Level) -> nn.Module:
-    """Return what brings features to a finer level: the width first, then doubled once an octave."""
+    """Return the modules that bring features to a finer level: first to its width, then doubled as often as needed."""
     octaves = (coarse.stride // fine.stride).bit_length() - 1
     if octaves == 0:
         return conv(coarse.width, fine.width, 1)

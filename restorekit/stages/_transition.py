@@ -1,4 +1,4 @@
-"""What lies between stages: before the first, between two, and after the last."""
+"""Transitions: the connectors before the first stage, between two stages, and after the last."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from restorekit.stages._base import Level, level_modules
 
 
 class Handover(NamedTuple):
-    """What a transition makes of the features of a stage.
+    """The result of a transition for the features of a stage.
 
     Attributes:
-        images: restored images of the stage before, from coarse to fine; none if it is not supervised.
-        inputs: what the stage after starts from.
-        guidance: what the stage after takes from the stage before.
+        images: restored images of the previous stage, from coarse to fine; empty if it is not supervised.
+        inputs: inputs of the next stage.
+        guidance: guidance for the next stage.
     """
 
     images: list[Tensor]
@@ -31,7 +31,7 @@ class Connection(NamedTuple):
         role: ``"stem"``, ``"join"``, ``"supervise"``, ``"fuse"`` or ``"head"``.
         modules: the connectors, finest scale first.
         takes: the pyramids that each of them takes.
-        gives: the levels that all of them together give.
+        gives: the levels that they return together.
     """
 
     role: str
@@ -40,7 +40,7 @@ class Connection(NamedTuple):
     gives: tuple[Level, ...]
 
     def run(self, inputs: Pyramid) -> list[Any]:
-        """Return what each module makes of its share of tensors of the levels in ``takes``."""
+        """Return the result of each module for its share of tensors of the levels in ``takes``."""
         given = iter(inputs)
         results = []
         for module, pyramids in zip(self.modules, self.takes, strict=True):
@@ -50,16 +50,16 @@ class Connection(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """One gap of a network, and all that stands in it, on the grid of the stage that it feeds.
+    """A gap between stages with all its connectors, on the grid of the next stage.
 
     Supervision comes first, then stems, joins and the fusion. Before the first stage there are only stems, after the last only
-    heads. A transition owns no parameters. Its modules are those in the lists of the network, whose names are those in checkpoints.
+    heads. A transition owns no parameters: its modules are in the lists of the network, whose names are used in checkpoints.
 
     Attributes:
-        grid: patches that all of it runs on; that of the next stage, and the whole image after the last.
+        grid: patches that all connectors run on: those of the next stage, or the whole image after the last.
         scales: the image at each scale, as levels.
-        scale_mode: how the image becomes smaller.
-        supervised: which decoder levels of the stage before images are restored from.
+        scale_mode: how the image is made smaller.
+        supervised: the decoder levels of the previous stage from which images are restored.
         connections: the connectors, in the order in which they run.
     """
 
@@ -76,14 +76,14 @@ def begin(gap: Transition, image: Tensor) -> Pyramid:
 
 
 def hand_over(gap: Transition, image: Tensor, encoded: Pyramid, decoded: Pyramid, *, last: bool = False) -> Handover:
-    """Return restored images of the stage before, and what the stage after it takes.
+    """Return the restored images of the previous stage, and the inputs and guidance of the next.
 
     Args:
-        gap: what lies between the two.
+        gap: the transition between the two.
         image: the degraded image.
-        encoded: what the stage before encoded, on the grid of this transition.
-        decoded: what it decoded.
-        last: whether nothing but images is wanted, if there are any.
+        encoded: encoded features of the previous stage, on the grid of this transition.
+        decoded: its decoded features.
+        last: whether only images are needed, if there are any.
     """
     features = [decoded[k] for k in gap.supervised]
     patches = _patches(gap, image)
@@ -101,10 +101,10 @@ def finish(gap: Transition, image: Tensor, decoded: Pyramid, *, coarse: bool = T
     """Return the images of the last stage, from coarse to fine.
 
     Args:
-        gap: what lies after the last stage.
+        gap: the transition after the last stage.
         image: the degraded image.
-        decoded: what the last stage decoded.
-        coarse: whether to give images at coarser scales than that of the result, too.
+        decoded: decoded features of the last stage.
+        coarse: whether to return images at coarser scales than the result, too.
     """
     features = [decoded[k] for k in gap.supervised]
     heads = _modules(gap, "head")[: None if coarse else 1]
@@ -113,7 +113,7 @@ def finish(gap: Transition, image: Tensor, decoded: Pyramid, *, coarse: bool = T
 
 
 def connectors(role: str, modules: nn.Module, takes: Sequence[tuple[Level, ...]], gives: Sequence[Level]) -> Connection:
-    """Return the connection of one connector for each scale, each of which takes features of some levels."""
+    """Return a connection with one connector per scale, each of which takes features of some levels."""
     pyramids = tuple(tuple((level,) for level in levels) for levels in takes)
     return Connection(role, tuple(level_modules(modules)), pyramids, tuple(gives))
 

@@ -14,24 +14,24 @@ class UNetStage(Stage):
     """U-Net: blocks at every level on the way down and up, one block on every skip connection.
 
     Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.2. Skips are added, not concatenated. With ``guided``, features
-    of the stage before are added after the encoder blocks of each level. With plain skips, its own resizing and other numbers of
-    blocks it is that of NAFNet (Chen et al., ECCV 2022, arXiv:2204.04676).
+    of the previous stage are added after the encoder blocks of each level. With plain skips, different resizing and other numbers
+    of blocks it is the U-Net of NAFNet (Chen et al., ECCV 2022, arXiv:2204.04676).
 
     Args:
         widths: channels of each level, finest first; level i has stride 2^i.
-        block: makes one block of the width it is given; or a list of such, one for each level, finest first.
-        guided: whether the stage takes guidance from the stage before.
-        guide: makes the module that takes guidance into the features of a level, from their width.
-        num_blocks: blocks a level, on either side.
-        encoder_blocks: blocks of each level of the encoder, finest first; by default ``num_blocks`` at all.
-        decoder_blocks: blocks of each level of the decoder, finest first; by default ``num_blocks`` at all. The coarsest level is
-            often left to the encoder: 0.
-        skip: makes what stands on a skip connection; by default one ``block`` of its level. ``"identity"`` makes plain connections.
-        downsample: makes what leads down a level, from (width, width of the coarser level).
-        upsample: makes what leads up a level, from (width, width of the finer level).
+        block: makes one block of the given width; or a list with one such factory for each level, finest first.
+        guided: whether the stage takes guidance from the previous stage.
+        guide: makes the module that adds guidance to the features of a level, from their width.
+        num_blocks: blocks per level, in encoder and decoder.
+        encoder_blocks: blocks of each level of the encoder, finest first; by default ``num_blocks`` at each.
+        decoder_blocks: blocks of each level of the decoder, finest first; by default ``num_blocks`` at each. The coarsest level
+            often has blocks only in the encoder: 0.
+        skip: makes the module on a skip connection; by default one ``block`` of its level. ``"identity"`` makes plain connections.
+        downsample: makes the module that leads to the coarser level, from (width, width of the coarser level).
+        upsample: makes the module that leads to the finer level, from (width, width of the finer level).
 
     Raises:
-        ValueError: if there is no level, blocks are not one for each level, or numbers of blocks are not or negative.
+        ValueError: if there is no level, or blocks or numbers of blocks are not one per level, or a number is negative.
 
     Example:
         >>> stage = UNetStage((16, 24, 32), guided=True)

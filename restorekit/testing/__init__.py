@@ -1,4 +1,4 @@
-"""For testing parts and networks of one's own as this library tests its own: checks, and random networks."""
+"""Checks and random networks for testing custom parts and networks as this library tests its own."""
 
 from restorekit.testing._checks import check_block, check_model, check_stage
 from restorekit.testing._strategies import compositions

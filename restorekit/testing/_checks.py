@@ -1,8 +1,8 @@
-"""Checks of blocks, stages and models: whether they do what they declare.
+"""Checks that blocks, stages and models do what they declare.
 
-They are for parts of one's own as much as for those of this library; each raises an ``AssertionError`` that says what was
-declared and what was found. The part is run in evaluation mode, on the device and in the dtype of its parameters; its weights,
-its gradients, its mode and the random number generators are left as they were.
+They work for custom parts as well as for those of this library; each raises an ``AssertionError`` that says what was
+declared and what was found. The part runs in evaluation mode, on the device and in the dtype of its parameters; its weights,
+gradients and mode and the random number generators are left as they were.
 """
 
 import math
@@ -21,19 +21,19 @@ BATCH = 2
 
 
 def check_block(block: nn.Module, width: int, *, size: tuple[int, int] = (8, 12), seed: int = 0) -> None:
-    """Check that a block maps features to features of the same shape, and is fit to be a part of a network.
+    """Check that a block maps features to features of the same shape, and can be part of a network.
 
-    Checked: shape and dtype of the output, that it is finite, that samples of a batch do not affect each other (patches live in
-    the batch), that the input is not modified, and that the gradient reaches every parameter.
+    It checks the shape and dtype of the output, that it is finite, that samples of a batch do not affect each other (patches are
+    samples of the batch), that the input is not modified, and that the gradient reaches every parameter.
 
     Args:
         block: the block.
-        width: channels of the features that it is for.
+        width: channels of its features.
         size: height and width of the features to try, in pixels.
         seed: seed of the features.
 
     Raises:
-        AssertionError: if something is not so; the message says what was found.
+        AssertionError: if a check fails; the message says what was found.
 
     Example:
         >>> from restorekit.blocks import ChannelAttentionBlock
@@ -62,19 +62,19 @@ def check_block(block: nn.Module, width: int, *, size: tuple[int, int] = (8, 12)
 def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int = 0) -> None:
     """Check that a stage does what its spec declares.
 
-    Features of the declared shapes are fed to ``encode`` and ``decode``, and what comes back is compared with the declaration.
-    Checked as well: that ``decode`` works on patches of another grid than ``encode``, that levels are declared finest first,
-    that every level of inputs and guidance is used, that the features between the two halves (which feature fusion uses too)
-    are not modified, and all that :func:`check_block` checks.
+    It passes features of the declared shapes to ``encode`` and ``decode``, and compares the results with the declaration. It also
+    checks that ``decode`` works on patches of another grid than ``encode``, that levels are declared finest first, that every
+    level of inputs and guidance is used, that the features between the two halves (which feature fusion also uses) are not
+    modified, and everything that :func:`check_block` checks.
 
     Args:
         stage: the stage.
-        size: height and width at stride 1, in pixels, multiples of every stride and of ``spec.multiple``; by default some small
-            ones.
+        size: height and width at stride 1, in pixels, multiples of every stride and of ``spec.multiple``; by default a small
+            size.
         seed: seed of the features.
 
     Raises:
-        AssertionError: if something is not so; the message says what is declared and what was found.
+        AssertionError: if a check fails; the message says what is declared and what was found.
 
     Example:
         >>> from restorekit.stages import UNetStage
@@ -113,7 +113,7 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
         for i, (x, before) in enumerate(zip(encoded, kept, strict=True)):
             _check(
                 torch.equal(x.detach(), before),
-                f"{name}: decode modifies level {i} of what encode returned; feature fusion uses it too, so leave it alone",
+                f"{name}: decode modifies level {i} of what encode returned; feature fusion uses it too, so do not modify it",
             )
         return encoded + decoded
 
@@ -130,17 +130,17 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
 def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = None, seed: int = 0) -> None:
     """Check that a model maps images to images of the same shape, at every supervised output.
 
-    Checked as well: that ``forward`` returns the last output, that ``num_supervised`` outputs are of full size, that a size which
-    ``size_multiple`` rules out is refused, that the names of its authors' checkpoints lead to modules that exist, and all that
-    :func:`check_block` checks.
+    It also checks that ``forward`` returns the last output, that ``num_supervised`` outputs have full size, that a size that
+    ``size_multiple`` rules out is rejected, that the names of the authors' checkpoints lead to existing modules, and everything
+    that :func:`check_block` checks.
 
     Args:
         model: the model.
-        size: height and width of the image to try, multiples of ``size_multiple``; by default some small ones.
+        size: height and width of the image to try, multiples of ``size_multiple``; by default a small size.
         seed: seed of the image.
 
     Raises:
-        AssertionError: if something is not so; the message says what is declared and what was found.
+        AssertionError: if a check fails; the message says what is declared and what was found.
 
     Example:
         >>> from restorekit import create_model
@@ -183,12 +183,12 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
         outputs = run((image,))
         _check(
             _close(model(image), outputs[-1]),
-            f"{name}: forward returns another image than the last output of forward_stages; it must be the same",
+            f"{name}: forward and the last output of forward_stages differ; they must be the same image",
         )
         if multiple > 1:
             _check(
                 _refuses(model, image[..., 1:, :]),
-                f"{name}: declares size_multiple {multiple}, and does not refuse an image of {height - 1}x{width}; it must "
+                f"{name}: declares size_multiple {multiple}, but accepts an image of {height - 1}x{width}; it must "
                 "raise a ValueError (call check_image first)",
             )
     _check_behaviour(name, model, run, {"image": image}, output_names=[f"output {i}" for i in range(len(outputs))], seed=seed)
@@ -203,7 +203,7 @@ def _check_behaviour(
     output_names: Sequence[str],
     seed: int,
 ) -> None:
-    """Check all that holds for every part: dtype, finite values, independence of samples, inputs left alone, gradients."""
+    """Check everything that every part must fulfil: dtype, finite values, independent samples, unmodified inputs, gradients."""
     given = tuple(inputs.values())
     with _evaluation(module), torch.no_grad():
         fed = tuple(x.clone() for x in given)
@@ -220,7 +220,7 @@ def _check_behaviour(
         for (output_name, first), second in zip(outputs.items(), changed, strict=True):
             _check(
                 _close(second[:1], first[:1]),
-                f"{name}: the first sample of {output_name} changes with the second sample of the batch; patches live in "
+                f"{name}: the first sample of {output_name} changes with the second sample of the batch; patches are samples of "
                 "the batch, so samples must not affect each other",
             )
     with _evaluation(module):
@@ -280,7 +280,7 @@ def _like(module: nn.Module) -> Tensor:
 
 
 def _close(found: Tensor, wanted: Tensor) -> bool:
-    """Whether two tensors agree up to the order of sums."""
+    """Return whether two tensors agree up to the order of summation."""
     if found.shape != wanted.shape:
         return False
     tolerance = 100 * torch.finfo(wanted.dtype).eps * max(1.0, wanted.abs().amax().item())
@@ -297,7 +297,7 @@ def _refuses(model: RestorationNetwork, image: Tensor) -> bool:
 
 @contextmanager
 def _evaluation(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and every part of it back afterwards."""
+    """Put a module into evaluation mode, and restore the mode of every part afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

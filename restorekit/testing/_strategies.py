@@ -23,15 +23,15 @@ BLOCKS: tuple[BlockData, ...] = (
 def compositions(*, blocks: Sequence[BlockData] = BLOCKS, max_stages: int = 5) -> Any:
     """Return a hypothesis strategy that draws whole networks as data, for :func:`restorekit.compose`.
 
-    All of them are valid. They are small, and differ in the number and kinds of stages, widths, blocks, grids, guidance, resizing,
-    supervision, and everything else that stands between stages. Backbones of timm are left out, because they are slow to build.
+    All networks are valid. They are small, and differ in the number and kinds of stages, widths, blocks, grids, guidance,
+    resizing, supervision, and all other connectors. Backbones of timm are left out, because they are slow to build.
 
     Args:
         blocks: names of blocks, or mappings of name and arguments, for widths 4, 6 and 8.
         max_stages: largest number of stages.
 
     Returns:
-        A ``hypothesis.strategies.SearchStrategy`` of mappings that can be changed at will.
+        A ``hypothesis.strategies.SearchStrategy`` of mappings that may be modified.
 
     Raises:
         ImportError: if hypothesis is not installed.
@@ -47,7 +47,7 @@ def compositions(*, blocks: Sequence[BlockData] = BLOCKS, max_stages: int = 5) -
     try:
         from hypothesis import strategies as st
     except ImportError as error:
-        raise ImportError("restorekit.testing.compositions draws with hypothesis; pip install hypothesis") from error
+        raise ImportError("restorekit.testing.compositions needs hypothesis; pip install hypothesis") from error
 
     @st.composite
     def networks(draw: Callable[[Any], Any]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _network(choose: Choose, blocks: Sequence[Any], max_stages: int) -> dict[str
         head=("residual_head", {"name": "residual_head", "kernel_size": 5, "bias": True}),
     )
     text = json.dumps(config)
-    config = json.loads(text)  # a copy: what is drawn shares nothing with the options
+    config = json.loads(text)  # a copy, which shares nothing with the options
     return config | ({"shared": {"act": choose("prelu", "gelu")}} if '"@act"' in text else {})
 
 
@@ -100,11 +100,11 @@ def _stage(choose: Choose, blocks: Sequence[Any]) -> dict[str, Any]:
 
 
 def _some(choose: Choose, **options: Sequence[Any]) -> dict[str, Any]:
-    """Draw arguments, each from its options or left to its default."""
+    """Draw arguments, each from its options or with its default."""
     return {name: choose(*values) for name, values in options.items() if choose(False, True)}
 
 
 def _num_levels(stage: dict[str, Any], *, guidance: bool = False) -> int:
-    """Return how many levels a stage's encoder has, or how many it wants to be guided at."""
+    """Return how many levels a stage's encoder has, or how many levels of guidance it takes."""
     levels = stage["num_orbs"] if stage["name"] == "orsnet" else len(stage["widths"])
     return levels - (guidance and stage["name"] == "hinet")

@@ -1,4 +1,4 @@
-"""From a recipe to a network, an optimiser and a scheduler."""
+"""Building the network, optimiser and scheduler of a recipe."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from restorekit.train._recipe import LossRecipe, ModelRecipe, Recipe
 
 
 class AllStages(nn.Module):
-    """A network whose ``forward`` returns the outputs of all stages, as training over several processes and compiling need it.
+    """A network whose ``forward`` returns the outputs of all stages, as needed for compiling and for training in several processes.
 
     Args:
         model: the network.
@@ -42,7 +42,7 @@ def build_model(recipe: ModelRecipe) -> RestorationNetwork:
 
     Raises:
         ConfigError: if it cannot be built.
-        CheckpointError: if the weights to start from cannot be had or do not fit.
+        CheckpointError: if the weights to start from are not available or do not fit.
     """
     if recipe.composition:
         model: RestorationNetwork = compose(recipe.composition)
@@ -58,7 +58,7 @@ def build_model(recipe: ModelRecipe) -> RestorationNetwork:
 
 
 def metadata_of(recipe: ModelRecipe, model: RestorationNetwork) -> dict[str, str]:
-    """Return what a file of weights must say of its network, so that it can be built again."""
+    """Return what a weights file must record about its network, so that it can be built again."""
     if isinstance(model, MultiStage) and recipe.composition:
         return {"composition": json.dumps(model.config)}
     return {"architecture": recipe.name, "arguments": json.dumps(dict(recipe.arguments))}
@@ -68,7 +68,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
     """Return the optimiser of a recipe.
 
     Raises:
-        ConfigError: if timm has none of this name, or it does not take an argument.
+        ConfigError: if timm has no optimiser of this name, or it does not take an argument.
     """
     from timm.optim import create_optimizer_v2, list_optimizers
 
@@ -83,7 +83,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
 
 
 def build_schedule(recipe: Recipe, optimizer: Optimizer) -> Any:
-    """Return the scheduler of a recipe; its ``step_update(step)`` sets the learning rate, which depends on the step alone.
+    """Return the scheduler of a recipe; its ``step_update(step)`` sets the learning rate, which depends only on the step.
 
     Raises:
         ConfigError: if it does not take an argument.
@@ -97,7 +97,7 @@ def build_schedule(recipe: Recipe, optimizer: Optimizer) -> Any:
             sched=section.name,
             num_epochs=(section.length or recipe.run.steps) - section.warmup,
             warmup_epochs=section.warmup,
-            warmup_lr=recipe.optimizer.lr / max(1, section.warmup),  # so that the first step does something
+            warmup_lr=recipe.optimizer.lr / max(1, section.warmup),  # so that the first step has an effect
             warmup_prefix=True,
             min_lr=section.min_lr,
             step_on_epochs=False,
@@ -113,11 +113,11 @@ def stage_losses(outputs: Sequence[Tensor], target: Tensor, recipe: LossRecipe, 
     """Return the weighted loss of every output; coarser ones are compared with the target at their scale.
 
     Raises:
-        ConfigError: if there is another number of weights than of outputs.
+        ConfigError: if the numbers of weights and outputs differ.
     """
     weights = recipe.stages or (1.0,) * len(outputs)
     if len(weights) != len(outputs):
-        raise ConfigError(f"loss.stages has {len(weights)} weights, and the network {len(outputs)} outputs; give one each")
+        raise ConfigError(f"loss.stages has {len(weights)} weights, but the network has {len(outputs)} outputs; give one each")
     mode = model.scale_mode if isinstance(model, MultiStage) else "area"
     values = []
     for output, weight in zip(outputs, weights, strict=True):

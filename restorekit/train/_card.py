@@ -1,4 +1,4 @@
-"""The model card that is written beside the weights of a run."""
+"""The model card that is written next to the weights of a run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from restorekit.train._run import Run
 
 
 def write_card(run: Run, recipe: Recipe, model: nn.Module, images: int) -> bool:
-    """Write ``README.md`` into the folder of a run that is done; one that somebody else wrote or changed is kept.
+    """Write ``README.md`` into the folder of a finished run; one that somebody else wrote or changed is kept.
 
     Args:
         run: the run.
         recipe: its recipe.
         model: its network.
-        images: how many images it was validated on.
+        images: number of validation images.
 
     Returns:
         Whether it was written.
@@ -60,18 +60,18 @@ model, _ = model_from_checkpoint("{run.weights.name}")
 
 ## Licence and credits
 
-Say here under which licence these weights are, and whose photographs they were trained on.
+State here the licence of these weights, and whose photographs they were trained on.
 """
 
 
 def _validation(recipe: Recipe, rows: Sequence[Mapping[str, Any]], images: int) -> str:
     measured = [row for row in rows if "psnr" in row]
     if not measured:
-        return "None was asked for."
+        return "There was no validation."
     table = "\n".join(f"| {row['step']} | {row['psnr']:.2f} | {row['ssim']:.4f} |" for row in measured[-10:])
     best = max(measured, key=lambda row: row["psnr"])
     validation = recipe.validation
-    return f"""Means over {images} images of `{validation.path}`: central crops of at most {validation.crop} pixels a side, RGB,
+    return f"""Means over {images} images of `{validation.path}`: central crops of at most {validation.crop} pixels per side, RGB,
 rounded to 8 bits. The best PSNR was {best["psnr"]:.2f} dB at step {best["step"]}.
 
 | step | PSNR, dB | SSIM |

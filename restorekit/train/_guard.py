@@ -1,22 +1,22 @@
-"""Deciding which steps to take, so that one bad batch does not ruin the weights."""
+"""Deciding which steps to apply, so that one bad batch does not ruin the weights."""
 
 import math
 import statistics
 from typing import Any
 
 REMEMBERED = 100  # norms
-ENOUGH = 10  # norms to judge the next by
+ENOUGH = 10  # number of norms needed to judge the next one
 
 
 class Guard:
-    """Refuses steps whose loss or gradient is not finite, or whose gradient is much longer than those before.
+    """Rejects steps whose loss or gradient is not finite, or whose gradient is much larger than those before.
 
     Args:
-        factor: a norm beyond this many times the median of the last 100 is refused.
-        limit: so many refusals in a row are too many.
+        factor: a norm beyond this many times the median of the last 100 is rejected.
+        limit: this many rejections in a row stop the run.
 
     Attributes:
-        refused: how many steps in a row were refused.
+        refused: how many steps in a row were rejected.
 
     Example:
         >>> guard = Guard(factor=20.0, limit=3)
@@ -35,7 +35,7 @@ class Guard:
         self.refused = 0
 
     def accepts(self, loss: float, norm: float) -> bool:
-        """Return whether to take a step."""
+        """Return whether to apply a step."""
         fine = math.isfinite(loss) and math.isfinite(norm) and norm <= self.factor * self._usual()
         if fine:
             self.norms = [*self.norms, norm][-REMEMBERED:]
@@ -43,21 +43,21 @@ class Guard:
         return fine
 
     def check(self, loss: float, norm: float) -> None:
-        """Raise a ``FloatingPointError`` that says what to do if too many steps in a row were refused."""
+        """Raise a ``FloatingPointError`` that says what to do if too many steps in a row were rejected."""
         if self.refused >= self.limit:
             raise FloatingPointError(
-                f"{self.refused} steps in a row would have ruined the weights: the last loss is {loss:.3g}, the norm of the "
-                f"gradient {norm:.3g}, usually {self._usual():.3g}. Go on from the last checkpoint with a lower learning rate "
-                "(optimizer.lr=... --allow-changes), try run.precision=float32, and look at the samples that log.jsonl names"
+                f"{self.refused} steps in a row would have ruined the weights: the last loss is {loss:.3g}, and the norm of the "
+                f"gradient is {norm:.3g}, usually {self._usual():.3g}. Resume from the last checkpoint with a lower learning rate "
+                "(optimizer.lr=... --allow-changes), try run.precision=float32, and look at the samples listed in log.jsonl"
             )
 
     def _usual(self) -> float:
         return statistics.median(self.norms) if len(self.norms) >= ENOUGH else math.inf
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must be kept for a run to go on as if it had not stopped."""
+        """Return the state that is needed to resume a run exactly."""
         return {"norms": self.norms, "refused": self.refused}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Restore a state."""
         self.norms, self.refused = list(state["norms"]), int(state["refused"])

@@ -1,4 +1,4 @@
-"""What a run shows and keeps while it goes on: log, curves, pictures, weights."""
+"""What a run records: log, curves, pictures, weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Writes what a run shows and keeps; only the first of several processes opens it.
+    """Writes the records of a run; only the first of several processes opens it.
 
     Args:
         run: folder of the run.
         recipe: its recipe.
-        metadata: what files of weights say of the network.
-        examples: what is shown as pictures: the first of them.
+        metadata: what weights files record about the network.
+        examples: examples, of which the first ones are shown as pictures.
     """
 
     def __init__(self, run: Run, recipe: Recipe, metadata: Mapping[str, str], examples: Sequence[Example]) -> None:
@@ -36,7 +36,7 @@ class Journal:
         self.board: SummaryWriter | None = None
 
     def open(self, first: int) -> None:
-        """Begin with step ``first``; what was written of later ones is taken back.
+        """Begin with step ``first``; records of later steps are removed.
 
         Raises:
             ImportError: if TensorBoard is not installed.
@@ -49,10 +49,10 @@ class Journal:
         self.board = SummaryWriter(str(self.run.folder / "tensorboard"), purge_step=first + 1)
 
     def record(self, row: Mapping[str, Any], model: RestorationNetwork) -> None:
-        """Write down a step; after a validation, show pictures and keep the weights if they are the best.
+        """Record a step; after a validation, also show pictures, and keep the weights if they are the best.
 
         Args:
-            row: what is known of the step.
+            row: data of the step.
             model: the moving average.
         """
         step = row["step"]
@@ -74,12 +74,12 @@ class Journal:
                 self.board.add_scalar(key, value, step)
 
     def close(self) -> None:
-        """Let go of the files that are open."""
+        """Close the open files."""
         if self.board is not None:
             self.board.close()
 
     def finish(self, model: nn.Module) -> bool:
-        """Write the final weights and the model card; return whether the card was written, and not one of somebody else kept."""
+        """Write the final weights and the model card; return whether the card was written, rather than kept as somebody's own."""
         self.run.export(model, self.metadata, "weights")
         return write_card(self.run, self.recipe, model, len(self.examples))
 
@@ -90,9 +90,9 @@ class Journal:
             self.board.add_image("pictures", np.asarray(picture), step, dataformats="HWC")
 
     def state_dict(self) -> dict[str, float]:
-        """Return what must be kept for a run to go on as if it had not stopped."""
+        """Return the state that is needed to resume a run exactly."""
         return {"best_psnr": self.best_psnr}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Take up a state."""
+        """Restore a state."""
         self.best_psnr = state["best_psnr"]

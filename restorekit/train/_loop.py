@@ -39,27 +39,27 @@ def train(
     on_notice: Callable[[str], None] = warnings.warn,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Path | None:
-    """Train a network as a recipe says, or go on with a run that was interrupted.
+    """Train a network from a recipe, or resume an interrupted run.
 
-    Everything that is drawn depends on the seed and the step alone, so a run that goes on from its last checkpoint is the run
-    that it would have been. Under ``accelerate launch`` it runs in several processes, which share every batch.
+    All random choices depend only on the seed and the step, so a run that resumes from its last checkpoint gives the same result
+    as an uninterrupted one. Under ``accelerate launch`` it runs in several processes, which share every batch.
 
     Args:
-        recipe: what to do.
-        folder: of the run: recipe, log, checkpoint, pictures, weights.
+        recipe: the recipe.
+        folder: folder of the run: recipe, log, checkpoint, pictures, weights.
         device: ``"auto"`` or ``"cpu"``.
-        allow_changes: whether to go on with a run of another recipe.
+        allow_changes: whether to resume a run of a different recipe.
         on_progress: called after each step with its row of the log, in the first process.
-        on_notice: called, in the first process, with what is to be known of the data before the work.
-        stopping: asked after each step whether to save and stop.
+        on_notice: called, in the first process, with notes about the data before the work starts.
+        stopping: called after each step; returns whether to save and stop.
 
     Returns:
         Path of the weights (the moving average), or None if the run was stopped.
 
     Raises:
-        ConfigError: if the recipe does not hold, or the folder holds a run of another, or files that no run has written.
+        ConfigError: if the recipe is not valid, or the folder contains a run of another recipe, or other files.
         ImageError: if an image cannot be used; a checkpoint is written first.
-        ValueError: if the data or the weights to start from cannot be used.
+        ValueError: if the data or the initial weights cannot be used.
         OSError: if the disk is nearly full, after a last checkpoint, or cannot be written to; the last checkpoint is still whole.
         FloatingPointError: if too many steps in a row would have ruined the weights.
     """
@@ -76,7 +76,7 @@ def train(
         "guard": learner.guard,
         "journal": journal,
     }
-    size = 6 * size_of(learner.model.state_dict())  # of a checkpoint and what is written beside it: average, two moments, exports
+    size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
     with accelerator.main_process_first():
         if main:
             run.make()
@@ -116,15 +116,15 @@ def train(
             if stop and not last:
                 return None
     if main and not journal.finish(learner.average.module):
-        on_notice(f"{run.card} is not as the run wrote it, and is kept; move it, and the same command writes a new one")
+        on_notice(f"{run.card} is not as the run wrote it, and is kept; to write a new one, move it and run the same command")
     accelerator.wait_for_everyone()
     return run.weights
 
 
 def part_company() -> None:
-    """End what connects this process with the others of ``accelerate launch``; without it, one may crash when another ends first.
+    """End the connections to the other processes of ``accelerate launch``; otherwise one may crash when another ends first.
 
-    To be called when there is no more to train.
+    Call it when there is nothing more to train.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -132,10 +132,10 @@ def part_company() -> None:
 
 @dataclass(frozen=True)
 class Learner:
-    """What learns: the network, and all that changes it."""
+    """The state of learning: the network, and everything that changes it."""
 
     model: RestorationNetwork
-    network: nn.Module  # the same, as it runs: all stages, over all processes
+    network: nn.Module  # the same network as it runs: all stages, over all processes
     average: Any
     optimizer: Any
     schedule: Any
@@ -143,7 +143,7 @@ class Learner:
 
 
 def _run(folder: Path, recipe: Recipe, *, allow_changes: bool, checked: bool) -> Run:
-    """Return the run in a folder, of which one process checks that it may be written to."""
+    """Return the run in a folder; one process checks that the folder may be written to."""
     run = Run(folder)
     if checked:
         run.check(recipe, allow_changes=allow_changes)
@@ -151,7 +151,7 @@ def _run(folder: Path, recipe: Recipe, *, allow_changes: bool, checked: bool) ->
 
 
 def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
-    """Return what learns, new, with the weights that the recipe says to start from."""
+    """Return a new learner, with the initial weights of the recipe."""
     from timm.utils import ModelEmaV3
 
     torch.manual_seed(recipe.run.seed)

@@ -1,4 +1,4 @@
-"""Recipes: all that a training run depends on, as typed data from a TOML file."""
+"""Recipes: everything that a training run depends on, as typed data from a TOML file."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -27,23 +27,23 @@ class ModelRecipe(Section):
     """Arguments of its builder."""
 
     composition: str | Arguments = ""
-    """Instead of a name, a network as data: what :func:`restorekit.compose` takes, or the path of its file."""
+    """A network as data, instead of a name: a composition for :func:`restorekit.compose`, or the path of its file."""
 
     init: str = ""
-    """Weights to start from: a name such as ``mprnet_deblur.gopro``, or the path of a checkpoint. From scratch if empty."""
+    """Initial weights: a name such as ``mprnet_deblur.gopro``, or the path of a checkpoint. From scratch if empty."""
 
     @model_validator(mode="after")
     def _check(self) -> "ModelRecipe":
-        """Check that there is one network."""
+        """Check that there is exactly one network."""
         if bool(self.name) == bool(self.composition):
-            raise ValueError("model needs a name or a composition, and not both")
+            raise ValueError("model needs either a name or a composition, but not both")
         if "." in self.name:
             raise ValueError(f"model.name must be an architecture; got {self.name!r}: to start from its weights, use model.init")
         return self
 
 
 class DataRecipe(Section):
-    """What to train on."""
+    """The training data."""
 
     path: str = ""
     """Folder of the data set."""
@@ -53,7 +53,7 @@ class DataRecipe(Section):
     ``rain13k``, ``sidd``: as published."""
 
     degradations: tuple[Arguments, ...] = Field((), strict=False)
-    """What is done to the photographs, in this order: mappings of a name and arguments, as ``restorekit data preview`` takes."""
+    """Degradations of the photographs, in this order: mappings of a name and arguments, as in ``restorekit data preview``."""
 
     random_order: bool = False
     """Whether to shuffle the degradations for every crop."""
@@ -77,14 +77,14 @@ class DataRecipe(Section):
     """Parameter of the Beta distribution of MixUp; none if 0."""
 
     mixup_from: Natural = 0
-    """Step from which on there is MixUp."""
+    """First step with MixUp."""
 
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
 
     @model_validator(mode="after")
     def _check(self) -> "DataRecipe":
-        """Check that what is asked for is for this layout."""
+        """Check that the settings apply to this layout."""
         photos = self.layout == "photos"
         idle = ("saturation",) if photos else ("degradations", "random_order", "half_size")
         for name in idle:
@@ -92,16 +92,16 @@ class DataRecipe(Section):
                 raise ValueError(f"data.{name} has no effect with data.layout = {self.layout!r}; leave it out")
         if photos and not self.degradations:
             raise ValueError(
-                "data.degradations is empty: say what to do to the photographs, such as [{name = 'gaussian', sigma = 25}]"
+                "data.degradations is empty; list degradations for the photographs, such as [{name = 'gaussian', sigma = 25}]"
             )
         return self
 
 
 class ChoiceRecipe(Section):
-    """One degradation out of several lists of them: ``{ name = "choice", parts = [[...], [...]], weights = [2, 1] }``."""
+    """One of several lists of degradations: ``{ name = "choice", parts = [[...], [...]], weights = [2, 1] }``."""
 
     name: Literal["choice"]
-    """Tells it from a registered degradation."""
+    """Distinguishes it from a registered degradation."""
 
     parts: tuple[Annotated[tuple[Arguments, ...], Field(strict=False, min_length=1)], ...] = Field(strict=False, min_length=1)
     """Lists of degradations."""
@@ -119,7 +119,7 @@ class LossTerm(Section):
     """Registered name of the loss."""
 
     weight: Weight = 1.0
-    """Factor of its value."""
+    """Factor by which it is multiplied."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -138,17 +138,17 @@ class LossTerm(Section):
 
 
 class LossRecipe(Section):
-    """What to minimise: terms, which are summed over the outputs of the network.
+    """The loss: terms, which are summed over the outputs of the network.
 
-    ``charbonnier = 1.0``, the name of a loss and its weight, is short for a term without arguments. If there is a term of the
-    name, this replaces its weight.
+    ``charbonnier = 1.0``, the name of a loss and its weight, is short for a term without arguments. If there is already a term
+    with that name, this replaces its weight.
     """
 
     terms: tuple[LossTerm, ...] = Field((), strict=False)
     """Losses with their weights and arguments, such as ``{ name = "charbonnier", weight = 1.0, eps = 1e-3 }``."""
 
     stages: tuple[Weight, ...] = Field((), strict=False)
-    """Weights of the outputs, first stage first; all 1 if empty."""
+    """Weights of the outputs, in the order of the stages; all 1 if empty."""
 
     clamp: bool = False
     """Whether outputs are clamped to [0, 1] first."""
@@ -156,7 +156,7 @@ class LossRecipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _read_short_form(cls, data: Any) -> Any:
-        """Return the data with a term for every weight of a loss."""
+        """Return the data with every weight of a loss turned into a term."""
         if not isinstance(data, Mapping):
             return data
         short = WEIGHTS.validate_python({key: value for key, value in data.items() if key in list_losses()})
@@ -174,14 +174,14 @@ class LossRecipe(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "LossRecipe":
-        """Check that something is to be minimised."""
+        """Check that there is something to minimise."""
         if not any(term.weight for term in self.terms):
             raise ValueError("loss has no weight above 0; give one, such as charbonnier = 1.0")
         return self
 
 
 class OptimizerRecipe(Section):
-    """How weights are changed."""
+    """The optimiser."""
 
     name: str = "adamw"
     """Name of an optimiser of timm (``timm.optim.list_optimizers()``)."""
@@ -197,38 +197,38 @@ class OptimizerRecipe(Section):
 
 
 class ScheduleRecipe(Section):
-    """How the learning rate changes, step by step."""
+    """The learning rate schedule, step by step."""
 
     name: Literal["cosine", "tanh", "step", "multistep", "poly", "wsd", "rsqrt", "constant"] = "cosine"
     """Name of a scheduler of timm: ``cosine``, ``tanh``, ``step``, ``multistep``, ``poly``, ``wsd``, ``rsqrt`` or ``constant``."""
 
     warmup: Natural = 0
-    """Steps of linear warm-up, which come first."""
+    """Steps of linear warm-up at the start."""
 
     min_lr: Weight = 0.0
     """Learning rate at the end."""
 
     length: Natural = 0
-    """Step at which it ends, with the warm-up; by default (0) ``run.steps``. A run that is shorter stops on the way."""
+    """Step at which it ends, including the warm-up; by default (0) ``run.steps``. A shorter run stops on the way."""
 
     arguments: Arguments = Field({})
-    """Further arguments of ``timm.scheduler.create_scheduler_v2``, which counts steps here wherever it says epochs."""
+    """Further arguments of ``timm.scheduler.create_scheduler_v2``, which here counts steps wherever it says epochs."""
 
 
 class RunRecipe(Section):
-    """How long, how fast, and what is kept."""
+    """Length, speed and outputs of the run."""
 
     steps: Count = 100_000
     """Optimiser steps."""
 
     batch: Count = 16
-    """Crops a step, over all processes."""
+    """Crops per step, over all processes."""
 
     accumulate: Count = 1
-    """Parts that a batch is cut into, one after the other, to save memory."""
+    """Number of parts that a batch is divided into, computed one after the other to save memory."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``bfloat16`` (autocast), ``float32``, or ``auto``: bfloat16 where the hardware computes in it."""
+    """``bfloat16`` (autocast), ``float32``, or ``auto``: bfloat16 where the hardware supports it."""
 
     channels_last: bool = True
     """Whether images and weights have the channels last in memory, which is faster on most hardware."""
@@ -237,13 +237,13 @@ class RunRecipe(Section):
     """Whether to compile the network (``torch.compile``); the first step then takes minutes."""
 
     seed: Natural = 0
-    """Seed of the initial weights, and of all that is drawn."""
+    """Seed of the initial weights, and of all random choices."""
 
     clip: Annotated[float, Field(gt=0)] = 1.0
-    """Largest norm of the gradient; a longer one is shortened to it. ``inf`` for none."""
+    """Largest norm of the gradient; a larger gradient is scaled down to it. ``inf`` for no limit."""
 
     explode: Annotated[float, Field(ge=1)] = 20.0
-    """A step is not taken if its gradient is longer than this many times the median of those before."""
+    """A step is skipped if its gradient is larger than this many times the median of those before."""
 
     max_skipped: Count = 10
     """This many skipped steps in a row stop the run."""
@@ -259,14 +259,14 @@ class RunRecipe(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "RunRecipe":
-        """Check that batches can be cut into the parts."""
+        """Check that batches can be divided into the parts."""
         if self.batch % self.accumulate:
             raise ValueError(f"run.batch must be a multiple of run.accumulate; got {self.batch} and {self.accumulate}")
         return self
 
 
 class ValidationRecipe(Section):
-    """What to measure while a run goes on: PSNR and SSIM (RGB, 8 bits), and pictures."""
+    """What to measure during the run: PSNR and SSIM (RGB, 8 bits), and pictures."""
 
     path: str = ""
     """Folder of images that are not trained on; no validation if empty."""
@@ -275,51 +275,51 @@ class ValidationRecipe(Section):
     """``photos``, which are degraded; ``folders``: pairs in ``input/`` and ``target/``; ``gopro``: its test pairs."""
 
     degradations: tuple[Arguments, ...] = Field((), strict=False)
-    """What is done to the photographs; by default the degradations of the data."""
+    """Degradations of the photographs; by default those of the training data."""
 
     every: Count = 1000
     """Steps between validations."""
 
     images: Count = 32
-    """How many images, spread evenly over the folder."""
+    """Number of images, spread evenly over the folder."""
 
     crop: Annotated[int, Field(ge=16)] = 256
     """Side of their central crops."""
 
     pictures: Natural = 4
-    """How many of them to show as ``pictures/*.png``: input, output of every stage, target."""
+    """Number of images to show as ``pictures/*.png``: input, output of every stage, target."""
 
 
 class Recipe(Section):
-    """All that a training run depends on."""
+    """Everything that a training run depends on."""
 
     model: ModelRecipe = SECTION
     """The network."""
 
     data: DataRecipe = SECTION
-    """What to train on."""
+    """The training data."""
 
     loss: LossRecipe = SECTION
-    """What to minimise."""
+    """The loss."""
 
     optimizer: OptimizerRecipe = SECTION
-    """How weights are changed."""
+    """The optimiser."""
 
     schedule: ScheduleRecipe = SECTION
-    """How the learning rate changes."""
+    """The learning rate schedule."""
 
     run: RunRecipe = SECTION
-    """How long, how fast, and what is kept."""
+    """Length, speed and outputs of the run."""
 
     validation: ValidationRecipe = SECTION
-    """What to measure while the run goes on."""
+    """What to measure during the run."""
 
     task: str = ""
-    """What the network learns, in a word; it is written into the model card."""
+    """The task of the network, in a word, for the model card."""
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
-        """Check what sections say together."""
+        """Check combinations of settings across sections."""
         length = self.schedule.length or self.run.steps
         if self.schedule.warmup >= length:
             raise ValueError(
@@ -331,11 +331,11 @@ class Recipe(Section):
             and self.validation.path
             and not (self.validation.degradations or self.data.degradations)
         ):
-            raise ValueError("validation.degradations is empty: say what to do to the photographs, or set validation.layout")
+            raise ValueError("validation.degradations is empty; list degradations for the photographs, or set validation.layout")
         if self.data.mixup and self.run.batch // self.run.accumulate % 2:
-            raise ValueError("data.mixup mixes samples two by two; run.batch / run.accumulate must be even")
+            raise ValueError("data.mixup mixes pairs of samples, so run.batch / run.accumulate must be even")
         return self
 
 
 WITHOUT_EFFECT = ("data.workers", "run.save_every", "run.keep_every", "validation")
-"""What may differ when a run goes on, because it does not change the weights."""
+"""Settings that may differ when a run is resumed, because they do not change the weights."""

@@ -22,12 +22,12 @@ def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     """Return a recipe with some values replaced.
 
     Args:
-        source: name of a recipe in this package (:func:`list_recipes`), or the path of a ``.toml`` file.
-        overrides: ``section.key=value``, the value in TOML; quotes around a text may be left out.
+        source: name of a bundled recipe (:func:`list_recipes`), or the path of a ``.toml`` file.
+        overrides: ``section.key=value``, with the value in TOML; quotes around a text may be left out.
 
     Raises:
-        ConfigError: if there is no such recipe, a key is unknown, or a value is of a wrong type or out of its range; the message
-            says which, and what is nearest.
+        ConfigError: if there is no such recipe, a key is unknown, or a value has a wrong type or is out of range; the message
+            says which, and suggests the nearest key.
 
     Example:
         >>> recipe = load_recipe("mprnet_tiny.denoise", ["data.path=photos/", "optimizer.lr=1e-3"])
@@ -40,12 +40,12 @@ def load_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     recipe = recipe_from(content)
     if not isinstance(recipe.model.composition, str) or not recipe.model.composition:
         return recipe
-    model = recipe.model.model_copy(update={"composition": read_config(recipe.model.composition)})  # as the file may change
+    model = recipe.model.model_copy(update={"composition": read_config(recipe.model.composition)})  # since the file may change
     return recipe.model_copy(update={"model": model})
 
 
 def list_recipes() -> list[str]:
-    """Return the names of the recipes in this package."""
+    """Return the names of the bundled recipes."""
     return sorted(Path(path.name).stem for path in _folder().iterdir() if path.name.endswith(".toml"))
 
 
@@ -59,19 +59,19 @@ def recipe_from(content: Mapping[str, Any]) -> Recipe:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML, every value spelt out; :func:`load_recipe` reads it back.
+    """Return a recipe as TOML with all values; :func:`load_recipe` reads it back.
 
     Raises:
-        ConfigError: if there is a value in it that TOML does not have.
+        ConfigError: if it contains a value that TOML cannot represent.
     """
     try:
         return tomli_w.dumps(recipe.model_dump())
     except TypeError as error:
-        raise ConfigError(f"the recipe cannot be written as TOML: {error}; leave a key out if its default is meant") from error
+        raise ConfigError(f"the recipe cannot be written as TOML: {error}; omit a key to use its default") from error
 
 
 def differences(before: Recipe, now: Recipe) -> list[str]:
-    """Return what differs between two recipes and changes the weights, in words."""
+    """Describe the differences between two recipes that change the weights."""
     old, new = _flat(before), _flat(now)
     changed = [key for key in new if old[key] != new[key] and not key.startswith(WITHOUT_EFFECT)]
     return [f"{key} (was {_text(old[key])}, now {_text(new[key])})" for key in changed]
@@ -88,7 +88,7 @@ def _content(source: str) -> dict[str, Any]:
         return tomllib.loads(Path(source).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # of the parser, and of text that is not UTF-8
+    except ValueError as error:  # from the parser, and for text that is not UTF-8
         raise ConfigError(f"{source} is not valid TOML: {error}") from error
 
 
@@ -116,7 +116,7 @@ def _replace(content: dict[str, Any], override: str) -> None:
 
 
 def _hint(keys: Sequence[str]) -> Any:
-    """Return the annotation of a key, or None if there is none."""
+    """Return the annotation of a key, or None if there is no such key."""
     hint: Any = Recipe
     for key in keys:
         field = hint.model_fields.get(key) if isinstance(hint, type) and issubclass(hint, BaseModel) else None
@@ -125,7 +125,7 @@ def _hint(keys: Sequence[str]) -> Any:
 
 
 def _nearest(key: str, known: Iterable[str], where: str) -> str:
-    """Return the clause of an error message that says what could be meant: another section's key of this name, or a similar one."""
+    """Return a suggestion for an error message: the key of this name in another section, or a similar key."""
     sections = {name: field.annotation for name, field in Recipe.model_fields.items()}
     keys = [f"{name}.{each}" for name, section in sections.items() for each in getattr(section, "model_fields", ())]
     elsewhere = [path for path in keys if path.rpartition(".")[2] == key and path != where]
@@ -141,5 +141,5 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a value as messages show it."""
+    """Return a value as it appears in messages."""
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -27,8 +27,8 @@ from restorekit.train._recipe import Recipe
 from restorekit.train._recipe_files import differences, load_recipe, to_toml
 
 RECORDED = ("restorekit", "torch", "timm", "accelerate", "numpy", "pillow")
-START = {"date", "command", "processes", "commit", "versions"}  # what is written down of a start
-ROW = {"step", "loss"}  # what each row of the log has, and more
+START = {"date", "command", "processes", "commit", "versions"}  # what is recorded about each start
+ROW = {"step", "loss"}  # keys that each row of the log has, among others
 SPARE = 16 * 2**20  # bytes that must stay free, for logs and pictures
 
 
@@ -36,7 +36,7 @@ class Run:
     """Reads and writes the folder of one training run.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,26 +50,26 @@ class Run:
         self.pictures = folder / "pictures"
 
     def check(self, recipe: Recipe, *, allow_changes: bool) -> None:
-        """Check that the folder is new, or holds a run of this recipe, or else nothing that the run would write over.
+        """Check that the folder is new, or contains a run of this recipe, or at least no file that the run would overwrite.
 
         Nothing is written.
 
         Raises:
-            ConfigError: if it is a file, or holds files of others, or a run of another recipe and changes are not allowed.
+            ConfigError: if it is a file, or contains files of others, or a run of another recipe while changes are not allowed.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"{self.folder} is a file; a run needs a folder: choose another with --output")
         if foreign := self._foreign(recipe):
             raise ConfigError(
-                f"{self.folder} holds {', '.join(foreign)}, which no run of restorekit has written, and which this one would write "
-                "over; choose another folder with --output"
+                f"{self.folder} contains {', '.join(foreign)}, not written by a restorekit run, which this run would "
+                "overwrite; choose another folder with --output"
             )
         if self.recipe_file.exists() and not allow_changes:
             changed = differences(load_recipe(str(self.recipe_file)), recipe)
             if changed:
                 raise ConfigError(
-                    f"{self.folder} holds a run of another recipe: {', '.join(changed)}; choose another folder, give the values of "
-                    "before, or go on with the new ones: --allow-changes"
+                    f"{self.folder} contains a run of another recipe: {', '.join(changed)}; choose another folder, use the earlier "
+                    "values, or resume with the new ones: --allow-changes"
                 )
 
     def make(self) -> None:
@@ -81,18 +81,18 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, recipe: Recipe, processes: int) -> None:
-        """Write down command, processes, versions, commit and recipe; remove what a process left that was killed while it wrote."""
+        """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed."""
         remove_leftovers(self._outputs(recipe))
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
-        # First, as it says that the other files are those of a run.
+        # First, since it marks the other files as those of a run.
         write_json(self.about_file, [*self.starts(), start | {"versions": versions_of(RECORDED)}])
-        if not self.recipe_file.exists() or load_recipe(str(self.recipe_file)) != recipe:  # otherwise, notes in it are kept
+        if not self.recipe_file.exists() or load_recipe(str(self.recipe_file)) != recipe:  # otherwise, comments in it are kept
             with atomic_path(self.recipe_file) as temporary:
                 temporary.write_text(to_toml(recipe), encoding="utf-8")
 
     def starts(self) -> list[dict[str, Any]]:
-        """Return what was written down at every start of the run; nothing if there is none in the folder."""
+        """Return the records of all starts of the run; empty if there is no run in the folder."""
         try:
             starts = json.loads(self.about_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -101,20 +101,20 @@ class Run:
         return starts if known else []
 
     def write_card(self, text: str) -> bool:
-        """Write the model card, unless there is one that the run did not write or that was changed since; return whether it was."""
+        """Write the model card, unless one exists that the run did not write or that was changed; return whether it was written."""
         starts = self.starts()
         if os.path.lexists(self.card):
             known = [start.get("card") for start in starts]
             if not self.card.is_file() or hashlib.sha256(self.card.read_bytes()).hexdigest() not in known:
                 return False
         starts[-1]["card"] = hashlib.sha256(text.encode()).hexdigest()
-        write_json(self.about_file, starts)  # first, so that a card is known whenever the process is killed
+        write_json(self.about_file, starts)  # first, so that the card is recognised even if the process is killed
         with atomic_path(self.card) as temporary:
             temporary.write_bytes(text.encode())
         return True
 
     def _outputs(self, recipe: Recipe) -> list[Path]:
-        """Return all files that the run writes in place of what is there."""
+        """Return all files that the run overwrites."""
         steps, checked = recipe.run.steps, recipe.validation
         kept = range(recipe.run.keep_every, steps + 1, recipe.run.keep_every) if recipe.run.keep_every else ()
         shown = {*range(checked.every, steps + 1, checked.every), steps} if checked.pictures else set()
@@ -131,7 +131,7 @@ class Run:
         return self.pictures / f"step-{step:07}.png"
 
     def _foreign(self, recipe: Recipe) -> list[str]:
-        """Return the names of what stands where the run writes, and is not of a run."""
+        """Return the names of existing files that the run would overwrite but that do not belong to a run."""
         if self.starts():
             found = [] if self._has_own_log() else [self.log_file]
         else:
@@ -146,10 +146,10 @@ class Run:
             return False
 
     def resume(self, **parts: Any) -> int:
-        """Load the checkpoint, if there is one, into the parts (anything with ``load_state_dict``); return the next step.
+        """Load the checkpoint, if there is one, into the parts (any objects with ``load_state_dict``); return the next step.
 
         Raises:
-            CheckpointError: if it is that of another network or optimiser.
+            CheckpointError: if it belongs to another network or optimiser.
         """
         if not self.checkpoint.exists():
             return 0
@@ -167,46 +167,46 @@ class Run:
             except (RuntimeError, ValueError, KeyError) as error:
                 raise CheckpointError(
                     f"{self.checkpoint} does not fit the {name} of this recipe: {str(error).splitlines()[0]} To start from its "
-                    f"weights, take another folder and model.init=FILE.safetensors"
+                    f"weights, use another folder and model.init=FILE.safetensors"
                 ) from error
         return int(state["step"])
 
     def save(self, step: int, **parts: Any) -> None:
-        """Write the checkpoint, atomically: ``step`` steps are done.
+        """Write the checkpoint after ``step`` steps, atomically.
 
         Raises:
-            OSError: if it cannot be written; the checkpoint of before is still there.
+            OSError: if it cannot be written; the previous checkpoint is still there.
         """
         state = {"step": step} | {name: part.state_dict() for name, part in parts.items()}
         with self._explained(self.checkpoint), atomic_path(self.checkpoint) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
     def shortage(self, size: int, *, spare: int = SPARE) -> str:
-        """Return what is wrong if the disk lacks space for so many bytes, and some more; otherwise nothing."""
+        """Return an error message if the disk lacks space for this many bytes, plus a reserve; otherwise nothing."""
         free = shutil.disk_usage(self.folder).free
         if free >= size + spare:
             return ""
         return (
-            f"{self.folder} has {free / 1e6:.0f} MB of free space, and a run needs {(size + SPARE) / 1e6:.0f} MB; make space, and "
-            "the same command goes on"
+            f"{self.folder} has {free / 1e6:.0f} MB of free space, but a run needs {(size + SPARE) / 1e6:.0f} MB; free space, and "
+            "run the same command to resume"
         )
 
     def check_space(self, size: int, *, spare: int = SPARE) -> None:
-        """Raise an ``OSError`` if the disk lacks space for so many bytes, and some more."""
+        """Raise an ``OSError`` if the disk lacks space for this many bytes, plus a reserve."""
         if shortage := self.shortage(size, spare=spare):
             raise OSError(shortage)
 
     @contextlib.contextmanager
     def _explained(self, path: Path) -> Iterator[None]:
-        """Turn the failure to write a file into an ``OSError`` that says what is left, and how to go on."""
+        """Turn the failure to write a file into an ``OSError`` that says what is left, and how to resume."""
         try:
             yield
-        except (OSError, RuntimeError) as error:  # torch gives errors of its own for a write that fails
-            left = "the last checkpoint is whole: when there is space again" if self.checkpoint.exists() else "afterwards"
-            raise OSError(f"{path} could not be written ({error}); {left}, the same command goes on") from error
+        except (OSError, RuntimeError) as error:  # torch raises its own errors for a failed write
+            left = "the last checkpoint is complete; when there is space again" if self.checkpoint.exists() else "afterwards"
+            raise OSError(f"{path} could not be written ({error}); {left}, run the same command to resume") from error
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append a row to the log; values that JSON does not have, such as NaN, are written as text.
+        """Append a row to the log; values that JSON cannot represent, such as NaN, are written as text.
 
         Raises:
             OSError: if it cannot be written.
@@ -216,18 +216,18 @@ class Run:
             file.write(json.dumps(plain) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the log; one that was cut off by a kill is left out."""
+        """Return the rows of the log, without one that was truncated by a kill."""
         lines = self.log_file.read_text().splitlines(keepends=True) if self.log_file.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
     def forget_after(self, step: int) -> None:
-        """Cut off the rows of steps that are done again because they came after the checkpoint."""
+        """Remove the rows of steps after the checkpoint, which will be repeated."""
         rows = [row for row in self.rows() if row["step"] <= step]
         with atomic_path(self.log_file) as temporary:
             temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
     def show(self, picture: Image.Image, step: int) -> None:
-        """Write a picture of what the network does after a step."""
+        """Write a picture of the network's results after a step."""
         self.pictures.mkdir(exist_ok=True)
         write_image(picture, self._picture(step))
 
@@ -244,7 +244,7 @@ class Run:
 
 
 def size_of(state: Any) -> int:
-    """Return about how many bytes a state takes in a file."""
+    """Return the approximate size in bytes of a state in a file."""
     if isinstance(state, Tensor):
         return state.numel() * state.element_size()
     entries = state.values() if isinstance(state, Mapping) else state if isinstance(state, (list, tuple)) else ()
@@ -252,7 +252,7 @@ def size_of(state: Any) -> int:
 
 
 def git_commit() -> str | None:
-    """Return the git commit of this package, with ``-dirty`` if its code was changed since; None if it is not run from a clone."""
+    """Return the git commit of this package, with ``-dirty`` if its code is modified; None if it is not run from a clone."""
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -262,5 +262,5 @@ def git_commit() -> str | None:
     try:
         own = git("ls-files", "--", Path(__file__).name)
         return (git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or None) if own else None
-    except OSError:  # there is no git
+    except OSError:  # git is not installed
         return None

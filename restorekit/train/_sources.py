@@ -1,4 +1,4 @@
-"""From a recipe to what is trained on and measured on."""
+"""The training and validation data of a recipe."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -37,7 +37,7 @@ VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
     "gopro": partial(gopro, split="test"),
 }
 CHOICE = "choice"
-MIXUP = 2  # keeps the source of what MixUp draws apart from those of the samples
+MIXUP = 2  # separates the random source of MixUp from those of the samples
 Example = tuple[Pixels, Pixels]
 
 
@@ -45,9 +45,9 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
     Raises:
-        ConfigError: if no folder is given, or a degradation is not as it should be.
-        DataError: if the folder is not as the layout says.
-        ImageError: if an image cannot be used; damage after the header of a pair is found out when the pair is needed.
+        ConfigError: if no folder is given, or a degradation is not valid.
+        DataError: if the folder does not have the layout.
+        ImageError: if an image cannot be used; damage after the header of an image is found only when a pair is needed.
     """
     data, run = recipe.data, recipe.run
     if not data.path:
@@ -71,7 +71,7 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
 def shares(recipe: Recipe, data: Dataset[Sample], first: int, rank: int, processes: int) -> Iterator[Sample]:
     """Return this process's share of every part of every batch, from step ``first`` on.
 
-    The shares of all processes are the batch that one process would have, in its order.
+    The shares of all processes together are the batch that a single process would have, in the same order.
 
     Raises:
         ConfigError: if a batch cannot be shared equally.
@@ -95,9 +95,9 @@ def shares(recipe: Recipe, data: Dataset[Sample], first: int, rank: int, process
 
 
 def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
-    """Return a batch whose samples are mixed two by two: l x + (1 - l) y, with l ~ Beta(alpha, alpha) drawn for each.
+    """Return a batch whose samples are mixed in pairs: l x + (1 - l) y, with l ~ Beta(alpha, alpha) drawn for each.
 
-    Neighbours are mixed, as samples are in random order anyway; so the result depends on the seed and the samples alone.
+    Neighbours are mixed, since samples are in random order anyway; so the result depends only on the seed and the samples.
     Source: Zhang et al., mixup: beyond empirical risk minimization, ICLR 2018, arXiv:1710.09412.
     """
     drawn = [np.random.default_rng([seed, int(number), MIXUP]).beta(alpha, alpha) for number in cast(Iterable[int], batch.number)]
@@ -111,7 +111,7 @@ def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
 
 
 def validation_examples(recipe: Recipe) -> list[Example]:
-    """Return the degraded and clean central crops that a recipe is validated on.
+    """Return the degraded and clean central crops for the validation of a recipe.
 
     Raises:
         ConfigError, DataError, ImageError: as :func:`open_data`.
@@ -130,10 +130,10 @@ def validation_examples(recipe: Recipe) -> list[Example]:
 
 
 def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:
-    """Return the degradation that entries of a recipe describe: one, or several after each other.
+    """Return the degradation that entries of a recipe describe: one, or several one after the other.
 
     Raises:
-        ConfigError: if a name or an argument is unknown, or a value is of a wrong type or out of its range.
+        ConfigError: if a name or an argument is unknown, or a value has a wrong type or is out of range.
     """
     parts = [_degradation(entry, f"{path}[{i}]") for i, entry in enumerate(entries)]
     if data is None or (len(parts) == 1 and data.probability == 1):
@@ -156,7 +156,7 @@ def _degradation(entry: Mapping[str, Any], path: str) -> Degradation:
 
 
 def _choice(entry: Mapping[str, Any], path: str) -> Choice:
-    """Return one degradation out of several lists of them, as ``{name = "choice", parts = [[...], [...]], weights = [2, 1]}``."""
+    """Return one of several lists of degradations, from ``{name = "choice", parts = [[...], [...]], weights = [2, 1]}``."""
     choice = checked(ChoiceRecipe, entry, path=path, owner="a choice")
     parts = [degradation_of(part, f"{path}.parts[{i}]") for i, part in enumerate(choice.parts)]
     try:
@@ -166,22 +166,22 @@ def _choice(entry: Mapping[str, Any], path: str) -> Choice:
 
 
 def _photos(root: Path, key: str) -> list[Path]:
-    """Return the photographs of a folder, which must not be one of pairs."""
+    """Return the photographs of a folder, which must not be a folder of pairs."""
     if all((root / name).is_dir() for name in ("input", "target")):
         raise DataError(
-            f"{root} holds pairs, input/ and target/, not clean photographs; set {key}=folders, or give {root / 'target'}"
+            f"{root} contains pairs, input/ and target/, not clean photographs; set {key}=folders, or give {root / 'target'}"
         )
     return find_images(root)
 
 
 def _spread(things: Sequence[Any], number: int) -> list[Any]:
-    """Return so many of the things, evenly spread, in their order."""
+    """Return this many of the items, evenly spread, in their order."""
     if len(things) <= number:
         return list(things)
     return [things[i * len(things) // number] for i in range(number)]
 
 
 def without_traceback(error: ImageError) -> ImageError:
-    """Return an error of a data set as it was before a worker process wrapped it into a traceback."""
+    """Return the original error of a data set, before a worker process wrapped it into a traceback."""
     lines = str(error).strip().splitlines()
     return ImageError(lines[-1].partition("ImageError: ")[2]) if len(lines) > 1 else error

@@ -25,7 +25,7 @@ def measure(model: RestorationNetwork, examples: Sequence[Example], precision: s
 
 @torch.no_grad()
 def picture_grid(model: RestorationNetwork, examples: Sequence[Example]) -> Image.Image:
-    """Return a picture with one example a row: input, output of every stage, target."""
+    """Return a picture with one example per row: input, output of every stage, target."""
     device = next(model.parameters()).device
     rows = []
     for degraded, clean in examples:
@@ -42,6 +42,6 @@ def picture_grid(model: RestorationNetwork, examples: Sequence[Example]) -> Imag
 
 
 def _full_size(image: torch.Tensor, width: int) -> Pixels:
-    """Return an output as pixels; those of a coarse one are repeated."""
+    """Return an output as pixels; the pixels of a coarse output are repeated."""
     factor = width // image.shape[-1]
     return np.repeat(np.repeat(to_pixels(image.permute(1, 2, 0).numpy()), factor, axis=0), factor, axis=1)

@@ -132,8 +132,8 @@ class TestFiles:
         outcomes = run(plan_jobs([folder], tmp_path / "out")[0], batch=3)
         failed = {outcome.job.source.name: outcome.error for outcome in outcomes if outcome.status == "failed"}
         assert sorted(failed) == ["5.png", "6.bmp", "bad.png", "text.jpg"]
-        assert "is no image that can be read" in failed["text.jpg"]
-        assert "a file is in its place" in failed["5.png"]
+        assert "is not an image in a readable format" in failed["text.jpg"]
+        assert "a file has this name" in failed["5.png"]
         assert len(outcomes) == 9
 
     def test_batches_hold_one_size_and_do_not_depend_on_what_is_done(self, tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ class TestVideo:
     def test_what_is_no_video_is_explained_and_leaves_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_bytes(b"no video")
         restorer = Restorer(Identity(), EXACT)
-        with pytest.raises(FfmpegError, match=r"a.mp4 is no video that ffmpeg can read"):
+        with pytest.raises(FfmpegError, match=r"a.mp4 is not a video that ffmpeg can read"):
             restore_video(restorer, tmp_path / "a.mp4", tmp_path / "b.mp4")
         with pytest.raises(FfmpegError, match=r"no video at"):
             restore_video(restorer, tmp_path / "none.mp4", tmp_path / "b.mp4")

@@ -136,7 +136,6 @@ def test_a_large_picture_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch,
         (("demo", "-o", "demo.jpg"), "demo.jpg"),
         (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp"),
         (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg"),
-        (("inspect", "mprnet_tiny", "--draw", "wiring.png"), "wiring.png"),
     ],
 )
 @pytest.mark.parametrize("before", [None, "what was there"])

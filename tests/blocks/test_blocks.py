@@ -208,7 +208,7 @@ def test_every_level_of_the_unet_can_have_a_block_of_its_own():
     assert [len(block.scale) for block in stage.skips] == [1, 2]
     check_stage(stage)
     assert stage.description["block"] == heads
-    with pytest.raises(ConfigError, match="block is a list of 2 parts, and there are 3 levels; give one for each, finest first"):
+    with pytest.raises(ConfigError, match="block is a list of 2 parts, but there are 3 levels; give one for each, finest first"):
         UNetStage((4, 4, 8), ["naf", "cab"])
 
 

@@ -72,7 +72,7 @@ def test_arguments_are_inferred_from_shapes():
     }
     assert infer_arguments({"conv.weight": torch.zeros(1)}) is None
     state = {key: torch.empty(shape, device="meta") for key, shape in original_shapes("mini").items()}
-    with pytest.raises(CheckpointError, match="mixes 32 values, which does not tell how many rows and columns"):
+    with pytest.raises(CheckpointError, match="mixes 32 values, which does not determine the numbers of rows and columns"):
         infer_arguments(state)
 
 
@@ -96,8 +96,11 @@ FAULTS = {
     ),
     "empty": (lambda path, state: path.write_bytes(b""), "truncated or not an archive of numpy arrays"),
     "one array": (lambda path, state: path.write_bytes(b"\x93NUMPY" + bytes(80)), "truncated or not an archive of numpy arrays"),
-    "words": (lambda path, state: np.savez(path, a=np.array(["kernel"])), "holds no state dict: 'a' is a ndarray"),
-    "foreign": (lambda path, state: np.savez(path, a=np.zeros(3)), "belongs to no registered model: 1 tensors, from a"),
+    "words": (lambda path, state: np.savez(path, a=np.array(["kernel"])), "contains no state dict: 'a' is a ndarray"),
+    "foreign": (
+        lambda path, state: np.savez(path, a=np.zeros(3)),
+        "does not belong to a registered model: 1 tensors, starting with a",
+    ),
     "unknown name": (
         lambda path, state: save_npz(path, state | {"stage_0_extra/kernel": np.zeros((2, 2), np.float32)}),
         r"1 unexpected \(stage_0_extra.weight\)",
@@ -108,7 +111,7 @@ FAULTS = {
     ),
     "shape": (
         lambda path, state: save_npz(path, state | {"stage_1_output_conv_0/kernel": np.zeros((3, 3, 3, 4), np.float32)}),
-        r"heads.0.to_image.weight is \(4, 3, 3, 3\), needs \(3, 4, 3, 3\)",
+        r"heads.0.to_image.weight is \(4, 3, 3, 3\), expected \(3, 4, 3, 3\)",
     ),
 }
 
@@ -137,7 +140,7 @@ def test_a_graph_model_is_converted_and_says_what_it_lacks(packed, small, tmp_pa
     source = tmp_path / "maxim-0.1.0.tgz" if packed else tmp_path
     result = CliRunner().invoke(app, ["convert", str(source), str(target)])
     assert result.exit_code == 0, result.output
-    assert f"{source} lacks heads.1: the model gives its result, and not the last stage's image at 1/2" in result.output
+    assert f"{source} lacks heads.1: the model computes its result, but not the last stage's image at 1/2" in result.output
     with pytest.warns(UserWarning, match="small.safetensors lacks heads.1"):
         model, _ = model_from_checkpoint(target)
     image = torch.rand(1, 3, 16, 24)
@@ -145,7 +148,7 @@ def test_a_graph_model_is_converted_and_says_what_it_lacks(packed, small, tmp_pa
     assert torch.equal(restore(model, image), restore(small, image))
     first = model.forward_stages(image, stages=1)
     assert len(first) == 2
-    with pytest.raises(CheckpointError, match="do not hold those for the last stage's image at 1/2; pass coarse=False"):
+    with pytest.raises(CheckpointError, match="do not include those for the last stage's image at 1/2; pass coarse=False"):
         model.forward_stages(image)
     with pytest.warns(UserWarning, match=r"lacks heads.1"):  # the same again
         load_weights(model, target)
@@ -160,13 +163,13 @@ def broken(folder, change):
 
 GRAPH_FAULTS = {
     "no model": (lambda folder: (folder / "model.json").unlink(), "no model.json in it"),
-    "no json": (lambda folder: (folder / "model.json").write_text("{"), "not of a TensorFlow.js graph model"),
-    "other json": (lambda folder: (folder / "model.json").write_text('{"a": 1}'), "not of a TensorFlow.js graph model"),
+    "no json": (lambda folder: (folder / "model.json").write_text("{"), "not from a TensorFlow.js graph model"),
+    "other json": (lambda folder: (folder / "model.json").write_text('{"a": 1}'), "not from a TensorFlow.js graph model"),
     "no shard": (lambda folder: (folder / "second.bin").unlink(), "a file it names is missing"),
     "truncated": (lambda folder: (folder / "second.bin").write_bytes(b"1234"), "is one truncated"),
     "longer": (
         lambda folder: (folder / "first.bin").write_bytes((folder / "first.bin").read_bytes() + b"1234"),
-        "bytes, and .* are declared",
+        "bytes, but .* are declared",
     ),
     "quantised": (
         lambda folder: broken(folder, lambda m: m["weightsManifest"][0]["weights"][0].update(quantization={})),
@@ -174,9 +177,12 @@ GRAPH_FAULTS = {
     ),
     "other use": (
         lambda folder: broken(folder, lambda m: m["modelTopology"]["node"][0].update(op="Pow")),
-        "which no layer of flax does",
+        "as no flax layer does",
     ),
-    "no use": (lambda folder: broken(folder, lambda m: m["modelTopology"]["node"].pop(0)), "1 of its weights have no use"),
+    "no use": (
+        lambda folder: broken(folder, lambda m: m["modelTopology"]["node"].pop(0)),
+        "1 of its weights are used in no known way",
+    ),
     "two uses": (
         lambda folder: broken(folder, lambda m: m["modelTopology"]["node"].append(m["modelTopology"]["node"][0])),
         "two of its weights are",
@@ -196,7 +202,7 @@ def test_a_bad_graph_model_is_refused(fault, small, tmp_path):
 def test_unknown_and_missing_weights_are_explained():
     with pytest.raises(ValueError, match="unknown tag 'sid' of model 'maxim_denoise'; did you mean 'sidd'"):
         create_model("maxim_denoise.sid")
-    with pytest.raises(CheckpointError, match=r"sots_indoor cannot be had:\n- web: storage.googleapis.com"):
+    with pytest.raises(CheckpointError, match=r"sots_indoor are not available:\n- web: storage.googleapis.com"):
         create_model("maxim_dehaze", pretrained="sots_indoor")
     assert restorekit.list_models(task="dehaze") == ["maxim_dehaze"]
 
@@ -324,10 +330,10 @@ def test_the_demo_takes_weights_and_a_photograph(small, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--task", "derain", "--model", "maxim_deblur.reds"), "maxim_deblur.reds are for deblur, and the task is derain"),
+        (("--task", "derain", "--model", "maxim_deblur.reds"), "maxim_deblur.reds are for deblur, but the task is derain"),
         (("--task", "deblur", "--model", "maxim_deblurr"), "did you mean 'maxim_deblur'"),
         (("--task", "deblur", "--model", "maxim_deblur.red"), "did you mean 'reds'"),
-        (("--task", "denoise", "--model", "maxim_denoise"), "cannot be had"),
+        (("--task", "denoise", "--model", "maxim_denoise"), "are not available"),
         (("--input", "missing.png"), "no image at missing.png"),
     ],
 )

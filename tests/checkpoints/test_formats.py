@@ -40,9 +40,9 @@ def test_content_tells_the_format_whatever_the_name(kind, suffix, tmp_path):
     ("suffix", "words"),
     [
         (".safetensors", "truncated or not a safetensors file"),
-        (".pth", r"truncated or not a checkpoint(; fetch it again)?$"),
-        (".npz", "truncated or not an archive of numpy arrays|holds pickled objects"),
-        (".tgz", "model.json is not of a TensorFlow.js graph model"),
+        (".pth", r"truncated or not a checkpoint(; download it again)?$"),
+        (".npz", "truncated or not an archive of numpy arrays|contains pickled objects"),
+        (".tgz", "model.json is not from a TensorFlow.js graph model"),
         (".weights", "truncated or not a checkpoint; formats that can be read: npz, safetensors, tfjs, torch"),
     ],
 )

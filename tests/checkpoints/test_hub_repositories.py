@@ -79,7 +79,7 @@ def test_without_weights_only_the_config_is_fetched(published):
 
 def test_arguments_can_be_replaced(published):
     assert create_model(NAME, width=7).head.out_channels == 7
-    with pytest.raises(CheckpointError, match=r"does not fit small: .* of another shape"):
+    with pytest.raises(CheckpointError, match=r"does not fit small: .* with a wrong shape"):
         create_model(NAME, pretrained=True, width=7)
 
 
@@ -112,7 +112,7 @@ def test_a_folder_is_loaded_by_name(tmp_path, model):
     assert loaded.pretrained_config.licence == LICENCE
     assert fetch_weights(f"local-dir:{tmp_path}") == tmp_path / "model.safetensors"
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(NotFoundError, match=r"no model\.safetensors in .*; such a folder is written by model.save_pretrained"):
+    with pytest.raises(NotFoundError, match=r"no model\.safetensors in .*; model.save_pretrained\(folder\) writes such a folder"):
         create_model(f"local-dir:{tmp_path}", pretrained=True)
 
 
@@ -124,7 +124,7 @@ def test_a_folder_is_loaded_by_name(tmp_path, model):
     ["", "repo", "a/b/c", "../etc", "a/..", "lab/..", "lab/x@../../y", "lab/x@", "/lab/x", "lab/x--y", "http://lab/x", "lab/x\n"],
 )
 def test_a_name_that_is_none_is_refused(name, hub):
-    with pytest.raises(WeightsError, match="is no name of a repository; it must be like hf-hub:owner/repo"):
+    with pytest.raises(WeightsError, match="is not the name of a repository; it must look like hf-hub:owner/repo"):
         create_model(f"hf-hub:{name}")
     assert hub.log == []
 
@@ -132,8 +132,8 @@ def test_a_name_that_is_none_is_refused(name, hub):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (b"<html>", "config.json of lab/small is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
+        (b"<html>", "config.json of lab/small is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
         (b"[]", 'does not say how the model is built; it must be a JSON object with "architecture"'),
         (b"{}", "does not say how the model is built"),
         (b'{"architecture": "small", "composition": {}}', "does not say how the model is built"),
@@ -145,8 +145,8 @@ def test_a_name_that_is_none_is_refused(name, hub):
         (b'{"architecture": "small", "arguments": {"depth": 3}}', "cannot be built here: .*unexpected keyword argument 'depth'"),
         (b'{"architecture": "small", "arguments": {"width": "os.system"}}', "cannot be built here"),
         (b'{"architecture": "small", "arguments": {"width": -1}}', "cannot be built here: .*negative dimension"),
-        (b"[" * 10**5, "is no JSON"),
-        (b" " * 2**20 + b"{}", "has 1048578 bytes; no config is that long"),
+        (b"[" * 10**5, "is not JSON"),
+        (b" " * 2**20 + b"{}", "has 1048578 bytes; this is too large for a config"),
     ],
     ids=lambda case: case[:40] if isinstance(case, bytes) else "",
 )
@@ -167,7 +167,7 @@ def test_a_repository_without_config_is_explained(hub):
 
 def test_weights_that_do_not_fit_the_config_are_refused(published):
     published.add(REPOSITORY, {"model.safetensors": safetensors(network())})
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: .* does not fit small: .* of another shape"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: .* does not fit small: .* with a wrong shape"):
         create_model(NAME, pretrained=True)
 
 
@@ -315,7 +315,7 @@ def test_the_credits_of_bundled_weights_go_with_them(tmp_path):
 
 def test_a_model_of_which_nothing_is_known_says_so(tmp_path, model):
     push(model, REPOSITORY, dry_run=tmp_path)
-    assert "Nobody stated a licence" in (tmp_path / "README.md").read_text()
+    assert "No licence is stated" in (tmp_path / "README.md").read_text()
     assert "weights" not in json.loads((tmp_path / "config.json").read_text())
 
 
@@ -360,7 +360,7 @@ def test_the_text_of_the_licence_goes_with_the_weights(hub, model, tmp_path):
         hub.heal()
         hub.fail("LICENSE", fault)
         with pytest.raises(
-            WeightsError, match=r"Test Licence asks for its text beside the weights: .* or pass the text as licence_file"
+            WeightsError, match=r"Test Licence requires its text next to the weights: .* or pass the text as licence_file"
         ):
             push(model, REPOSITORY, about=known, dry_run=tmp_path)
     (tmp_path / "mine.txt").write_text("my copy")
@@ -390,5 +390,5 @@ def test_bundled_weights_that_were_changed_are_refused(monkeypatch):
     architectures._entries.pop("small")
     known = about(Bundled("mprnet_tiny.denoise.safetensors", "0" * 64), licence=APACHE)
     register_model("small", pretrained={"rain": known})(Small)
-    with pytest.raises(IntegrityError, match=r"has sha256 \w+, pinned is 0+; put the original file there again"):
+    with pytest.raises(IntegrityError, match=r"has sha256 \w+, pinned is 0+; restore the original file"):
         create_model("small", pretrained=True)

@@ -89,7 +89,7 @@ def test_demo_of_a_task_without_bundled_weights(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(demo.TASKS, "dehaze", ("hazy", {"name": "jpeg"}))
     result = CliRunner().invoke(app, ["demo", "--task", "dehaze"])
     assert result.exit_code == 1
-    assert "no weights for dehaze come with the package; there are those for" in " ".join(result.stderr.split())
+    assert "no bundled weights for dehaze; available tasks" in " ".join(result.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,8 +215,8 @@ def test_restore_goes_on_where_it_stopped_and_reports(
     assert result.stdout.startswith("restored 2 of 2 images to out; "), result.stderr
     assert sorted(path.name for path in Path("out").iterdir()) == ["0.png", "2.png"]
     result = CliRunner().invoke(app, common)
-    assert result.stdout.startswith("restored 2 of 4 images to out, 2 were there already; ")
-    assert CliRunner().invoke(app, common).stdout.startswith("restored 0 of 4 images to out, 4 were there already; ")
+    assert result.stdout.startswith("restored 2 of 4 images to out, 2 already existed; ")
+    assert CliRunner().invoke(app, common).stdout.startswith("restored 0 of 4 images to out, 4 already existed; ")
     lines = [json.loads(line) for line in Path("report.jsonl").read_text().splitlines()]
     assert sorted(line["input"] for line in lines) == [f"in/{i}.png" for i in range(4)]
     assert {line["model"] for line in lines} == {str(weights)}
@@ -229,7 +229,7 @@ def test_restore_goes_on_where_it_stopped_and_reports(
         (("photo.png", "--task", "deblurr"), "did you mean 'deblur'"),
         (
             ("photo.png", "--task", "denoise", "--model", "mprnet_tiny"),
-            "--task and --model each choose the network; give one of them",
+            "--task and --model each choose the network; give only one of them",
         ),
         (("photo.png", "--shard", "3/2"), "i from 1 to n, such as 1/4; got 3/2"),
         (("photo.png", "--shard", "half"), "a shard is i/n"),
@@ -278,13 +278,13 @@ def test_two_inputs_for_one_output_are_refused(tmp_path: Path, photo: Path, weig
     [
         (("missing.png", "-o", "out.png"), "no image at missing.png"),
         (("photo.png", "-o", "out.xyz"), "out.xyz: unknown image format '.xyz'"),
-        (("photo.png", "-o", "photo.png/out.png"), "cannot make the folder photo.png: a file is in its place"),
+        (("photo.png", "-o", "photo.png/out.png"), "cannot make the folder photo.png: a file has this name"),
         (("photo.png", "-o", "out.png", "--model", "mprnet_tyni"), "did you mean 'mprnet_tiny'"),
         (("photo.png", "-o", "out.png", "--model", "mprnet_tiny.denoize"), "did you mean 'denoise'"),
-        (("photo.png", "-o", "out.png", "--model", "mprnet_deblur.gopro"), "cannot be had"),
+        (("photo.png", "-o", "out.png", "--model", "mprnet_deblur.gopro"), "are not available"),
         (("photo.png", "-o", "out.png", "--weights", "photo.png"), "not a checkpoint"),
         (("photo.png", "-o", "out.png", "--precision", "float8"), "must be one of"),
-        (("photo.png", "-o", "out.png", "--device", "tpu9"), "--device tpu9 cannot be used; use cpu"),
+        (("photo.png", "-o", "out.png", "--device", "tpu9"), "--device tpu9 is not available; use cpu"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_annotations")
@@ -292,7 +292,7 @@ def test_restore_explains_what_is_wrong(tmp_path: Path, photo: Path, arguments: 
     result = in_process("restore", *arguments, cwd=tmp_path)
     assert words in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
-    assert len(result.stderr.splitlines()) == 1 or words == "cannot be had"  # which lists all places
+    assert len(result.stderr.splitlines()) == 1 or words == "are not available"  # which lists all places
     assert result.returncode in (1, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
@@ -327,15 +327,15 @@ def damaged(weights: Path, folder: Path) -> dict[str, str]:
     return {
         "missing.safetensors": "1 missing",
         "extra.safetensors": "1 unexpected (extra.weight)",
-        "misshapen.safetensors": "is (2, 3), needs",
+        "misshapen.safetensors": "is (2, 3), expected",
         "nan.safetensors": f"does not fit mprnet: 1 NaN or infinite ({name})\n",
-        "metadata.safetensors": "'arguments' in its metadata is '{not JSON', which is no JSON; if you know the model, create_model",
+        "metadata.safetensors": "'arguments' in its metadata is '{not JSON', which is not JSON; if you know the model",
         "arguments.safetensors": "unexpected keyword argument 'widht'",
         "kind.safetensors": "kind.safetensors (its metadata): 'arguments' is [8], expected a dict",
         "cut.safetensors": "is truncated or not a safetensors file",
-        "empty.pth": "is truncated or not a checkpoint; fetch it again",
-        "text.pth": "is truncated or not a checkpoint; fetch it again",
-        "code.pth": "is a pickle that wants to run code",
+        "empty.pth": "is truncated or not a checkpoint; download it again",
+        "text.pth": "is truncated or not a checkpoint; download it again",
+        "code.pth": "is a pickle that would run code",
         "pickle.pth": "is truncated or not a checkpoint",
         "none.pth": "no checkpoint at none.pth",
     }

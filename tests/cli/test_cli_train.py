@@ -67,11 +67,11 @@ def test_a_run_from_a_file_into_the_usual_folder(here):
         (["optimizer.lrr=1"], "optimizer.lrr: unknown key; did you mean 'lr'?"),
         ([], "data.path is empty; give the folder of the data set: data.path=FOLDER"),
         (["data.path=none"], "none is not a folder"),
-        (["data.path=empty"], "empty holds no image"),
-        (["data.path=pairs"], "pairs holds pairs, input/ and target/, not clean photographs; set data.layout=folders"),
-        (["data.path=broken"], "broken/b.png is no image that can be read here"),
+        (["data.path=empty"], "empty contains no image"),
+        (["data.path=pairs"], "pairs contains pairs, input/ and target/, not clean photographs; set data.layout=folders"),
+        (["data.path=broken"], "broken/b.png is not an image in a readable format"),
         (["data.path=deep"], "deep/a.png has 16 bits"),
-        (["data.path=photos", "validation.path=empty"], "empty holds no image"),
+        (["data.path=photos", "validation.path=empty"], "empty contains no image"),
         (["data.path=photos", "validation.path=pairs"], "set validation.layout=folders"),
         (["data.path=photos", "data.crop=18"], "data.crop must be a multiple of 4 for this network; got 18"),
         (["data.path=photos", "model.init=none.pth"], "no checkpoint at none.pth"),
@@ -100,19 +100,19 @@ def test_what_is_wrong_is_explained(here, overrides, words):
         (
             "folders",
             {"input/a.png": {}, "input/b.png": {}, "target/a.png": {}},
-            "1 images of data/input and data/target have no",
+            "images in data/input and data/target need a partner of the same name; 1 missing",
         ),
         (
             "folders",
             {"input/a.png": {}, "target/a.png": {"size": (40, 31)}},
             "a.png is 30x40 and data/target/a.png is 31x40",
         ),
-        ("folders", {"input/a.png": {"mode": "L"}, "target/a.png": {}}, "data/input/a.png is grey and its partner"),
+        ("folders", {"input/a.png": {"mode": "L"}, "target/a.png": {}}, "data/input/a.png is grey but its partner"),
         ("folders", {"input/a.png": {"mode": "L", "dtype": np.uint16}, "target/a.png": {}}, "data/input/a.png has 16 bits"),
-        ("folders", {"a.png": {}}, "data does not hold pairs; looked for input/ and target/; it holds: a.png"),
-        ("folders", {"Data/1/1_NOISY_SRGB_010.PNG": {}}, "data holds SIDD-Medium as published, not input/ and target/; cut it"),
-        ("gopro", {"train/scene/sharp/a.png": {}}, "data does not hold GoPro (train); looked for train/SCENE/blur/ and sharp/"),
-        ("rain13k", {"train/scene/blur/a.png": {}, "train/scene/sharp/a.png": {}}, "data does not hold Rain13K"),
+        ("folders", {"a.png": {}}, "data does not contain pairs; looked for input/ and target/; it contains: a.png"),
+        ("folders", {"Data/1/1_NOISY_SRGB_010.PNG": {}}, "data is SIDD-Medium as published, without input/ and target/; cut it"),
+        ("gopro", {"train/scene/sharp/a.png": {}}, "data does not contain GoPro (train); looked for train/SCENE/blur/ and sharp/"),
+        ("rain13k", {"train/scene/blur/a.png": {}, "train/scene/sharp/a.png": {}}, "data does not contain Rain13K"),
     ],
 )
 def test_pairs_that_do_not_fit_are_explained(here, layout, files, words):
@@ -140,7 +140,7 @@ def test_another_recipe_or_network_is_refused(here):
     options = ["data.path=photos", "run.steps=1", "schedule.warmup=0", "-o", "run"]
     assert run(RECIPE, *TINY, *options)[0].exit_code == 0
     assert (
-        "run holds a run of another recipe: optimizer.lr (was 0.002, now 0.001)"
+        "run contains a run of another recipe: optimizer.lr (was 0.002, now 0.001)"
         in run(RECIPE, *TINY, *options, "optimizer.lr=1e-3")[1]
     )
     deblur = run("mprnet_tiny.deblur", *TINY, *options)[1]
@@ -175,7 +175,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(here):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "stopping after this step" in errors
-    assert "The same command goes on with run: restorekit train mprnet_tiny.denoise" in errors
+    assert "The same command resumes run: restorekit train mprnet_tiny.denoise" in errors
     assert "Traceback" not in errors
     done = len(log.read_text().splitlines())
     assert 3 <= done < 1000

@@ -63,7 +63,7 @@ def test_download_path_info_verify_clear(restorekit, hub):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     status, output = restorekit("weights", "verify", NAME)
     assert status == 1
-    assert "DAMAGED; it will be fetched anew" in output
+    assert "DAMAGED; it is downloaded again on next use" in output
     status, output = restorekit("weights", "clear", NAME)
     assert status == 0
     assert not path.exists()
@@ -71,7 +71,7 @@ def test_download_path_info_verify_clear(restorekit, hub):
     assert "cached   no longer" in restorekit("weights", "info", NAME)[1]
     assert restorekit("weights", "verify") == (0, f"{NAME}: cleared\n")
     assert restorekit("weights", "clear", "--all", "--forget")[0] == 0
-    assert restorekit("weights", "verify") == (0, f"nothing in {home()}\n")
+    assert restorekit("weights", "verify") == (0, f"there are no weights in {home()}\n")
 
 
 def test_trust_accepts_what_download_refuses(restorekit, hub):
@@ -80,19 +80,19 @@ def test_trust_accepts_what_download_refuses(restorekit, hub):
     hub.add(REPOSITORY, {"derain.pth": original(network(seed=1))})
     status, output = restorekit("weights", "download", NAME)
     assert status == 1
-    assert "not those of the first use" in output
+    assert "differ from those of the first use" in output
     status, output = restorekit("weights", "trust", NAME)
     assert status == 0
     assert f"{NAME}: sha256 {Entry(NAME).record().sha256} from http://" in output
     assert restorekit("weights", "download", NAME)[0] == 0
-    assert "those of before" in restorekit("weights", "trust", NAME)[1]
+    assert "the weights have not changed" in restorekit("weights", "trust", NAME)[1]
 
 
 def test_download_goes_on_after_weights_that_cannot_be_had(restorekit, hub):
     register_model("small_gone", pretrained={"rain": about(HubFile("lab/gone", "*derain*"))})(Small)
     status, output = restorekit("weights", "download", "small_gone", "small*")
     assert status == 1
-    assert output.count("error: the weights small_gone.rain cannot be had:") == 2
+    assert output.count("error: the weights small_gone.rain are not available:") == 2
     assert f"{NAME}: {Entry(NAME).weights} (" in output
 
 
@@ -115,13 +115,13 @@ def test_models_of_repositories_are_listed_and_cleared(restorekit, hub):
     ("arguments", "words"),
     [
         (("weights", "download", "smal"), "unknown model 'smal'; did you mean 'small'"),
-        (("weights", "download", "smal*x"), "no weights fit 'smal*x'"),
+        (("weights", "download", "smal*x"), "no weights match 'smal*x'"),
         (("weights", "info", "small.snow"), "unknown tag 'snow'"),
         (("weights", "path", "mprnet"), "has no pretrained weights"),
         (("weights", "trust", "nothing"), "unknown model 'nothing'"),
-        (("weights", "verify", "small"), "not in the cache: small.rain; it has nothing"),
-        (("weights", "clear"), "name the weights to clear, or pass --all"),
-        (("weights", "clear", "small", "--all"), "name the weights to clear, or pass --all"),
+        (("weights", "verify", "small"), "not in the cache: small.rain; "),
+        (("weights", "clear"), "give the names of the weights to clear, or pass --all"),
+        (("weights", "clear", "small", "--all"), "give the names of the weights to clear, or pass --all"),
         (("push", "none.pth", "--to", "lab/x"), "unknown model 'none'"),
         (("push", "small", "--to", "lab/x", "--about", "none.json"), "none.json"),
         (("convert", "a.pth", "b.pth"), "must be a .safetensors file, or with --to original a .pth file"),
@@ -156,7 +156,7 @@ def test_push_takes_a_checkpoint_and_what_is_known_of_it(restorekit, hub, tmp_pa
     (tmp_path / "about.json").write_text("{}")
     status, output = restorekit("push", Entry(NAME).weights, "--to", "me/small", *options)
     assert status == 1
-    assert "does not say what is known of the weights" in output.replace("\n", "")
+    assert "does not describe the weights" in output.replace("\n", "")
 
 
 def test_details_tell_all(restorekit):

@@ -87,7 +87,7 @@ def test_bad_pairs_are_refused_by_name(tmp_path: Path) -> None:
             read_pair(PairPaths("x", good, path))
 
     refused(picture(tmp_path / "small.png", (20, 15)), "good.png is 16x20 and .*small.png is 15x20")
-    refused(picture(tmp_path / "grey.png", mode="L"), "grey.png is grey and its partner .*good.png is in colour")
+    refused(picture(tmp_path / "grey.png", mode="L"), "grey.png is grey but its partner .*good.png is in colour")
     refused(picture(tmp_path / "clear.png", mode="RGBA"), "clear.png has transparent pixels")
     Image.fromarray(np.zeros((20, 16), np.uint16)).save(tmp_path / "deep.png")
     refused(tmp_path / "deep.png", "deep.png has 16 bits")
@@ -154,12 +154,12 @@ def test_realblur_as_listed_and_repacked(tmp_path: Path) -> None:
     assert names_of(pairs) == ["scene001/blur_1", "scene002/blur_1"]
     assert pairs[0].target.name == "gt_1.png"
     file.write_text(lines[0].replace("scene001", "scene009") + "\n")
-    with pytest.raises(DataError, match=r"2 files that .* names are missing"):
+    with pytest.raises(DataError, match=r"2 files listed in .* are missing"):
         realblur(tmp_path, "J")
     file.write_text("one two\n")
-    with pytest.raises(DataError, match="line 1: expected a path of gt/"):
+    with pytest.raises(DataError, match="line 1: expected a path in gt/"):
         realblur(tmp_path, "J")
-    with pytest.raises(DataError, match=r"does not hold RealBlur-R; looked for RealBlur_R_test_list.txt"):
+    with pytest.raises(DataError, match=r"does not contain RealBlur-R; looked for RealBlur_R_test_list.txt"):
         realblur(tmp_path, "R")
 
 
@@ -201,7 +201,7 @@ def test_sidd_is_found_and_cut_and_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_what_is_no_data_set_is_explained(name, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"does not hold .*; looked for .*; it holds: notes.txt"):
+    with pytest.raises(DataError, match=r"does not contain .*; looked for .*; it contains: notes.txt"):
         LAYOUTS[name](tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
         LAYOUTS[name](tmp_path / "none")
@@ -270,7 +270,7 @@ def test_pairs_are_looked_at_before_they_are_needed(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"c.png cannot be read"):
         [data[i] for i in range(3)]
     picture(pairs[0].target, (40, 30))
-    with pytest.raises(ImageError, match=r"must have one size; .*input/a.png is 40x30 and .*target/a.png is 30x40"):
+    with pytest.raises(ImageError, match=r"must have the same size; .*input/a.png is 40x30 and .*target/a.png is 30x40"):
         PairedCrops(pairs, 16, seed=0)
 
 

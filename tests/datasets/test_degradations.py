@@ -174,7 +174,7 @@ def test_to_pixels_clips_and_rounds():
     [
         ("gausian", {}, "unknown degradation 'gausian'; did you mean 'gaussian'"),
         ("gaussian", {"sigma": -1}, "sigma must be at least 0, .* got -1"),
-        ("gaussian", {"sigma": (30, 10)}, r"least of a range before the largest; got \(30, 10\)"),
+        ("gaussian", {"sigma": (30, 10)}, r"with the smallest of a range first; got \(30, 10\)"),
         ("jpeg", {"quality": [10, 20, 30]}, "a number or a range of two"),
         ("jpeg", {"quality": 101}, "quality must be from 1 to 100"),
     ],

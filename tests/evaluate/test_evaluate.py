@@ -159,7 +159,7 @@ def test_sidd_explains_what_is_missing(tmp_path):
     with pytest.raises(DataError, match=r"there is no .*ValidationNoisyBlocksSrgb.mat"):
         evaluate(Darken(), tmp_path, "sidd-val")
     write_mat(tmp_path / "ValidationNoisyBlocksSrgb.mat", 5, other=np.zeros(3))
-    with pytest.raises(DataError, match="has no 'ValidationNoisyBlocksSrgb'; it holds: other"):
+    with pytest.raises(DataError, match="has no 'ValidationNoisyBlocksSrgb'; it contains: other"):
         evaluate(Darken(), tmp_path, "sidd-val")
     (tmp_path / "ValidationNoisyBlocksSrgb.mat").write_bytes(b"<html>not found</html>" * 20)
     with pytest.raises(DataError, match=r"cannot be read as a .mat file"):
@@ -215,7 +215,7 @@ def test_dnd_explains_what_is_missing(tmp_path):
     with pytest.raises(DataError, match=r"lacks 1 of 2 images: 0002.mat"):
         write_dnd_submission(Darken(), tmp_path, tmp_path / "out")
     make_dnd(tmp_path, 5, [[(1, 1, 9, 8)]], [image])
-    with pytest.raises(DataError, match=r"0001.mat is 8x8; the box of rows 1..9, columns 1..8 is not inside"):
+    with pytest.raises(DataError, match=r"0001.mat is 8x8; the box of rows 1..9, columns 1..8 is outside it"):
         write_dnd_submission(Darken(), tmp_path, tmp_path / "out")
 
 
@@ -252,7 +252,7 @@ def test_unknown_protocols_are_explained(name):
 
 
 def test_dnd_has_no_protocol_of_its_own(tmp_path):
-    with pytest.raises(ValueError, match="only be measured by its server"):
+    with pytest.raises(ValueError, match="only the server of DND can measure it"):
         evaluate(Darken(), tmp_path, "dnd")
 
 

@@ -222,7 +222,7 @@ def test_learned_metrics_compare_batches_in_the_unit_range(name, monkeypatch):
 
 
 def test_learned_metrics_need_colour():
-    with pytest.raises(ValueError, match="LPIPS compares RGB images of 3 channels; got 1"):
+    with pytest.raises(ValueError, match="LPIPS compares RGB images with 3 channels; got 1"):
         metrics.lpips(CLEAN[..., :1], CLEAN[..., :1])
 
 

@@ -30,16 +30,16 @@ CASES = Path(__file__).parent.parent / "data" / "cases"
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("five_channels.tif", "has 5 channels, and at most colour and transparency can be kept; .* magick in.tif"),
+        ("five_channels.tif", "has 5 channels, but at most colour and transparency can be kept; .* magick in.tif"),
         (
             "rgb_unspecified_extra.tif",
-            "extra channel of which it does not say what it is; if it is transparency: tiffset -s 338 1 2",
+            "extra channel of an undeclared kind; if it is transparency: tiffset -s 338 1 2",
         ),
-        ("lab.tif", "is a TIFF file of CIELab; convert it first, for example: magick"),
+        ("lab.tif", "is a TIFF file with CIELab; convert it first, for example: magick"),
         ("cicp_pq.png", r"HDR transfer function PQ \(SMPTE ST 2084\)"),
-        ("anim.gif", "has 3 frames or pages, and single pictures are restored; .* magick 'anim.gif\\[0\\]' one.png"),
+        ("anim.gif", "has 3 frames or pages; only single pictures are restored: .* magick 'anim.gif\\[0\\]' one.png"),
         ("damaged_tiled.tif", "3 of 12 strips or tiles are missing"),
-        ("damaged_trns.png", "the chunk tRNS, which says what is transparent, is after its pixels"),
+        ("damaged_trns.png", "its chunk tRNS .transparency. is after its pixels"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -> None:
@@ -68,10 +68,10 @@ def test_numbers_are_those_that_are_meant() -> None:
 
 def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 1.5, np.float32), photometric="minisblack")
-    with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, and those of a picture must be between 0 and 1"):
+    with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
-    with pytest.raises(ImageError, match="numbers of 32 bits go to 60000 only"):
+    with pytest.raises(ImageError, match="32-bit numbers only go up to 60000"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.int16), photometric="minisblack")
     with pytest.raises(ImageError, match="signed or complex numbers"):
@@ -88,7 +88,7 @@ def test_what_a_png_says_of_its_colours_time_and_author_is_kept(tmp_path: Path) 
         assert set(chunks) <= set(_chunks(tmp_path / name))
         assert read_picture(tmp_path / name).info == picture.info
         assert RowReader(tmp_path / name).info == picture.info
-    with pytest.raises(ImageError, match=r"JPEG cannot hold a gamma of 1.00; write a .png"):
+    with pytest.raises(ImageError, match=r"JPEG cannot store a gamma of 1.00; write a .png"):
         write_picture(picture, tmp_path / "a.jpg")
 
 
@@ -110,7 +110,7 @@ def test_keywords_and_comments_of_a_jpeg_are_kept(tmp_path: Path, suffix: str) -
         assert again == picture.info
     elif suffix == ".png":
         assert again["text"] == (("Comment", "scanned by me"),)
-    with pytest.raises(ImageError, match=r"WebP cannot hold IPTC data; write a .jpg or .png or .tif"):
+    with pytest.raises(ImageError, match=r"WebP cannot store IPTC data; write a .jpg or .png or .tif"):
         write_picture(Picture(picture.pixels, {"iptc": picture.info["iptc"]}), tmp_path / "a.webp")
 
 

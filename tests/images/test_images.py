@@ -194,9 +194,9 @@ def test_sixteen_bits_of_either_byte_order_are_kept(mode: str) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_sixteen_bits_of_colour_are_refused_where_they_would_be_cut(tmp_path: Path, suffix: str) -> None:
     write_picture(sample("RGB;16"), tmp_path / f"deep{suffix}")
-    with pytest.raises(ImageError, match="16 bits a colour channel, which no PIL image holds; read it with"):
+    with pytest.raises(ImageError, match="16 bits per colour channel, which a PIL image cannot store; read it with"):
         read_image(tmp_path / f"deep{suffix}")
-    with pytest.raises(ImageError, match=r"JPEG cannot hold 16 bits; write a .png or .tif"):
+    with pytest.raises(ImageError, match=r"JPEG cannot store 16 bits; write a .png or .tif"):
         write_picture(sample("RGB;16"), tmp_path / "deep.jpg")
     assert [path.name for path in tmp_path.iterdir()] == [f"deep{suffix}"]
 
@@ -253,7 +253,7 @@ def test_more_than_eight_bits_of_avif_are_kept(tmp_path: Path, bits: int, monkey
     assert abs(picture.pixels.astype(int) - deep).mean() < 800
     assert picture.pixels[:8].min() > 65000  # white is white
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyvips" else name)
-    with pytest.raises(ImageError, match="10 or 12 bits a channel, which Pillow would cut to 8"):
+    with pytest.raises(ImageError, match="10 or 12 bits per channel, which Pillow cuts to 8"):
         read_picture(tmp_path / "a.avif")
 
 
@@ -278,7 +278,7 @@ def test_palettes_and_bilevel_images_become_colour_and_grey() -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "no image that can be read"), (b"hello", "no image that can be read"), (None, "no image at")],
+    [(b"", "not an image in a readable format"), (b"hello", "not an image in a readable format"), (None, "there is no image at")],
 )
 def test_files_that_are_no_images_are_explained(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "a.png"
@@ -323,21 +323,21 @@ def test_damaged_files_are_read_or_explained(tmp_path: Path, suffix: str, mode: 
 def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     monkeypatch.setattr(images, "MAX_PIXELS", 100)
-    with pytest.raises(ImageError, match="too large: 0 megapixels, and at most"):
+    with pytest.raises(ImageError, match="too large: 0 megapixels, but at most"):
         read_image(tmp_path / "a.png")
 
 
 def test_several_frames_are_refused(tmp_path: Path) -> None:
     frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="has 2 frames or pages, and single pictures are restored"):
+    with pytest.raises(ImageError, match="has 2 frames or pages; only single pictures are restored"):
         read_image(tmp_path / "a.tif")
 
 
 def test_what_a_format_cannot_hold_is_refused_before_writing(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="JPEG cannot hold transparency; write a"):
+    with pytest.raises(ImageError, match="JPEG cannot store transparency; write a"):
         write_image(Image.new("RGBA", (4, 4)), tmp_path / "a.jpg")
-    with pytest.raises(ImageError, match="JPEG cannot hold 16 bits"):
+    with pytest.raises(ImageError, match="JPEG cannot store 16 bits"):
         check_can_hold(tmp_path / "a.jpg", "I;16")
     with pytest.raises(ImageError, match="unknown image format"):
         check_can_hold(tmp_path / "a.xyz", "RGB")
@@ -358,7 +358,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_find_images_needs_images(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no image"):
+    with pytest.raises(ImageError, match="contains no image"):
         find_images(tmp_path)
     with pytest.raises(ImageError, match="not a folder"):
         find_images(tmp_path / "none")

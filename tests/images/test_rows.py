@@ -156,7 +156,7 @@ def test_without_libvips_the_shell_command_names_it_where_it_would_help(
 
 
 def test_a_format_that_cannot_hold_the_picture_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="JPEG cannot hold 16 bits"), rows_written(tmp_path / "a.jpg", (4, 4, 3), np.uint16, {}):
+    with pytest.raises(ImageError, match="JPEG cannot store 16 bits"), rows_written(tmp_path / "a.jpg", (4, 4, 3), np.uint16, {}):
         pass
     assert rows.has_libvips()
     assert not list(tmp_path.iterdir())

@@ -203,7 +203,7 @@ def test_memory_is_told_before(name):
         (
             lambda: MultiStage([UNetStage((4, 6), lambda width: ChannelAttentionBlock(width, attention="eca"))]),
             64,
-            r"stages.0.encoders.0.0: EcaModule looks at the whole image",
+            r"stages.0.encoders.0.0: EcaModule uses the whole image",
         ),
     ],
 )

@@ -27,8 +27,8 @@ WRONG = {  # what is typed, and the one sentence that answers
     "--overlap 9999 --tile 64": "--tile must be at least 29997 pixels with an overlap of 9999; got 64",
     "--overlap -1": "--overlap must not be negative; got -1",
     "--overlap much": "--overlap must be a whole number; got 'much'",
-    "--device gpu": "--device gpu cannot be used; use cpu, or a device of this machine such as cuda, cuda:1 or mps",
-    "--device meta": "--device meta cannot be used; use cpu, or another device of this machine",
+    "--device gpu": "--device gpu is not available; use cpu, or a device of this machine such as cuda, cuda:1 or mps",
+    "--device meta": "--device meta is not available; use cpu, or another device of this machine",
     "--precision x": "--precision must be one of auto, float32, bfloat16, float16; got 'x'",
     "--pooling max": "--pooling must be one of global, local; got 'max'",
     "--train-size 0": "--train-size must be 1 pixel or more; got 0",
@@ -227,7 +227,7 @@ def test_strength_in_the_shell(folder: Path) -> None:
 
 
 def test_a_network_without_means_cannot_pool_locally_and_says_so() -> None:
-    with pytest.raises(OptionError, match=r"^pooling cannot be local: this network takes no means over the whole image"):
+    with pytest.raises(OptionError, match=r"^pooling cannot be local: this network has no means over the whole image"):
         Restorer(MultiStage([UNetStage((4, 6), "rdb")]), InferenceOptions(pooling="local"))
     with pytest.raises(OptionError, match=r"^stages must be from 1 to 3"):
         Restorer(create_model("mprnet_tiny"), InferenceOptions(stages=4))

@@ -123,7 +123,7 @@ def test_the_config_of_a_saved_network_is_a_composition(tmp_path):
         ("broken.json", '{"stages": [', r"broken\.json is not valid JSON: .*line 1"),
         ("broken.toml", "stages = [", r"broken\.toml is not valid TOML: .*"),
         ("binary.json", b"\xff\xfe\x00", r"binary\.json is not valid JSON: .*utf-8"),
-        ("list.json", "[]", r"list\.json holds a list; a composition is a mapping with the key 'stages'"),
+        ("list.json", "[]", r"list\.json contains a list; a composition is a mapping with the key 'stages'"),
     ],
 )
 def test_files_that_hold_no_composition_are_refused(tmp_path, name, content, words):
@@ -215,7 +215,7 @@ UNFIT = {
     ),
     "width 0": (
         unet_with(widths=[8, 0]),
-        r"stages\[0\] \(unet\): a convolution needs at least one channel on either side; got .*0",
+        r"stages\[0\] \(unet\): a convolution needs at least one input and one output channel; got .*0",
     ),
     "width that heads do not divide": (
         unet_with(block={"name": "restormer", "num_heads": 5}),

@@ -49,13 +49,13 @@ def test_a_block_of_any_widths_with_or_without_norm():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: HalfInstanceNorm(1), "half of width 1 is no channel"),
+        (lambda: HalfInstanceNorm(1), "half of width 1 leaves no channel"),
         (lambda: HINetStage(()), "at least one level"),
-        (lambda: HINetStage((4, 8), norm_levels=(2, 4)), r"norm_levels is \(2, 4\), and the levels are 0 to 1"),
+        (lambda: HINetStage((4, 8), norm_levels=(2, 4)), r"norm_levels is \(2, 4\), but the levels are 0 to 1"),
         (lambda: HINetStage((4, 8), norm_levels=(1, 0)), r"norm_levels is \(1, 0\)"),
         (lambda: HINetStage((4, 8), norm_levels=(-1, 1)), r"norm_levels is \(-1, 1\)"),
         (lambda: HINetStage((4, 8), norm_levels=(1,)), r"norm_levels is \(1,\)"),
-        (lambda: create_model("hinet_deblur", depth=3, width=4), r"norm_levels is \(3, 4\), and the levels are 0 to 2"),
+        (lambda: create_model("hinet_deblur", depth=3, width=4), r"norm_levels is \(3, 4\), but the levels are 0 to 2"),
     ],
 )
 def test_what_cannot_be_is_refused(make, words):
@@ -126,5 +126,5 @@ def test_a_checkpoint_of_the_authors_is_recognised(tmp_path):
 
 
 def test_weights_with_no_known_file_lead_to_the_authors_page():
-    with pytest.raises(CheckpointError, match=r"hinet_denoise.sidd cannot be had:\n- Google Drive: 1CU5z"):
+    with pytest.raises(CheckpointError, match=r"hinet_denoise.sidd are not available:\n- Google Drive: 1CU5z"):
         create_model("hinet_denoise", pretrained="sidd")

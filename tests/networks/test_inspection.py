@@ -197,7 +197,7 @@ def test_pictures_are_written(tmp_path):
     assert root.get("aria-label") == "a < b & c"
     colours = {element.get(key) for element in root.iter() for key in ("fill", "stroke")} - {None, "none"}
     assert all(re.fullmatch("#[0-9a-f]{3,6}", colour) for colour in colours)  # what programs other than browsers know, too
-    with pytest.raises(ValueError, match=r"wiring\.png: drawings are written as SVG; name an \.svg file"):
+    with pytest.raises(ValueError, match=r"wiring\.png: drawings are written as SVG; choose an \.svg file"):
         draw(model, tmp_path / "wiring.png")
 
 

@@ -208,11 +208,11 @@ def test_resizing_and_the_width_commute():
         (lambda: MultiAxisGatedMLP(4, block_size=(4, 4, 4)), r"got \(4, 4, 4\)"),
         (
             lambda: GatedMLP(4, size=16)(torch.zeros(1, 4, 20, 32)),
-            "got features of 20x32; a grid of 16x16 needs heights that are multiples of 16 and widths of 16; pad to 32x32",
+            "got features of 20x32; a grid of 16x16 needs a height that is a multiple of 16 and a width of 16; pad to 32x32",
         ),
         (
             lambda: GatedMLP(4, axis="block", size=(4, 8))(torch.zeros(1, 4, 4, 12)),
-            "widths of 8; pad to 4x16 .* another block_size",
+            "a width of 8; pad to 4x16 .* another block_size",
         ),
         (lambda: RatioResize(4, 4, up=2), "one of them 1; got up=2, down=2"),
         (lambda: MAXIMStage((4, 8), num_inputs=3), "num_inputs must be from 1 to 2"),
@@ -258,7 +258,7 @@ def test_joins_are_given_for_each_scale():
     assert [join.gating.gate_x.grid.rows for join in network.joins[0]] == [2, 2, 3]
     assert network.description["join"][2] == {"name": "cross_gating", "block_size": 3, "grid_size": 3}
     stages = [UNetStage((4, 8)), MAXIMStage((4, 8), block_size=2, grid_size=2, coarse_block_size=2)]
-    with pytest.raises(ConfigError, match="join is a list of 1 parts, and there are 2 levels; give one for each, finest first"):
+    with pytest.raises(ConfigError, match="join is a list of 1 parts, but there are 2 levels; give one for each, finest first"):
         MultiStage(stages, join=["concat"])
 
 

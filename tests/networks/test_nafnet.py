@@ -133,5 +133,5 @@ def test_a_new_network_returns_the_features_of_its_blocks_unchanged():
 
 
 def test_encoder_and_decoder_must_have_as_many_levels():
-    with pytest.raises(ValueError, match=r"must name as many levels; got \(1, 1\) and \(1,\)"):
+    with pytest.raises(ValueError, match=r"must have the same length; got \(1, 1\) and \(1,\)"):
         create_model("nafnet", encoder_blocks=(1, 1), decoder_blocks=(1,))

@@ -15,8 +15,8 @@ def model():
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (torch.rand(1, 1, 8, 8), r"takes images of 3 channels; got 1 \(shape \(1, 1, 8, 8\), read as N x C x H x W\)"),
-        (torch.rand(1, 8, 8, 3), r"takes images of 3 channels; got 8"),
+        (torch.rand(1, 1, 8, 8), r"takes images with 3 channels; got 1 \(shape \(1, 1, 8, 8\), read as N x C x H x W\)"),
+        (torch.rand(1, 8, 8, 3), r"takes images with 3 channels; got 8"),
         (torch.rand(3, 8, 8), r"N x C x H x W; got 3 dimensions, shape \(3, 8, 8\); see unsqueeze"),
         (
             torch.zeros(1, 3, 8, 8, dtype=torch.uint8),

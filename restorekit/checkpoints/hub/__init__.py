@@ -1,4 +1,4 @@
-"""From where weights are published to a checked file on this machine."""
+"""Fetching published weights into a checked file on this machine."""
 
 from restorekit.checkpoints.hub._api import client
 from restorekit.checkpoints.hub._cache import Cached, Entry, Record, content_of, entries, home

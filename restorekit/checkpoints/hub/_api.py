@@ -1,4 +1,4 @@
-"""All traffic with the Hugging Face Hub: through huggingface_hub, with errors that say what to do, and checked checksums."""
+"""All traffic with the Hugging Face Hub: through huggingface_hub, with helpful errors and verified checksums."""
 
 import fnmatch
 import time
@@ -28,8 +28,8 @@ class RepositoryFile:
 
     Attributes:
         name: its name in the repository.
-        size: size in bytes, if the Hub says it.
-        sha256: its checksum, if the Hub says it.
+        size: size in bytes, if the Hub states it.
+        sha256: its checksum, if the Hub states it.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Snapshot:
         repository: ``"owner/name"``.
         commit: hash of the commit.
         files: its files.
-        folder: where they are, if they come from the cache because the Hub cannot be asked.
+        folder: where they are, if they come from the cache because the Hub is not available.
     """
 
     repository: str
@@ -54,10 +54,10 @@ class Snapshot:
     folder: Path | None = None
 
     def download(self, name: str) -> Path:
-        """Return the path of a file in the cache of huggingface_hub, which it is fetched to if it is not there.
+        """Return the path of a file in the cache of huggingface_hub, downloading it if it is not there.
 
         Raises:
-            WeightsError: if it cannot be had, or its checksum is not the one that the Hub says.
+            WeightsError: if it is not available, or its checksum is not the one that the Hub states.
         """
         place = f"{name} of {self.repository}"
         file = next((file for file in self.files if file.name == name), None)
@@ -65,7 +65,7 @@ class Snapshot:
             raise NotFoundError(f"{place}: no such file; the repository has {_listed(self.files)}")
         if _leads_out(name):
             raise IntegrityError(
-                f"{place}: this name leads out of the folder of the repository; refused, and do report it to the Hub"
+                f"{place}: this name points outside the folder of the repository and is refused; please report it to the Hub"
             )
         if self.folder is not None:
             return self.folder / name
@@ -73,15 +73,15 @@ class Snapshot:
         def fetch(anew: bool) -> Path:
             return Path(str(client().hf_hub_download(self.repository, name, revision=self.commit, force_download=anew)))
 
-        for anew in (False, True):  # a copy in the cache may be damaged; a file that comes damaged twice is refused
+        for anew in (False, True):  # a cached copy may be damaged; a file that arrives damaged twice is refused
             path = patiently(partial(fetch, anew), place)
             if file.sha256 in (None, found := sha256_of(path)):
                 return path
         discard(path)
-        raise IntegrityError(f"{place}: damaged; sha256 is {found}, the Hub says {file.sha256}; nothing was kept, try again")
+        raise IntegrityError(f"{place}: damaged: sha256 is {found}, the Hub states {file.sha256}; nothing was kept, try again")
 
     def candidates(self, source: HubFile, size: int | None) -> Iterator[str]:
-        """Yield the names of files that may hold the weights, likely ones first.
+        """Yield the names of files that may contain the weights, likely ones first.
 
         Raises:
             NotFoundError: if there is none.
@@ -92,7 +92,7 @@ class Snapshot:
         if not chosen and size is not None:
             chosen = [file for file in files if file.size is not None and abs(file.size - size) <= SIZE_TOLERANCE * size]
         if not chosen:
-            raise NotFoundError(f"{self.repository}: no weights there fit {source.filename!r}; it has {_listed(self.files)}")
+            raise NotFoundError(f"{self.repository}: no weights in it match {source.filename!r}; it has {_listed(self.files)}")
         rank = [next(i for i, suffix in enumerate(suffixes) if file.name.endswith(suffix)) for file in chosen]
         yield from (file.name for _, file in sorted(zip(rank, chosen, strict=True), key=lambda pair: (pair[0], pair[1].name)))
 
@@ -109,7 +109,7 @@ def client() -> "HfApi":
 
 
 def snapshot(repository: str, revision: str | None) -> Snapshot:
-    """Return what is in a repository, from the Hub, or from the cache of huggingface_hub if the Hub cannot be asked.
+    """Return the files of a repository, from the Hub, or from the cache of huggingface_hub if the Hub is not available.
 
     Raises:
         WeightsError: if neither has it.
@@ -134,10 +134,10 @@ def snapshot(repository: str, revision: str | None) -> Snapshot:
 
 
 def patiently(call: Callable[[], T], place: str) -> T:
-    """Return what ``call`` returns; while the server is busy, wait and try again.
+    """Return the result of ``call``; while the server is busy, wait and try again.
 
     Raises:
-        WeightsError: if it fails for good.
+        WeightsError: if the last attempt fails.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -152,7 +152,7 @@ def patiently(call: Callable[[], T], place: str) -> T:
 
 
 def discard(path: Path) -> None:
-    """Remove a file from the cache of huggingface_hub, where names are links to what they hold."""
+    """Remove a file from the cache of huggingface_hub, where names are links to the content."""
     held = path.resolve()
     path.unlink(missing_ok=True)
     held.unlink(missing_ok=True)

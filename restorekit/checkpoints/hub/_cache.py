@@ -23,13 +23,13 @@ class Record:
     """Where weights came from.
 
     Attributes:
-        name: of the weights: ``"arch.tag"`` or ``"hf-hub:owner/repo"``.
-        origin: address that they were fetched from.
-        sha256: checksum of the file that was fetched.
-        content: checksum of names and tensors, which no container and no place changes.
+        name: name of the weights: ``"arch.tag"`` or ``"hf-hub:owner/repo"``.
+        origin: address that they were downloaded from.
+        sha256: checksum of the downloaded file.
+        content: checksum of names and tensors, which does not depend on the file format or location.
         stored: checksum of the converted file in the cache.
         size: size of the converted file in bytes.
-        when: when they were fetched, in UTC.
+        when: when they were downloaded, in UTC.
         config: how the model is built, for weights of a repository.
     """
 
@@ -48,7 +48,7 @@ class Cached:
     """Weights in the cache.
 
     Attributes:
-        path: the safetensors file, in the names of this library.
+        path: the safetensors file, with the names of this library.
         record: where it came from.
     """
 
@@ -59,7 +59,7 @@ class Cached:
 class Entry:
     """The place in the cache for one set of weights.
 
-    The record is written last: weights without a record that fits them do not count.
+    The record is written last: weights without a matching record do not count.
 
     Args:
         name: name of the weights.
@@ -69,18 +69,18 @@ class Entry:
         self.name = name
         self.folder = home() / name.replace("hf-hub:", "hf-hub--").replace("/", "--")
         self.weights = self.folder / "weights.safetensors"
-        self.incoming = self.folder / "incoming"  # what is being fetched and converted
+        self.incoming = self.folder / "incoming"  # files being downloaded and converted
         self._record = self.folder / "record.json"
 
     def record(self) -> Record | None:
-        """Return the record of the first use, or None; it outlives the weights."""
+        """Return the record of the first use, or None; it is kept when the weights are removed."""
         try:
             return Record(**json.loads(self._record.read_text()))
-        except (OSError, ValueError, TypeError):  # a record that cannot be read is none
+        except (OSError, ValueError, TypeError):  # an unreadable record counts as none
             return None
 
     def cached(self) -> Cached | None:
-        """Return the weights if they are there and undamaged."""
+        """Return the weights if they are in the cache and undamaged."""
         record = self.record()
         if record is None or not self.weights.is_file() or sha256_of(self.weights) != record.stored:
             return None
@@ -88,7 +88,7 @@ class Entry:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes and threads out; what an interrupted one left behind is removed.
+        """Lock out other processes and threads, and remove what an interrupted one left behind.
 
         Raises:
             CacheError: if the cache cannot be written.
@@ -106,14 +106,14 @@ class Entry:
                     shutil.rmtree(self.incoming, ignore_errors=True)
 
     def put(self, converted: Path, **known: Any) -> Cached:
-        """Move a converted file into place and write its record; call it while the entry is locked."""
+        """Move a converted file into place and write its record; the entry must be locked."""
         record = Record(name=self.name, stored=sha256_of(converted), size=converted.stat().st_size, **known)
         converted.replace(self.weights)
         write_json(self._record, dataclasses.asdict(record))
         return Cached(self.weights, record)
 
     def clear(self, *, forget: bool = False) -> int:
-        """Remove the weights, and with ``forget`` the record too; return how many bytes became free."""
+        """Remove the weights, and with ``forget`` the record too; return how many bytes were freed."""
         with self.locked():
             freed = self.weights.stat().st_size if self.weights.exists() else 0
             self.weights.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ def home() -> Path:
 
 
 def disk_errors_explained() -> AbstractContextManager[None]:
-    """Return a context that explains what goes wrong when the cache is written."""
+    """Return a context that explains errors when the cache is written."""
     return explain_disk_errors(home(), "RESTOREKIT_HOME")
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to weights, told apart by what one can do about it."""
+"""What can go wrong when weights are fetched, grouped by what the user can do about it."""
 
 import errno
 import json
@@ -11,33 +11,33 @@ from restorekit.errors import CheckpointError
 
 
 class WeightsError(CheckpointError):
-    """Weights that cannot be had; the message says what was found and what to do."""
+    """Weights that are not available; the message says what was found and what to do."""
 
 
 class UnreachableError(WeightsError):
-    """No useful answer: offline, no connection, a time-out, a server in trouble, too many requests. Later it may work.
+    """No useful answer: offline, no connection, a time-out, a failing server, too many requests. A later attempt may succeed.
 
     Attributes:
-        retry_after: seconds after which another try makes sense; None if it makes none by itself.
+        retry_after: seconds after which another attempt makes sense; None if retrying does not help by itself.
     """
 
     retry_after: float | None = None
 
 
 class AccessError(WeightsError):
-    """The place wants to know who is asking, or wants terms to be accepted."""
+    """The server requires authentication, or the terms must be accepted."""
 
 
 class NotFoundError(WeightsError):
-    """The repository, the revision or the file is not there."""
+    """The repository, revision or file does not exist."""
 
 
 class IntegrityError(WeightsError):
-    """What came is not what should have come: damaged, cut short, or another file."""
+    """The file is not the expected one: damaged, truncated, or another file."""
 
 
 class ChangedWeightsError(IntegrityError):
-    """The weights are not those of the first use. ``restorekit weights trust`` accepts new ones."""
+    """The weights differ from those of the first use. ``restorekit weights trust`` accepts new ones."""
 
 
 class CacheError(WeightsError):
@@ -46,9 +46,9 @@ class CacheError(WeightsError):
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-BUSY = (408, 500, 502, 503, 504)  # answers of a server that may do better in a moment
-PAUSE = 1.0  # seconds before another try, if the server does not say
-LONGEST_WAIT = 30.0  # seconds; a server that asks for more is obeyed by giving up
+BUSY = (408, 500, 502, 503, 504)  # answers of a server that may recover soon
+PAUSE = 1.0  # seconds before another attempt, if the server does not say
+LONGEST_WAIT = 30.0  # seconds; if a server asks for more, give up
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def explain_disk_errors(folder: Path, variable: str) -> Iterator[None]:
 
 @contextmanager
 def explain_hub_errors(place: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into a :class:`WeightsError`; ``place`` is what was asked for, and where."""
+    """Turn an error of huggingface_hub into a :class:`WeightsError`; ``place`` says what was requested, and from where."""
     from huggingface_hub import constants
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -77,7 +77,7 @@ def explain_hub_errors(place: str) -> Iterator[None]:
     except WeightsError:
         raise
     except Exception as error:
-        # What is said when a file is not in the cache either, or when an upload fails, tells less than its cause does.
+        # The cause says more than the error for a file that is not in the cache either, or for a failed upload.
         told = error.__cause__ if isinstance(error, (LocalEntryNotFoundError, RuntimeError)) else None
         known = _explained(told or error, place)
         if known is None:
@@ -87,7 +87,7 @@ def explain_hub_errors(place: str) -> Iterator[None]:
 
 @contextmanager
 def _long_waits_refused(place: str) -> Iterator[None]:
-    """Make huggingface_hub give up where a server asks for a long wait; by itself it would sleep for an hour if it is asked to."""
+    """Make huggingface_hub give up if a server asks for a long wait; by default it would sleep as long as asked, even an hour."""
     from huggingface_hub import get_session
 
     def check(response: Any) -> None:
@@ -120,35 +120,35 @@ def _explained(error: BaseException, place: str) -> WeightsError | None:
     if isinstance(error, errors.HfHubHTTPError):
         return _of_status(error.response.status_code, error.response.headers.get("Retry-After"), place)
     if isinstance(error, (errors.FileMetadataError, json.JSONDecodeError)):
-        hint = f"check HF_ENDPOINT ({constants.ENDPOINT}), and whether this network wants a login"
-        return UnreachableError(f"{place}: the answer is not one of a Hub; {hint}")
+        hint = f"check HF_ENDPOINT ({constants.ENDPOINT}), and whether this network requires a login"
+        return UnreachableError(f"{place}: the answer is not from a Hub; {hint}")
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
-        return IntegrityError(f"{place}: the file came incomplete; nothing was kept, try again")
+        return IntegrityError(f"{place}: the file arrived incomplete; nothing was kept, try again")
     return _of_connection(error, place)
 
 
 def _of_status(status: int, retry_after: str | None, place: str) -> WeightsError:
     if status in (401, 403):
         return AccessError(
-            f"{place}: access refused (HTTP {status}): it is private, wants terms to be accepted, or does not exist; set HF_TOKEN "
+            f"{place}: access refused (HTTP {status}): it is private, requires accepting terms, or does not exist; set HF_TOKEN "
             "to a token that may read it (or run `hf auth login`), and accept its terms on its page"
         )
     if status == 404:
-        return NotFoundError(f"{place}: not there (HTTP 404); check the name, and HF_ENDPOINT if it is set")
+        return NotFoundError(f"{place}: not found (HTTP 404); check the name, and HF_ENDPOINT if it is set")
     if status == 429:
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 60.0
         return _again(
-            f"{place}: too many requests (HTTP 429); wait {seconds:g} s and try again; with HF_TOKEN you may ask more", seconds
+            f"{place}: too many requests (HTTP 429); wait {seconds:g} s and try again; with HF_TOKEN the limit is higher", seconds
         )
     if status in BUSY:
-        return _again(f"{place}: the server is in trouble (HTTP {status}); try again later", PAUSE)
+        return _again(f"{place}: the server failed (HTTP {status}); try again later", PAUSE)
     return UnreachableError(f"{place}: unexpected answer (HTTP {status}); check HF_ENDPOINT")
 
 
 def _of_connection(error: BaseException, place: str) -> UnreachableError | None:
     from huggingface_hub import constants
 
-    kinds = {kind.__name__ for kind in type(error).__mro__}  # the library behind huggingface_hub is httpx or httpx2
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # huggingface_hub uses httpx or httpx2
     if "HTTPError" not in kinds:
         return None
     if "TimeoutException" in kinds:

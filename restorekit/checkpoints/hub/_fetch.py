@@ -1,4 +1,4 @@
-"""From the places that a config names to one file in the cache."""
+"""Fetching one file into the cache from the sources that a config names."""
 
 import datetime
 import logging
@@ -27,7 +27,7 @@ from restorekit.checkpoints.hub._errors import (
 from restorekit.errors import CheckpointError
 from restorekit.provenance import Bundled, Drive, HubFile, LocalFile, PretrainedConfig, WebFile
 
-Convert = Callable[[Path, Path], None]  # (checkpoint, safetensors file to write); a CheckpointError if it does not fit
+Convert = Callable[[Path, Path], None]  # (checkpoint, safetensors file to write); raises a CheckpointError if it does not fit
 
 WEIGHTS_FILE = "model.safetensors"  # in the repositories that this library writes
 DRIVE_RETRIES = 2
@@ -37,13 +37,13 @@ logger = logging.getLogger("restorekit")
 
 @dataclass(frozen=True)
 class Download:
-    """A file that was fetched.
+    """A file that was downloaded.
 
     Attributes:
         path: where it is.
-        origin: address that it came from.
+        origin: address it was downloaded from.
         pinned: checksum that it must have, if any.
-        discard: removes it, so that it is fetched anew the next time.
+        discard: removes it, so that it is downloaded again the next time.
     """
 
     path: Path
@@ -53,40 +53,38 @@ class Download:
 
 
 def in_place(about: PretrainedConfig) -> Path | None:
-    """Return the file if it is on this machine already, in the package or where a config says; else None.
+    """Return the file if it is already on this machine, in the package or at the path in the config; else None.
 
     Raises:
-        IntegrityError: if it is not the one that is pinned.
+        IntegrityError: if its checksum is not the pinned one.
     """
     for source in about.sources:
         if isinstance(source, (Bundled, LocalFile)) and source.path.is_file():
             if source.sha256 not in (None, found := sha256_of(source.path)):
-                raise IntegrityError(
-                    f"{source.path} has sha256 {found}, pinned is {source.sha256}; put the original file there again"
-                )
+                raise IntegrityError(f"{source.path} has sha256 {found}, pinned is {source.sha256}; restore the original file")
             return source.path
     return None
 
 
 def obtain(name: str, about: PretrainedConfig, convert: Convert, config: Mapping[str, Any], *, trust: bool = False) -> Cached:
-    """Return weights from the cache; if they are not there, fetch, check, convert and keep them.
+    """Return weights from the cache; if they are not there, download, check, convert and keep them.
 
     Args:
         name: name of the weights.
-        about: where they are; RESTOREKIT_MIRROR goes first.
-        convert: turns what was fetched into a safetensors file, or refuses it.
+        about: where they are; RESTOREKIT_MIRROR is tried first.
+        convert: converts the downloaded file to a safetensors file, or raises an error.
         config: how the model is built, for the record.
-        trust: fetch anew, and accept other weights than those of the first use.
+        trust: download again, and accept weights that differ from those of the first use.
 
     Raises:
-        CheckpointError: if they cannot be had or do not fit; nothing half-written is left.
+        CheckpointError: if they are not available or do not fit; no partial file is left.
     """
     entry = Entry(name)
     cached = None if trust else entry.cached()
     if cached is not None:
         return cached
     with entry.locked():
-        cached = None if trust else entry.cached()  # another process may have been faster
+        cached = None if trust else entry.cached()  # another process may have been faster meanwhile
         if cached is None:
             cached = _fetch(entry, about, convert, config, None if trust else entry.record())
             logger.warning(
@@ -108,7 +106,7 @@ def _fetch(entry: Entry, about: PretrainedConfig, convert: Convert, config: Mapp
                 try:
                     cached = _accept(entry, download, convert, config, first)
                     for failure in failures:
-                        logger.warning("%s: passed over: %s", entry.name, failure)
+                        logger.warning("%s: skipped: %s", entry.name, failure)
                     return cached
                 except CacheError:
                     raise
@@ -141,14 +139,14 @@ def _from_hub(source: HubFile, size: int | None) -> Iterator[Download]:
     found = snapshot(source.repository, source.revision)
     for name in found.candidates(source, size):
         path = found.download(name)
-        keep = found.folder is not None  # offline, it could not be fetched anew
+        keep = found.folder is not None  # offline, it could not be downloaded again
         yield Download(path, found.url(name), source.sha256, (lambda: None) if keep else partial(discard, path))
 
 
 def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
     from huggingface_hub import constants
 
-    by_hand = f"download {source.url} in a browser and pass the path of the file as pretrained= (--weights in the shell)"
+    by_hand = f"download {source.url} in a browser and pass the path of the file with pretrained= (--weights in the shell)"
     if constants.HF_HUB_OFFLINE:
         raise UnreachableError(f"{source}: HF_HUB_OFFLINE is set")
     try:
@@ -170,7 +168,7 @@ def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
             )
     except FileURLRetrievalError as error:
         raise AccessError(
-            f"{source}: a page came instead of the file (too many downloads, or no longer shared); {by_hand}"
+            f"{source}: received a page instead of the file (too many downloads, or no longer shared); {by_hand}"
         ) from error
     except (DownloadError, RequestException) as error:
         raise UnreachableError(f"{source}: {_trouble(error)}; try again, or {by_hand}") from error
@@ -178,14 +176,14 @@ def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
 
 
 def _trouble(error: Exception) -> str:
-    """Return what went wrong with Drive; the messages of requests repeat addresses and name classes."""
+    """Return what went wrong with Drive; the messages of requests repeat addresses and contain class names."""
     from huggingface_hub import constants
     from requests import ConnectionError as Broken
     from requests import Timeout
     from requests.exceptions import ChunkedEncodingError
 
     cause = error.__cause__ or error
-    if isinstance(cause, Timeout) or "timed out" in str(cause):  # in the middle of a file it is a ConnectionError
+    if isinstance(cause, Timeout) or "timed out" in str(cause):  # in the middle of a file, it is a ConnectionError
         return f"no answer within {constants.HF_HUB_DOWNLOAD_TIMEOUT} s; HF_HUB_DOWNLOAD_TIMEOUT=60 allows more"
     if isinstance(cause, (Broken, ChunkedEncodingError)):
         return "the connection failed; check the network and proxy"
@@ -209,11 +207,11 @@ def _accept(entry: Entry, download: Download, convert: Convert, config: Mapping[
 
     found = sha256_of(download.path)
     if download.pinned not in (None, found):
-        raise IntegrityError(f"{download.origin} has sha256 {found}, pinned is {download.pinned}; not used, as it is another file")
+        raise IntegrityError(f"{download.origin} has sha256 {found}, pinned is {download.pinned}; the file was not used")
     with download.path.open("rb") as file:
         if file.read(64).lstrip().startswith(b"<"):
             raise IntegrityError(
-                f"{download.origin} is a web page, not weights: a notice, or the login of a network; see it in a browser"
+                f"{download.origin} is a web page, not weights: a notice, or the login page of a network; open it in a browser"
             )
     converted = entry.incoming / "weights.safetensors"
     try:
@@ -226,8 +224,8 @@ def _accept(entry: Entry, download: Download, convert: Convert, config: Mapping[
     content = content_of(load_file(converted))
     if first is not None and content != first.content:
         raise ChangedWeightsError(
-            f"the weights {entry.name} are not those of the first use: on {first.when}, sha256 {first.sha256} came from "
-            f"{first.origin}; now, sha256 {found} comes from {download.origin}. If that is right, accept it: "
+            f"the weights {entry.name} differ from those of the first use: on {first.when}, sha256 {first.sha256} came from "
+            f"{first.origin}; now, sha256 {found} comes from {download.origin}. If that is intended, accept it: "
             f"restorekit weights trust {entry.name}"
         )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -236,9 +234,9 @@ def _accept(entry: Entry, download: Download, convert: Convert, config: Mapping[
 
 
 def _combined(entry: Entry, failures: list[CheckpointError]) -> CheckpointError:
-    """Return one error that tells all; of the kind that a later try may cure, if there is one."""
+    """Return one error that reports all failures; of a kind that a later attempt may cure, if one of them is."""
     if not failures:
-        return NotFoundError(f"no place is known that has the weights {entry.name}")
+        return NotFoundError(f"no source is known for the weights {entry.name}")
     kind = next((type(failure) for failure in failures if isinstance(failure, UnreachableError)), type(failures[0]))
     told = "".join(f"\n- {failure}" for failure in failures)
     advice = ""
@@ -247,4 +245,4 @@ def _combined(entry: Entry, failures: list[CheckpointError]) -> CheckpointError:
             f"\nFor a machine without a connection: run `restorekit weights download {entry.name}` on another one, and copy "
             f"the folder {entry.folder.name} of its cache to {home()}"
         )
-    return kind(f"the weights {entry.name} cannot be had:{told}{advice}")
+    return kind(f"the weights {entry.name} are not available:{told}{advice}")

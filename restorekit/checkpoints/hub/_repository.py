@@ -1,4 +1,4 @@
-"""Repositories that this library writes: a config, weights, a card. What they say is checked before it is used."""
+"""Repositories that this library writes: a config, weights and a model card. Their content is checked before it is used."""
 
 import dataclasses
 import json
@@ -23,35 +23,35 @@ NAME = re.compile(r"hf-hub:(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revisi
 
 @dataclass(frozen=True)
 class Repository:
-    """What a repository says of the model in it.
+    """The description of a model in a repository.
 
     Attributes:
         config: how the model is built: ``architecture`` and ``arguments``, or ``composition``.
-        about: what is known of its weights.
+        about: description of its weights.
     """
 
     config: Mapping[str, Any]
     about: PretrainedConfig
 
     @classmethod
-    def open(cls, name: str, *, anew: bool = False) -> "Repository":
-        """Read the config of ``hf-hub:owner/repo[@revision]``: from the cache if its weights are there, else from the Hub.
+    def open(cls, name: str, *, refresh: bool = False) -> "Repository":
+        """Read the config of ``hf-hub:owner/repo[@revision]``: from the cache if its weights are there, otherwise from the Hub.
 
         Args:
             name: the name.
-            anew: ask the Hub in any case.
+            refresh: always ask the Hub.
 
         Raises:
-            WeightsError: if the name is not one, or the config cannot be had or used.
+            WeightsError: if the name is malformed, or the config is not available or not usable.
         """
         match = NAME.fullmatch(name)
         if match is None or "--" in name or ".." in name:
             raise WeightsError(
-                f"{name!r} is no name of a repository; it must be like hf-hub:owner/repo or hf-hub:owner/repo@revision"
+                f"{name!r} is not the name of a repository; it must look like hf-hub:owner/repo or hf-hub:owner/repo@revision"
             )
         repository, revision = match["repository"], match["revision"]
         entry = Entry(name)
-        record = entry.record() if entry.weights.is_file() and not anew else None
+        record = entry.record() if entry.weights.is_file() and not refresh else None
         if record is not None:
             return cls(record.config, _about(record.config, (HubFile(repository, WEIGHTS_FILE, revision),)))
         found = snapshot(repository, revision)
@@ -64,35 +64,35 @@ class Repository:
 
     @classmethod
     def open_folder(cls, folder: Path) -> "Repository":
-        """Read the config of a local folder in the form of a repository.
+        """Read the config of a local folder that has the form of a repository.
 
         Raises:
-            WeightsError: if it has none, or it cannot be used.
+            WeightsError: if there is no config, or it is not usable.
         """
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
-                raise NotFoundError(f"no {name} in {folder}; such a folder is written by model.save_pretrained(folder)")
+                raise NotFoundError(f"no {name} in {folder}; model.save_pretrained(folder) writes such a folder")
         config = read_config(folder / CONFIG_FILE, str(folder / CONFIG_FILE))
         return cls(config, _about(config, (LocalFile(folder / WEIGHTS_FILE),)))
 
 
 def read_config(path: Path, origin: str) -> dict[str, Any]:
-    """Return what is in the file of a config, checked.
+    """Return the checked content of a config file.
 
     Raises:
-        WeightsError: if it is no config.
+        WeightsError: if it is not a config.
     """
     if path.stat().st_size > LARGEST_CONFIG:
-        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; no config is that long")
+        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; this is too large for a config")
     try:
         config = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{origin} is no JSON ({error}); {WANTED}") from error
+        raise WeightsError(f"{origin} is not JSON ({error}); {WANTED}") from error
     return checked_config(config, origin)
 
 
 def checked_config(config: Any, origin: str) -> dict[str, Any]:
-    """Return a config that is one: plain data that names an architecture and its arguments, or holds a composition.
+    """Return a config after checking it: plain data that names an architecture and its arguments, or contains a composition.
 
     Raises:
         WeightsError: if it is anything else.
@@ -107,17 +107,17 @@ def checked_config(config: Any, origin: str) -> dict[str, Any]:
 
 
 def about_to_data(about: PretrainedConfig) -> dict[str, Any]:
-    """Return what is known of weights as plain data; the places where they are do not belong to it."""
+    """Return the description of weights as plain data, without their sources."""
     data = dataclasses.asdict(about)
     del data["sources"]
     return data
 
 
 def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source, ...] = ()) -> PretrainedConfig:
-    """Return what is known of weights from plain data.
+    """Return the description of weights from plain data.
 
     Raises:
-        WeightsError: if something is missing, or unknown.
+        WeightsError: if a field is missing or unknown.
     """
     known = _printable(data)
     try:
@@ -128,11 +128,11 @@ def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source,
         return PretrainedConfig(**{**known, "sources": sources})
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         fields = ", ".join(field.name for field in dataclasses.fields(PretrainedConfig) if field.name != "sources")
-        raise WeightsError(f"{origin} does not say what is known of the weights ({error}); it must have {fields}") from error
+        raise WeightsError(f"{origin} does not describe the weights ({error}); it must have {fields}") from error
 
 
 def _typed(data: Mapping[str, Any], kind: type) -> Mapping[str, Any]:
-    """Return data whose values are of the types that the fields of a dataclass have; otherwise raise a ``TypeError``."""
+    """Return the data after checking each value against the type of its dataclass field; raise a ``TypeError`` otherwise."""
     hints = get_type_hints(kind)
     for field, value in data.items():
         if not isinstance(value, int | float if hints[field] is float else hints[field]):
@@ -141,7 +141,7 @@ def _typed(data: Mapping[str, Any], kind: type) -> Mapping[str, Any]:
 
 
 def _printable(value: Any) -> Any:
-    """Return plain data with spaces for what would break a line or command a terminal: it is for people, and from anyone."""
+    """Return plain data with spaces for characters that would break a line or control a terminal; it may come from anyone."""
     if isinstance(value, str):
         return "".join(character if character.isprintable() else " " for character in value)
     if isinstance(value, Mapping):
@@ -150,7 +150,7 @@ def _printable(value: Any) -> Any:
 
 
 def _about(config: Mapping[str, Any], sources: tuple[Source, ...]) -> PretrainedConfig:
-    """Return what a config says of its weights; if it says nothing that can be read, nothing is stated, or allowed."""
+    """Return the description of the weights in a config; if it is not readable, nothing is stated or allowed."""
     try:
         return about_from_data(config.get("weights", {}), CONFIG_FILE, sources)
     except WeightsError:

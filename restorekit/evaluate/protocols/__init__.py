@@ -1,6 +1,6 @@
-"""The protocols of published data sets: which images, which colours, which metrics, which means, which published figures.
+"""The protocols of published data sets: images, colours, metrics, means and published figures.
 
-A file in this folder that registers a protocol is found by itself.
+A file in this folder that registers a protocol is discovered automatically.
 """
 
 import importlib

@@ -11,7 +11,7 @@ from restorekit.images import Pixels, find_images
 
 @register_protocol("gaussian-<sigma>")
 def gaussian(sigma: float) -> Protocol:
-    """Return the protocol of a standard deviation in 8-bit values."""
+    """Return the protocol for a standard deviation in 8-bit values."""
 
     def find(root: Path) -> dict[str, list[Example]]:
         return {

@@ -1,4 +1,4 @@
-"""GoPro: photographs of moving cameras and things, deblurred."""
+"""GoPro: photographs with moving cameras and objects, deblurred."""
 
 from restorekit.data import gopro
 from restorekit.evaluate.protocols._measures import VOLUME, measure_volume

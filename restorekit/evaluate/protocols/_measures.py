@@ -1,4 +1,4 @@
-"""Measures that protocols share, and what they are in words."""
+"""Measures that protocols share, and their descriptions."""
 
 from restorekit.images import Array
 from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d

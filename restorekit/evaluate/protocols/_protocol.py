@@ -1,4 +1,4 @@
-"""What a protocol is, and the registry of protocols."""
+"""The definition of a protocol, and the registry of protocols."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class Example(NamedTuple):
     """An image to restore, with its target.
 
     Attributes:
-        name: of the image in its set.
+        name: name of the image in its set.
         read: returns the degraded image and the target, 8-bit RGB.
     """
 
@@ -32,12 +32,12 @@ class Example(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What a paper reports of a method on a data set.
+    """Figures that a paper reports for a method on a data set.
 
     Attributes:
         method: name of the method.
-        psnr: in dB.
-        ssim: by the protocol of the data set, or None if it is not reported.
+        psnr: PSNR in dB.
+        ssim: SSIM by the protocol of the data set, or None if it is not reported.
         source: the paper.
     """
 
@@ -52,7 +52,7 @@ class Protocol:
     """How a data set is measured.
 
     Attributes:
-        name: what ``--protocol`` takes.
+        name: name for ``--protocol``.
         definition: the protocol in words; it is written next to every result.
         find: returns the examples of a folder, by set.
         measure: PSNR and SSIM of one restored image.
@@ -84,8 +84,8 @@ def register_protocol(name: str) -> Callable[[Make], Make]:
     """Return a decorator that registers a protocol: a function that returns a :class:`Protocol`.
 
     Args:
-        name: unique among the protocols. ``gaussian-<sigma>`` stands for all names with a number in that place, which the
-            function takes as its argument.
+        name: unique among the protocols. ``gaussian-<sigma>`` means all names with a number in place of ``<sigma>``; the function
+            takes this number as its argument.
 
     Raises:
         ValueError: if the name is taken.
@@ -104,17 +104,17 @@ def list_protocols() -> list[str]:
 
 
 def find_protocol(name: str) -> Protocol:
-    """Return the protocol of a name: one of :func:`list_protocols`, with a number in the place of what is in angle brackets.
+    """Return the protocol with a name: one of :func:`list_protocols`, with a number in place of the angle brackets.
 
     Raises:
-        ValueError: if there is none; the message names the nearest.
+        ValueError: if there is no such protocol; the message suggests the nearest names.
 
     Example:
         >>> find_protocol("gaussian-25").name
         'gaussian-25'
     """
     if name == DND:
-        raise ValueError("DND can only be measured by its server; write_dnd_submission writes what that takes")
+        raise ValueError("only the server of DND can measure it; write_dnd_submission writes a submission for it")
     for known in _protocols:
         pattern = NUMBER.join(map(re.escape, re.split(r"<\w+>", known)))
         if match := re.fullmatch(pattern, name):

@@ -1,4 +1,4 @@
-"""RealBlur: photographs that shook, raw (R) or as JPEG (J), deblurred."""
+"""RealBlur: blurred photographs of a shaking camera, raw (R) or as JPEG (J), deblurred."""
 
 from restorekit.data import realblur
 from restorekit.evaluate.protocols._measures import ALIGNED, measure_aligned

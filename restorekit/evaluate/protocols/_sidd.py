@@ -1,4 +1,4 @@
-"""SIDD: photographs of telephones, denoised."""
+"""SIDD: photographs by phones, denoised."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from restorekit.images import Array, Pixels
 
 @register_protocol("sidd-val")
 def sidd() -> Protocol:
-    """Return the protocol of the validation blocks of SIDD."""
+    """Return the protocol for the validation blocks of SIDD."""
     return Protocol(
         "sidd-val",
         f"results not rounded to 8 bits. {VOLUME}",

@@ -1,4 +1,4 @@
-"""Formats of image files, one file each: every module of this folder is imported, and formats register themselves."""
+"""Formats of image files, one per file: every module in this folder is imported and registers its format."""
 
 import importlib
 import pkgutil

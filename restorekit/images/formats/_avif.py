@@ -25,7 +25,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
         return content
     if importlib.util.find_spec("pyvips") is None:
         raise ImageError(
-            f"{path} has 10 or 12 bits a channel, which Pillow would cut to 8; pip install 'restorekit[io]', or convert it to a "
+            f"{path} has 10 or 12 bits per channel, which Pillow cuts to 8; pip install 'restorekit[io]', or convert it to a "
             "16-bit PNG first"
         )
     bits = 12 if flags[0] & TWELVE else 10
@@ -44,7 +44,7 @@ def _write(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
 
 
 def _missing() -> str:
-    return "" if importlib.util.find_spec("PIL._avif") else "this Pillow knows no AVIF; pip install 'pillow>=11.3'"
+    return "" if importlib.util.find_spec("PIL._avif") else "this Pillow does not support AVIF; pip install 'pillow>=11.3'"
 
 
 FORMAT = register_format(

@@ -1,4 +1,4 @@
-"""BMP: 8 bits, grey and colour, and no metadata but the resolution."""
+"""BMP: 8 bits, grey and colour, and only the resolution as metadata."""
 
 from pathlib import Path
 from typing import BinaryIO

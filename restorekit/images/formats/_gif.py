@@ -1,4 +1,4 @@
-"""GIF: read only, for its 256 colours are too few for a restored picture."""
+"""GIF: read only, since its 256 colours are too few for a restored picture."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,6 @@ FORMAT = register_format(
         suffixes=(".gif",),
         starts=lambda head: head.startswith((b"GIF87a", b"GIF89a")),
         open=_open,
-        reads="palettes of 8 bits a channel, transparency; one frame",
+        reads="palettes of 8 bits per channel, transparency; one frame",
     )
 )

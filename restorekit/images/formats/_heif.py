@@ -1,4 +1,4 @@
-"""HEIC, of phones: read through pi-heif, the extra ``heif``; not written, since the encoder that its wheels would need is GPL."""
+"""HEIC, from phones: read through pi-heif, the extra ``heif``; not written, since the encoder it would need is GPL."""
 
 import importlib.util
 from pathlib import Path
@@ -35,7 +35,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
 
 def _metadata(described: dict[str, Any]) -> dict[str, Any]:
     info = chosen(described, "icc_profile", "exif", "xmp")
-    if "exif" in info:  # the pixels are upright already
+    if "exif" in info:  # the pixels are already upright
         exif = loaded_exif(info["exif"])
         if exif.get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT:
             exif[ExifTags.Base.Orientation] = UPRIGHT

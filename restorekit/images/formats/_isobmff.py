@@ -1,4 +1,4 @@
-"""Boxes of the ISO base media file format, in which AVIF and HEIC files are kept (ISO/IEC 14496-12)."""
+"""Boxes of the ISO base media file format (ISO/IEC 14496-12), the container of AVIF and HEIC files."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +10,7 @@ HEADER = 2**16  # bytes that are searched for the description of the picture
 
 
 def brands(head: bytes) -> set[bytes]:
-    """Return what a file says that it is, from its first bytes."""
+    """Return the brand of a file, from its first bytes."""
     if head[4:8] != b"ftyp":
         return set()
     box = head[8 : int.from_bytes(head[:4], "big")]
@@ -18,7 +18,7 @@ def brands(head: bytes) -> set[bytes]:
 
 
 def property_of(file: BinaryIO, name: bytes) -> bytes:
-    """Return the start of the first property of a name, or nothing."""
+    """Return the start of the first property with a name, or nothing."""
     file.seek(0)
     head = file.read(HEADER)
     start = head.find(name)
@@ -26,8 +26,6 @@ def property_of(file: BinaryIO, name: bytes) -> bytes:
 
 
 def refuse_hdr(file: BinaryIO, path: Path) -> None:
-    """Raise for a file whose numbers are not those of a display."""
+    """Raise for a file with an HDR transfer function."""
     if hdr := hdr_words(int.from_bytes(property_of(file, b"colrnclx")[2:4], "big")):
-        raise ImageError(
-            f"{path} has the HDR transfer function {hdr}, which networks for photographs do not know; convert it to sRGB first"
-        )
+        raise ImageError(f"{path} has the HDR transfer function {hdr}, for which no network is trained; convert it to sRGB first")

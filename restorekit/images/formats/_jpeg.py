@@ -1,4 +1,4 @@
-"""JPEG: 8 bits, grey and colour; of a phone's file with several pictures, the photograph."""
+"""JPEG: 8 bits, grey and colour; of a phone's file with several pictures, only the photograph."""
 
 import struct
 from pathlib import Path
@@ -12,13 +12,13 @@ from restorekit.images.formats._pillow import encode, open_with_pillow
 from restorekit.images.formats._record import Array, Content, ImageFormat, Info, register_format
 
 QUALITY = 95
-SUBSAMPLED_BELOW = 90  # quality, at which colour at full resolution is no longer worth its bytes
+SUBSAMPLED_BELOW = 90  # quality, below which colour at full resolution is not worth its bytes
 IPTC = 0x0404  # among the resources of the segment that Photoshop introduced
 LONGEST = 65533  # bytes of a segment
 
 
 def lossy_options(quality: int | None) -> dict[str, Any]:
-    """Return the options by which Pillow compresses with a quality; by default no loss can be seen."""
+    """Return the options that make Pillow compress with a quality; the default is visually lossless."""
     quality = QUALITY if quality is None else quality
     return {"quality": quality, "subsampling": "4:2:0" if quality < SUBSAMPLED_BELOW else "4:4:4"}
 
@@ -41,7 +41,7 @@ def _options(info: Info, quality: int | None) -> dict[str, Any]:
         segment = b"Photoshop 3.0\0" + resource
         if len(segment) + 2 > LONGEST:
             raise ValueError(
-                f"its IPTC data have {len(iptc)} bytes, and a JPEG file can have about {LONGEST}; write a .tif or .png"
+                f"its IPTC data have {len(iptc)} bytes, but a JPEG file can store about {LONGEST}; write a .tif or .png"
             )
         options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
     return options

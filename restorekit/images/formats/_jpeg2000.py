@@ -1,4 +1,4 @@
-"""JPEG 2000: 8 bits, and 16 bits of grey, written without loss; Pillow would cut 16 bits of colour to 8."""
+"""JPEG 2000: 8 bits, and 16 bits of grey, written without loss; Pillow would reduce 16 bits of colour to 8."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from restorekit.images.formats._record import Array, Content, ImageFormat, Info,
 
 BOX, CODESTREAM = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
 SIZES = 36  # bytes from the marker's end to the first component's bits
-HEADER = 2**20  # bytes in which the boxes before the picture stand
+HEADER = 2**20  # bytes to search for the boxes before the picture
 FROM_PROFILE = 2  # method of a colour box
 
 
@@ -23,11 +23,11 @@ def _open(file: BinaryIO, path: Path) -> Content:
     bits = {(byte & 127) + 1 for byte in head[start + SIZES + 2 : start + SIZES + 2 + 3 * count : 3]}
     if not (bits == {8} or (bits == {16} and count == 1)):
         raise ImageError(
-            f"{path} is a JPEG 2000 file with {count} channels of {', '.join(map(str, sorted(bits)))} bits, cut to 8 here; "
+            f"{path} is a JPEG 2000 file with {count} channels of {', '.join(map(str, sorted(bits)))} bits, but only 8 are kept; "
             "convert it to TIFF first: opj_decompress -i in.jp2 -o out.tif"
         )
     if count > 4:
-        raise ImageError(f"{path} has {count} channels, and at most colour and transparency can be kept; split it first")
+        raise ImageError(f"{path} has {count} channels, but at most colour and transparency can be kept; split it first")
     profile = _profile(head[:start])
     content = open_with_pillow(io.BytesIO(head + file.read()), path, "JPEG2000", metadata_of, by_rows=False)
 

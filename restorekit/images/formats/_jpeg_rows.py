@@ -1,4 +1,4 @@
-"""JPEG files, written by rows: by way of a temporary file, and from there through libvips, for Pillow writes whole images only."""
+"""JPEG files written by rows: through a temporary file and libvips, since Pillow only writes whole images."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ START, APP0, APP15, COMMENT = b"\xff\xd8", 0xE0, 0xEF, 0xFE
 
 
 class JpegWriter:
-    """Writes a JPEG file: rows to a temporary file, and from there through libvips; metadata are as Pillow writes them."""
+    """Writes a JPEG file: first rows to a temporary file, then that file through libvips; metadata are written as by Pillow."""
 
     def __init__(self, path: Path, shape: tuple[int, int, int], options: Mapping[str, Any]) -> None:
         self.path, self.shape, self.options = path, shape, options
@@ -50,18 +50,18 @@ class JpegWriter:
             if errors:
                 raise errors[0]
             file.write(START + _segments(header))
-            _segments(body)  # its own, which are left out
+            _segments(body)  # skip the segments that libvips wrote
             shutil.copyfileobj(body, file)
 
     def close(self) -> None:
         """Drop the temporary file."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+        with contextlib.suppress(OSError):  # a full disk raised an error before
             self._rows.close()
         Path(self._rows.name).unlink()
 
 
 def _write_or_note(file: Any, errors: list[OSError], content: Any) -> int:
-    """Write, and return how many bytes; keep an error, which cannot pass through libvips."""
+    """Write, and return the number of bytes; keep an error, which cannot pass through libvips."""
     try:
         return file.write(content)
     except OSError as error:
@@ -70,7 +70,7 @@ def _write_or_note(file: Any, errors: list[OSError], content: Any) -> int:
 
 
 def _segments(file: Any) -> bytes:
-    """Return the segments of a JPEG file that describe the image; the file then stands after them."""
+    """Return the segments of a JPEG file that describe the image, and leave the file positioned after them."""
     file.seek(len(START))
     found = b""
     while True:

@@ -1,4 +1,4 @@
-"""JPEG XL: recognised, and refused with what to do, for no library under a permissive licence gives its colour profile too."""
+"""JPEG XL: recognised, and refused with advice, since no library under a permissive licence also reads its colour profile."""
 
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -7,7 +7,7 @@ from restorekit.errors import ImageError
 from restorekit.images.formats._record import ImageFormat, register_format
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
-ADVICE = "JPEG XL is not read here; convert it first, without loss: djxl in.jxl out.png"
+ADVICE = "JPEG XL cannot be read; convert it first, without loss: djxl in.jxl out.png"
 
 
 def _open(file: BinaryIO, path: Path) -> NoReturn:

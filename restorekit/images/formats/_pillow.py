@@ -1,4 +1,4 @@
-"""Files that Pillow opens and encodes; for the formats of which it keeps everything."""
+"""Files that Pillow opens and encodes, for formats that it reads completely."""
 
 import io
 import re
@@ -26,14 +26,14 @@ _OPENING = threading.Lock()  # Pillow's limit is shared by all threads
 def open_with_pillow(
     file: File, path: Path, name: str, metadata: Callable[[ImageFile], dict[str, Any]] = metadata_of, *, by_rows: bool = True
 ) -> Content:
-    """Return the content of a file that Pillow reads.
+    """Return the content of a file read by Pillow.
 
     Args:
         file: the open file.
-        path: of the file, for messages.
+        path: path of the file, for messages.
         name: Pillow's name of the format.
-        metadata: what to keep of an image.
-        by_rows: whether libvips reads the format as Pillow does, palettes aside.
+        metadata: reads the metadata to keep from an image.
+        by_rows: whether libvips reads the format like Pillow, except for palettes.
     """
     image = pillow_image(file, name)
     if image.mode == "CMYK" and not image.info.get("icc_profile"):
@@ -51,14 +51,14 @@ def open_with_pillow(
 
 
 def pillow_image(file: File, name: str) -> ImageFile:
-    """Return an image of which only the header is read yet."""
+    """Return an image of which only the header has been read."""
     with _OPENING, _any_size():
         file.seek(0)
         return Image.open(file, formats=[name])
 
 
 def mode_of(image: ImageFile) -> str:
-    """Return the mode of the pixels that an image will have."""
+    """Return the mode that the pixels of an image will have."""
     if not is_deep(image):
         return normal_mode_of(image)
     channels = raw_mode(image)[:-1]
@@ -78,9 +78,9 @@ def decoded(image: ImageFile, path: Path) -> Array:
 
 
 def encode(pixels: Array, path: Path, name: str, **options: Any) -> None:
-    """Write pixels as Pillow encodes them.
+    """Write pixels, encoded by Pillow.
 
-    By way of memory: Pillow's encoders do not notice that a disk took only a part of what they write to a file.
+    They are encoded in memory first: Pillow's encoders do not notice when a disk takes only a part of a write.
     """
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, format=name, **options)
@@ -89,7 +89,7 @@ def encode(pixels: Array, path: Path, name: str, **options: Any) -> None:
 
 @contextmanager
 def _any_size() -> Iterator[None]:
-    """Let Pillow open images of any size; its limit is made for servers that others send images to."""
+    """Let Pillow open images of any size; its limit is meant for servers that receive images from others."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

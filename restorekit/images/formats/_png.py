@@ -1,4 +1,4 @@
-"""PNG: 8 and 16 bits, and all that its chunks say of the picture."""
+"""PNG: 8 and 16 bits, and all chunks that describe the picture."""
 
 import io
 import re
@@ -18,26 +18,26 @@ from restorekit.images.formats._pillow import encode, open_with_pillow
 from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
 
-LEVEL = 3  # of compression: 5 % more bytes than 6, in a third of the time
+LEVEL = 3  # of compression: 5 % more bytes than level 6, in a third of the time
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
-KNOWN = {b"iCCP", b"eXIf", b"pHYs"}  # which Pillow reads and writes
+KNOWN = {b"iCCP", b"eXIf", b"pHYs"}  # read and written by Pillow
 COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 RAW = COLOUR | TEXT | {b"tIME"}  # kept as they are
-TRANSPARENT = {0: 2, 2: 6}  # bytes of a transparent colour, by the kind of colour
+TRANSPARENT = {0: 2, 2: 6}  # number of bytes of a transparent colour, by the colour type
 SRGB_GAMMA, SRGB_PRIMARIES = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 XMP = b"XML:com.adobe.xmp\0"
 IPTC = b"Raw profile type iptc\0"
-LONGEST = 2**26  # bytes of a compressed text, unpacked
+LONGEST = 2**26  # bytes of a compressed text after decompression
 
 
 def open_png(file: BinaryIO, path: Path) -> Content:
-    """Return the content of a PNG file; its chunks are checked wherever they stand."""
+    """Return the content of a PNG file; its chunks are checked wherever they are."""
     chunks = list(_describing(file, path))
     colours = {name: content for name, content in chunks if name in COLOUR}
     if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
         raise ImageError(
-            f"{path} has the HDR transfer function {hdr} (its cICP chunk), which networks for photographs do not know; "
+            f"{path} has the HDR transfer function {hdr} (its cICP chunk), for which no network is trained; "
             "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
             "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
@@ -47,7 +47,7 @@ def open_png(file: BinaryIO, path: Path) -> Content:
 
 
 def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
-    """Write a PNG file; of 16 bits of colour by rows, since Pillow has no modes for them."""
+    """Write a PNG file; 16-bit colour is written by rows, since Pillow has no modes for it."""
     shaped = np.atleast_3d(pixels)
     if shaped.shape[2] > 1 and shaped.itemsize > 1:
         with closing(PngWriter(path, shaped.shape, 8 * shaped.itemsize, _options(info))) as writer:
@@ -58,7 +58,7 @@ def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> Non
 
 
 def _options(info: Info) -> dict[str, Any]:
-    """Return the options by which Pillow writes the metadata."""
+    """Return the options that make Pillow write the metadata."""
     options = chosen(info, "icc_profile", "exif", "dpi")
     raw = info.get("chunks", ())
     chunks = PngImagePlugin.PngInfo()
@@ -68,7 +68,7 @@ def _options(info: Info) -> dict[str, Any]:
         digits = re.sub("(.{72})", r"\1\n", iptc.hex())
         chunks.add_text(IPTC[:-1].decode(), f"\niptc\n{len(iptc):8d}\n{digits}\n", zip=True)
     for name, content in raw:
-        if name != b"sRGB" or not info.get("icc_profile"):  # of the two, a file has one
+        if name != b"sRGB" or not info.get("icc_profile"):  # a file must have only one of the two
             chunks.add(name, content)
     if not raw and (comment := comment_of(info)):
         chunks.add_itxt("Comment", comment.decode("utf-8", "replace"))
@@ -97,7 +97,7 @@ def _metadata(chunks: list[tuple[bytes, bytes]], colours: dict[bytes, bytes]) ->
 
 
 def _known(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """Return what Pillow reads of chunks, which it gets in a file of one pixel."""
+    """Return the metadata that Pillow reads from chunks, which it gets in a file of one pixel."""
     small = io.BytesIO()
     small.write(SIGNATURE)
     PngImagePlugin.putchunk(small, b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
@@ -111,7 +111,7 @@ def _known(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
 
 
 def _describing(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and content of the chunks of a PNG file that describe the picture."""
+    """Yield the name and content of the chunks of a PNG file that describe the picture."""
     file.seek(len(SIGNATURE))
     kind, pixels = 0, False
     while len(head := file.read(8)) == 8:
@@ -128,14 +128,14 @@ def _describing(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
         if name == b"IHDR":
             kind = content[9]
         elif name == b"tRNS" and (pixels or length != TRANSPARENT.get(kind, length)):
-            what = "after its pixels" if pixels else f"{length} bytes long, and {TRANSPARENT[kind]} are needed"
-            raise ImageError(f"{path} is damaged: the chunk tRNS, which says what is transparent, is {what}")
+            what = "after its pixels" if pixels else f"{length} bytes long, but needs {TRANSPARENT[kind]}"
+            raise ImageError(f"{path} is damaged: its chunk tRNS (transparency) is {what}")
         elif name != b"tRNS":
             yield name, content
 
 
 def _text(kind: bytes, content: bytes) -> tuple[str, str]:
-    """Return name and text of a chunk; a damaged one is empty."""
+    """Return the name and text of a chunk; the text of a damaged chunk is empty."""
     name, _, rest = content.partition(b"\0")
     packed, encoding = kind == b"zTXt", "latin-1"
     if kind == b"iTXt":
@@ -152,7 +152,7 @@ def _text(kind: bytes, content: bytes) -> tuple[str, str]:
 
 
 def _iptc(text: str) -> bytes:
-    """Return IPTC data from the digits that ImageMagick and ExifTool write; nothing if these are no such."""
+    """Return IPTC data from the hexadecimal digits that ImageMagick and ExifTool write; empty if these are not IPTC data."""
     try:
         data = bytes.fromhex("".join(text.split()[2:]))
     except ValueError:
@@ -161,7 +161,7 @@ def _iptc(text: str) -> bytes:
 
 
 def _colour_words(colours: dict[bytes, bytes]) -> str:
-    """Return in words what the chunks of colour say, if that is not sRGB; the more exact one counts."""
+    """Describe the colour space in the colour chunks if it is not sRGB; the more exact chunk counts."""
     try:
         if b"cICP" in colours:
             space, transfer = colours[b"cICP"][:2]

@@ -1,4 +1,4 @@
-"""PNG files of 8 or 16 bits a channel, written by rows; Pillow has no modes for 16 bits of colour, and writes whole images only."""
+"""PNG files of 8 or 16 bits per channel, written by rows; Pillow has no modes for 16-bit colour, and only writes whole images."""
 
 import contextlib
 import struct
@@ -13,9 +13,9 @@ from PIL import PngImagePlugin
 
 Array = npt.NDArray[Any]
 
-ROWS = 32  # that are compressed at a time
+ROWS = 32  # compressed at a time
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # the format's number for each number of channels
+COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # the PNG colour type for each number of channels
 PAETH = 4
 
 
@@ -23,11 +23,11 @@ class PngWriter:
     """Writes a PNG file from top to bottom.
 
     Args:
-        path: where to.
+        path: file to write.
         shape: height, width and channels, 1 to 4.
-        bits: of a channel, 8 or 16.
-        options: what Pillow's own writer takes: ``icc_profile``, ``exif``, ``dpi`` and ``pnginfo``.
-        level: how hard to compress, from 0 to 9.
+        bits: bits per channel, 8 or 16.
+        options: options as for Pillow's own writer: ``icc_profile``, ``exif``, ``dpi`` and ``pnginfo``.
+        level: compression level, from 0 to 9.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], bits: int, options: Mapping[str, Any], *, level: int = 6) -> None:
@@ -57,14 +57,14 @@ class PngWriter:
             self._above = block[-1:]
 
     def finish(self) -> None:
-        """End the file, and close it, which shows whether all of it could be written."""
+        """End the file and close it, which shows whether all of it could be written."""
         self._chunk(b"IDAT", self._compress.flush())
         self._chunk(b"IEND", b"")
         self._file.close()
 
     def close(self) -> None:
-        """Close the file, as it is."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+        """Close the file in its current state."""
+        with contextlib.suppress(OSError):  # a full disk raised an error before
             self._file.close()
 
     def _chunk(self, name: bytes, content: bytes) -> None:
@@ -72,7 +72,7 @@ class PngWriter:
 
 
 def _paeth(block: Array, above: Array) -> Array:
-    """Return the differences between bytes and what the PNG format's Paeth filter predicts from left, above and above left."""
+    """Return the differences between bytes and their prediction by PNG's Paeth filter, from left, above and above left."""
     up = np.concatenate((above, block[:-1])).astype(np.int16)
     left, corner = (np.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1] for x in (block.astype(np.int16), up))
     estimate = left + up - corner

@@ -1,4 +1,4 @@
-"""PGM and PPM, binary: 8 and 16 bits, and no metadata. Read here, for Pillow cuts 16 bits of colour to 8."""
+"""PGM and PPM, binary: 8 and 16 bits, without metadata. Decoded here, since Pillow reduces 16-bit colour to 8 bits."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
     channels = 3 if found[1] == b"6" else 1
     width, height, largest = (int(number) for number in found.groups()[1:])
     if not (width and height and 0 < largest < 65536):
-        raise ImageError(f"{path} is damaged: it says that it has {width} x {height} pixels with numbers up to {largest}")
+        raise ImageError(f"{path} is damaged: its header declares {width} x {height} pixels with numbers up to {largest}")
     deep = largest > 255
     mode = ("RGB" if channels == 3 else "L") if not deep else ("RGB;16" if channels == 3 else "I;16")
 
@@ -30,9 +30,9 @@ def _open(file: BinaryIO, path: Path) -> Content:
         size = height * width * channels * (2 if deep else 1)
         content = file.read(size)
         if len(content) < size:
-            raise ImageError(f"{path} is cut: {len(content)} of {size} bytes of pixels are there")
+            raise ImageError(f"{path} is truncated: it has {len(content)} of {size} bytes of pixels")
         if file.read(2).lstrip()[:1] == b"P":
-            raise ImageError(f"{path} contains several pictures; write each to a file of its own first")
+            raise ImageError(f"{path} contains several pictures; save each as a separate file first")
         shape = (height, width, 3) if channels == 3 else (height, width)
         read = np.frombuffer(content, ">u2" if deep else "u1").reshape(shape)
         return _whole_range(read, largest)

@@ -1,4 +1,4 @@
-"""What a format is: one record for each, from which everything else is derived."""
+"""The definition of an image format: one record per format, from which everything else is derived."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Info = Mapping[str, Any]
 
-MODE_OF = {  # by the number of channels and of bits
+MODE_OF = {  # by the numbers of channels and bits
     (1, 8): "L",
     (2, 8): "LA",
     (3, 8): "RGB",
@@ -27,11 +27,11 @@ class Content:
     """An open image file, before its pixels are decoded.
 
     Attributes:
-        width: of the picture, upright where the format's reader turns it.
-        height: of the picture.
-        mode: of the pixels that will be read, one of ``MODE_OF``.
-        pixels: decodes them: H x W or H x W x C, uint8 or uint16.
-        info: reads the metadata, by the keys that :class:`~restorekit.images.Picture` has.
+        width: width of the picture, upright if the reader of the format turns it.
+        height: height of the picture.
+        mode: mode that the pixels will have, one of ``MODE_OF``.
+        pixels: decodes the pixels: H x W or H x W x C, uint8 or uint16.
+        info: reads the metadata, by the keys of :class:`~restorekit.images.Picture`.
         frames: how many pictures the file contains; only files with one are read.
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
@@ -54,29 +54,29 @@ class RowWriter(Protocol):
         """Write the next rows, H x W x C."""
 
     def finish(self) -> None:
-        """End the file; what could not be written shows now at the latest."""
+        """End the file; a failed write shows at the latest now."""
 
     def close(self) -> None:
-        """Drop whatever is open, after an error too."""
+        """Drop everything that is open, after an error too."""
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """One format of image files. Everything that depends on the format asks its record.
+    """One format of image files. All code that depends on the format uses its record.
 
     Attributes:
-        name: how messages and pages call it.
-        suffixes: of its files, in lower case, with the dot.
-        starts: whether a file that begins with these 64 bytes is of this format.
-        open: returns the content of a file. It raises an ``ImageError`` for what would be read with a silent loss.
-        reads: what it reads, in words, for the documentation.
-        modes: the modes of pixels that it can be written with; none if it is only read.
-        holds: the metadata that it can be written with.
+        name: name in messages and pages.
+        suffixes: suffixes of its files, in lower case, with the dot.
+        starts: whether a file that begins with these 64 bytes has this format.
+        open: returns the content of a file. It raises an ``ImageError`` if reading would lose something silently.
+        reads: what can be read, in words, for the documentation.
+        modes: the modes of pixels that can be written; empty if the format is only read.
+        holds: the metadata that can be written.
         write: writes pixels and metadata to a path; the last argument is the quality, or None for the default.
-        rows: makes a writer of rows, for a path, height, width and channels, bits, metadata and quality.
+        rows: creates a writer of rows for a path, height, width and channels, bits, metadata and quality.
         quality: whether it can be written with a quality.
-        lossless: whether pixels stay as they are by default.
-        missing: what to install, if the format cannot be used here, else "".
+        lossless: whether it is lossless by default.
+        missing: what to install if the format is not available, else "".
     """
 
     name: str
@@ -94,7 +94,7 @@ class ImageFormat:
 
     @property
     def usable(self) -> bool:
-        """Whether its files can be read here."""
+        """Whether its files can be read on this machine."""
         return not self.missing()
 
 
@@ -102,14 +102,14 @@ FORMATS: dict[str, ImageFormat] = {}  # by suffix
 
 
 def register_format(record: ImageFormat) -> ImageFormat:
-    """Add a format to those that are read and written.
+    """Add a format to those that can be read and written.
 
     Raises:
         ValueError: if one of its suffixes belongs to another format.
     """
     for suffix in record.suffixes:
         if suffix in FORMATS:
-            raise ValueError(f"files {suffix} are {FORMATS[suffix].name}; {record.name} needs another suffix")
+            raise ValueError(f"the suffix {suffix} belongs to {FORMATS[suffix].name}; {record.name} needs another suffix")
     FORMATS.update(dict.fromkeys(record.suffixes, record))
     return record
 

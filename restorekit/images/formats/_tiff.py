@@ -1,4 +1,4 @@
-"""TIFF: 8 to 16 bits, and floating point from 0 to 1; whatever else is in a file is read as it is meant, or refused."""
+"""TIFF: 8 to 16 bits, and floating point from 0 to 1; other content is converted faithfully, or refused."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -25,8 +25,8 @@ COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBC
 OTHER = {4: "a mask", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw data of a sensor", 34892: "linear raw data"}
 JPEG = (6, 7)  # compressions that only Pillow reads
 UNSPECIFIED, PREMULTIPLIED, ALPHA = 0, 1, 2  # kinds of extra channels
-SMALL = 2**24  # up to which numbers of 32 bits are hardly meant as fractions of the whole range
-MAX_PAGES = 100  # that are looked at
+SMALL = 2**24  # 32-bit numbers up to this are unlikely to use the whole range
+MAX_PAGES = 100  # that are inspected
 DESCRIPTIVE_TAGS = {
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
@@ -39,7 +39,7 @@ DESCRIPTIVE_TAGS = {
 PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 XMP_TAG, IPTC_TAG, PROFILE_TAG, ORIENTATION_TAG = 700, 33723, 34675, 274
 X_RESOLUTION, Y_RESOLUTION, UNIT = 282, 283, 296
-PER_INCH = {2: 1.0, 3: 2.54}  # by unit
+PER_INCH = {2: 1.0, 3: 2.54}  # factor to pixels per inch, by unit
 CONVERT = "convert it first, for example: magick in.tif -colorspace sRGB -depth 16 out.tif"
 UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by orientation
     1: lambda pixels: pixels,
@@ -54,14 +54,14 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by orientation
 
 
 def _open(file: BinaryIO, path: Path) -> Content:
-    from tifffile import TiffFile  # takes a while, and most pictures are of other formats
+    from tifffile import TiffFile  # slow to import, and most pictures have other formats
 
     tiff = TiffFile(file)
     page = tiff.pages.first
     frames = _frames(tiff)
     photometric = int(page.photometric) if page.photometric is not None else -1
     if photometric not in COLOURS:
-        raise ImageError(f"{path} is a TIFF file of {OTHER.get(photometric, f'the colours {photometric}')}; {CONVERT}")
+        raise ImageError(f"{path} is a TIFF file with {OTHER.get(photometric, f'the colours {photometric}')}; {CONVERT}")
     alpha = _alpha(page, photometric, path)
 
     def info() -> dict[str, Any]:
@@ -73,9 +73,9 @@ def _open(file: BinaryIO, path: Path) -> Content:
         return Content(content.width, content.height, content.mode, content.pixels, merged, frames)
     layout = layout_of(page, tiff.byteorder)
     if words := cannot_decode(layout):
-        raise ImageError(f"{path} is a TIFF file with {words}, which is not read; {CONVERT}")
+        raise ImageError(f"{path} is a TIFF file with {words}, which cannot be read; {CONVERT}")
     if page.imagedepth > 1:
-        raise ImageError(f"{path} is a volume of {page.imagedepth} layers; write each to a file of its own first")
+        raise ImageError(f"{path} is a volume of {page.imagedepth} layers; save each as a separate file first")
     if words := damage(layout, tiff.filehandle.size):
         raise ImageError(f"{path} is damaged: {words}")
     reader, orientation = SegmentReader(path, layout), int(page.tags.valueof(ORIENTATION_TAG, 1))
@@ -96,7 +96,7 @@ def _open(file: BinaryIO, path: Path) -> Content:
 
 
 def _frames(tiff: "TiffFile") -> int:
-    """Return how many pictures there are, small ones for a preview aside."""
+    """Return the number of pictures, without small previews."""
     if tiff.is_imagej and (stack := int((tiff.imagej_metadata or {}).get("images", 1))) > 1:
         return stack
     if len(tiff.pages) > MAX_PAGES or tiff.pages.first.is_reduced:
@@ -112,33 +112,33 @@ def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
         return None
     if extra > 1 or extra < 0 or photometric in (PALETTE, CMYK, YCBCR):
         raise ImageError(
-            f"{path} has {page.samplesperpixel} channels, and at most colour and transparency can be kept; "
-            "take out the others first, for example: magick in.tif -channel RGB -separate -combine out.tif"
+            f"{path} has {page.samplesperpixel} channels, but at most colour and transparency can be kept; "
+            "remove the others first, for example: magick in.tif -channel RGB -separate -combine out.tif"
         )
-    kind = kinds[0] if kinds else ALPHA  # without a word about it, programs take it for transparency
+    kind = kinds[0] if kinds else ALPHA  # programs take an undeclared channel for transparency
     if kind not in (PREMULTIPLIED, ALPHA):
         raise ImageError(
-            f"{path} has an extra channel of which it does not say what it is; if it is transparency: "
+            f"{path} has an extra channel of an undeclared kind; if it is transparency: "
             f"tiffset -s 338 1 2 {path.name}, otherwise: magick in.tif -alpha off out.tif"
         )
     return kind
 
 
 def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | None) -> Array:
-    """Return pixels of 8 or 16 bits, of which zero is black."""
+    """Return pixels of 8 or 16 bits, in which zero is black."""
     if pixels.dtype.kind == "f":
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"its floating point numbers go from {low:g} to {high:g}, and those of a picture must be between 0 and 1; "
-                "scale them first, as they are to be seen"
+                f"its floating point numbers go from {low:g} to {high:g}, but those of a picture must be between 0 and 1; "
+                "scale them first to the range to display"
             )
         pixels = np.rint(pixels.astype(np.float64) * 65535).astype(np.uint16)
     elif bits == 32:
         if 0 < pixels.max() < SMALL:
             raise ValueError(
-                f"its numbers of 32 bits go to {pixels.max()} only, so white is not known; convert it to 16 bits first, with "
-                "the range that you want"
+                f"its 32-bit numbers only go up to {pixels.max()}, so white is unknown; convert it to 16 bits first, with "
+                "the range of your choice"
             )
         pixels = to_sixteen_bits(pixels, bits)
     elif 8 < bits < 16:
@@ -153,7 +153,7 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
 
 
 def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
-    """Return the metadata, without the tags that say how the file is laid out; its pixels are upright already."""
+    """Return the metadata, without the tags about the layout of the file; its pixels are already upright."""
     exif = _tags(file, tiff, page)
     kept = Image.Exif()
     for tag in set(exif) & DESCRIPTIVE_TAGS:
@@ -173,7 +173,7 @@ def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, A
 
 
 def _tags(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
-    """Return the tags as Pillow reads them, since its writer writes them; of big-endian BigTIFF, the plain ones."""
+    """Return the tags as Pillow reads them, since its writer writes them; for big-endian BigTIFF, only the plain ones."""
     exif = Image.Exif()
     if not (tiff.is_bigtiff and tiff.byteorder == ">"):
         exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
@@ -181,7 +181,7 @@ def _tags(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
         return exif
     if any(page.tags.valueof(part) is not None for part in PARTS):
         raise ValueError(
-            "it is a big-endian BigTIFF file with EXIF data, which are not read; copy it first: tiffcp -L in.tif out.tif"
+            "it is a big-endian BigTIFF file with EXIF data, which cannot be read; copy it first: tiffcp -L in.tif out.tif"
         )
     for tag in DESCRIPTIVE_TAGS | {X_RESOLUTION, Y_RESOLUTION, UNIT}:
         if (value := page.tags.valueof(tag)) is not None:
@@ -190,7 +190,7 @@ def _tags(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> Image.Exif:
 
 
 def _bytes(value: Any, order: str) -> bytes:
-    """Return the content of a tag that some programs write as numbers of four bytes."""
+    """Return the content of a tag that some programs write as four-byte numbers."""
     if isinstance(value, (bytes, str)):
         return value.encode() if isinstance(value, str) else value
     if value is None:

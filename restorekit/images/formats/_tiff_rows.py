@@ -1,4 +1,4 @@
-"""TIFF files, written by rows. Pillow cannot write 16 bits of colour, and tifffile no EXIF data, a folder of tags in the file."""
+"""TIFF files written by rows. Pillow cannot write 16-bit colour, and tifffile cannot write EXIF data as a folder of tags."""
 
 import contextlib
 import shutil
@@ -15,24 +15,24 @@ from PIL import TiffImagePlugin, TiffTags
 
 Array = npt.NDArray[Any]
 
-ROWS = 256  # of a strip
-IN_MEMORY = 2**24  # bytes of strips, which the tags that point to them stand before
+ROWS = 256  # per strip
+IN_MEMORY = 2**24  # bytes of strips kept in memory, since the tags that point to them come first
 
 
 class TiffWriter:
     """Writes a TIFF file from top to bottom, compressed without loss.
 
     Args:
-        path: where to.
+        path: file to write.
         shape: height, width and channels, 1 to 4.
-        bits: of a channel, 8 or 16.
+        bits: bits per channel, 8 or 16.
         options: ``icc_profile``, ``iptc``, ``dpi``, and tags as ``exif``.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], bits: int, options: Mapping[str, Any]) -> None:
         self.path, self.shape, self.bits, self.options = path, shape, bits, options
         self._dtype = np.dtype(f"uint{bits}")
-        self._rows = np.empty((0, *shape[1:]), self._dtype)  # that are too few for a strip
+        self._rows = np.empty((0, *shape[1:]), self._dtype)  # rows that do not fill a strip yet
         self._sizes: list[int] = []
         self._strips = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(path.parent))  # noqa: SIM115  # close() closes it
 
@@ -54,8 +54,8 @@ class TiffWriter:
             shutil.copyfileobj(self._strips, file)
 
     def close(self) -> None:
-        """Drop what is not in the file."""
-        with contextlib.suppress(OSError):  # of a full disk, which was raised before
+        """Drop everything that is not in the file yet."""
+        with contextlib.suppress(OSError):  # a full disk raised an error before
             self._strips.close()
 
     def _strip(self, rows: Array) -> None:
@@ -81,7 +81,7 @@ class TiffWriter:
         tags[TiffImagePlugin.SAMPLESPERPIXEL] = channels
         tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = 2 if channels > 2 else 1  # colour, or black is zero
         if channels in (2, 4):
-            tags[TiffImagePlugin.EXTRASAMPLES] = 2  # transparency that colours are not multiplied by
+            tags[TiffImagePlugin.EXTRASAMPLES] = 2  # transparency by which colours are not multiplied
         tags[TiffImagePlugin.PLANAR_CONFIGURATION] = 1
         tags[TiffImagePlugin.COMPRESSION] = 8  # deflate
         tags[TiffImagePlugin.PREDICTOR] = 2  # differences along a row

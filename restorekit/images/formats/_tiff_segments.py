@@ -1,7 +1,7 @@
-"""Pixels of TIFF files: strips and tiles of any layout, by the tags that tifffile reads.
+"""Pixels of TIFF files: strips and tiles of any layout, according to the tags that tifffile reads.
 
-tifffile's own decoder needs imagecodecs, a package of 60 MB, for LZW, 12 bits and predictors of floating point, and libvips takes
-damaged tiles for black. So segments are decoded here, by the same code for the whole picture and for its rows.
+tifffile's own decoder needs imagecodecs, a package of 60 MB, for LZW, 12 bits and floating-point predictors, and libvips reads
+damaged tiles as black. So segments are decoded here, with the same code for the whole picture and for rows.
 """
 
 import math
@@ -24,26 +24,26 @@ PLAIN, LZW, DEFLATE, PACKBITS = 1, 5, (8, 32946), 32773
 DIFFERENCES, FLOAT_DIFFERENCES = 2, 3  # predictors
 SAMPLES = {1: "u", 3: "f"}  # whole numbers and floating point, by SampleFormat
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-ROWS = 64  # of which single bits are held at a time
+ROWS = 64  # of which single bits are in memory at a time
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels lie in a TIFF file.
+    """How the pixels are laid out in a TIFF file.
 
     Attributes:
-        width: of the picture, as it is stored.
-        height: of the picture.
-        channels: of a pixel, with extra ones.
-        bits: of a channel.
+        width: width of the picture, as stored.
+        height: height of the picture.
+        channels: channels of a pixel, including extra ones.
+        bits: bits per channel.
         kind: ``u`` for whole numbers, ``f`` for floating point.
-        order: ``<`` or ``>``, the order of bytes.
+        order: ``<`` or ``>``, the byte order.
         compression: the tag's number.
         predictor: the tag's number.
-        reversed: whether bits of a byte go from the lowest to the highest.
-        planar: whether each channel is stored by itself.
+        reversed: whether the bits of a byte go from lowest to highest.
+        planar: whether each channel is stored separately.
         tile: height and width of a strip or tile.
-        tiled: whether these are tiles, which are whole at the edges too.
+        tiled: whether these are tiles, which are complete at the edges too.
         offsets: where each begins in the file.
         sizes: how many bytes each has.
     """
@@ -65,22 +65,22 @@ class Layout:
 
     @property
     def bands(self) -> int:
-        """How many strips, or rows of tiles, lie below each other."""
+        """Number of strips, or rows of tiles, below each other."""
         return math.ceil(self.height / self.tile[0])
 
     @property
     def across(self) -> int:
-        """How many lie beside each other."""
+        """Number of strips or tiles next to each other."""
         return math.ceil(self.width / self.tile[1])
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a decoded channel."""
+        """The dtype of a decoded channel."""
         return np.dtype(f"{self.kind}{2 if 8 < self.bits < 16 else self.bits // 8}")
 
 
 def layout_of(page: "TiffPage", order: str) -> Layout:
-    """Return the layout of a picture that has no other compression than such of bytes."""
+    """Return the layout of a picture whose compression, if any, applies to bytes."""
     tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
     return Layout(
         page.imagewidth,
@@ -101,7 +101,7 @@ def layout_of(page: "TiffPage", order: str) -> Layout:
 
 
 def cannot_decode(layout: Layout) -> str:
-    """Return in words what of a layout is not read, or "" if all is."""
+    """Describe what in a layout cannot be read, or return "" if everything can."""
     if not layout.kind:
         return "signed or complex numbers"
     if layout.kind == "u" and not (8 <= layout.bits <= 16 or layout.bits == 32):
@@ -118,10 +118,10 @@ def cannot_decode(layout: Layout) -> str:
 
 
 def damage(layout: Layout, size: int) -> str:
-    """Return in words what is missing in a file of some bytes, or "" if nothing is."""
+    """Describe what is missing in a file of this size, or return "" if nothing is."""
     expected = layout.bands * layout.across * (layout.channels if layout.planar else 1)
     if not (len(layout.offsets) == len(layout.sizes) == expected):
-        return f"it says where {len(layout.offsets)} strips or tiles are, and has {expected}"
+        return f"it lists {len(layout.offsets)} strips or tiles, but needs {expected}"
     missing = sum(not count or start + count > size for start, count in zip(layout.offsets, layout.sizes, strict=True))
     return f"{missing} of {expected} strips or tiles are missing" if missing else ""
 
@@ -130,16 +130,16 @@ class SegmentReader:
     """Reads the rows of a picture.
 
     Args:
-        path: of the file.
-        layout: how its pixels lie.
+        path: path of the file.
+        layout: how its pixels are laid out.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
-        self._kept: dict[int, tuple[int, Array]] = {}  # by plane, the band that was decoded last
+        self._kept: dict[int, tuple[int, Array]] = {}  # by plane, the last decoded band
 
     def rows(self, first: int, last: int) -> Array:
-        """Return the rows from a first one to before a last one, H x W x C, as they are stored."""
+        """Return the rows from a first one to before a last one, H x W x C, as stored."""
         layout = self.layout
         planes = layout.channels if layout.planar else 1
         found = np.empty((last - first, layout.width, layout.channels), layout.dtype)
@@ -153,7 +153,7 @@ class SegmentReader:
         return found
 
     def _band(self, file: BinaryIO, plane: int, band: int, first: int, last: int) -> Array:
-        """Return some rows of a strip, or of tiles beside each other."""
+        """Return some rows of a strip, or of tiles next to each other."""
         layout = self.layout
         place = (plane * layout.bands + band) * layout.across
         if not layout.tiled and layout.compression == PLAIN and layout.predictor == 1:  # a strip may be the whole picture
@@ -174,7 +174,7 @@ def _row_bytes(layout: Layout) -> int:
 
 
 def _samples(layout: Layout) -> int:
-    """Return how many channels lie beside each other."""
+    """Return how many channels are stored together."""
     return 1 if layout.planar else layout.channels
 
 
@@ -182,12 +182,12 @@ def _read(file: BinaryIO, start: int, size: int) -> bytes:
     file.seek(start)
     content = file.read(size)
     if len(content) < size:
-        raise ValueError(f"it is cut: {len(content)} of {size} bytes of a strip or tile are there")
+        raise ValueError(f"it is truncated: a strip or tile has {len(content)} of {size} bytes")
     return content
 
 
 def _unpacks(compression: int) -> bool:
-    from tifffile import TIFF  # takes a while, and most pictures are of other formats
+    from tifffile import TIFF  # slow to import, and most pictures have other formats
 
     try:
         return compression == PACKBITS or (
@@ -204,7 +204,7 @@ def _unpacked(layout: Layout, content: bytes, rows: int) -> bytes:
     if layout.compression in DEFLATE:
         stream = zlib.decompressobj()
         content = stream.decompress(content, size)
-        stream.decompress(stream.unconsumed_tail, 64)  # to the checksum at the end
+        stream.decompress(stream.unconsumed_tail, 64)  # up to the checksum at the end
     elif layout.compression == LZW:
         content = _lzw(content, size)
     elif layout.compression != PLAIN:
@@ -212,12 +212,12 @@ def _unpacked(layout: Layout, content: bytes, rows: int) -> bytes:
 
         content = bytes(TIFF.DECOMPRESSORS[layout.compression](content))
     if len(content) < size:
-        raise ValueError(f"it is damaged: a strip or tile has {len(content)} bytes, and {size} are needed")
+        raise ValueError(f"it is damaged: a strip or tile has {len(content)} bytes, but needs {size}")
     return content[:size]
 
 
 def _lzw(content: bytes, size: int) -> bytes:
-    """Return decompressed bytes, through Pillow: as a picture of one row."""
+    """Return decompressed bytes, through Pillow, as if they were a picture of one row."""
     tags = [
         (256, size),
         (257, 1),
@@ -236,7 +236,7 @@ def _lzw(content: bytes, size: int) -> bytes:
 
 
 def _decoded(layout: Layout, content: bytes, rows: int) -> Array:
-    """Return the numbers of decompressed bytes, H x W x C."""
+    """Return decompressed bytes as numbers, H x W x C."""
     if layout.reversed and layout.compression == PLAIN:
         content = content.translate(REVERSED)
     shape = (rows, layout.tile[1], _samples(layout))
@@ -254,7 +254,7 @@ def _decoded(layout: Layout, content: bytes, rows: int) -> Array:
 
 
 def _single_bits(content: Array, layout: Layout) -> Array:
-    """Return numbers of 9 to 15 bits, of rows that end with whole bytes."""
+    """Return numbers of 9 to 15 bits, from rows that end with whole bytes."""
     count = layout.tile[1] * _samples(layout)
     weights = 1 << np.arange(layout.bits - 1, -1, -1)
     found = np.empty((len(content), count), np.uint16)
@@ -265,7 +265,7 @@ def _single_bits(content: Array, layout: Layout) -> Array:
 
 
 def _from_float_differences(content: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Array:
-    """Undo the predictor of Adobe's technical note 3: bytes by significance, and their differences."""
+    """Undo the predictor of Adobe's technical note 3: bytes sorted by significance, as differences."""
     rows, width, samples = shape
     differences = np.frombuffer(content, np.uint8).reshape(rows, -1, samples)
     planes = np.cumsum(differences, axis=1, dtype=np.uint8).reshape(rows, dtype.itemsize, width * samples)

@@ -1,4 +1,4 @@
-"""WebP: 8 bits of colour, with transparency; without loss unless a quality is given."""
+"""WebP: 8-bit colour, with transparency; lossless unless a quality is given."""
 
 from pathlib import Path
 from typing import BinaryIO

@@ -1,7 +1,7 @@
-"""Passes: other ways to compute what a network computes, each in a file, each with the same result or nearly so.
+"""Passes: other ways to compute the same network, each in one file, each with the same result or nearly so.
 
-The blocks and stages of this library read as the papers write them. What saves time or memory is here, and is put into a network
-by :func:`restorekit.inference.prepare`, or by the training. Export and ``torch.compile`` see the plain network.
+The blocks and stages of this library read as the papers write them. Optimisations of time and memory are here, and are applied to a
+network by :func:`restorekit.inference.prepare`, or by the training. Export and ``torch.compile`` see the plain network.
 """
 
 import torch
@@ -39,7 +39,7 @@ def for_inference(dtype: torch.dtype, *, compile: bool = False) -> list[Pass]:
     """Return the passes that prepare a network to restore images in a dtype, in the order in which they run.
 
     Args:
-        dtype: what to compute in.
+        dtype: dtype to compute in.
         compile: whether the network will be compiled, which fuses operations itself.
     """
     return [precision(dtype), CHANNELS_LAST, *(() if compile else (REUSE, WINOGRAD))]

@@ -1,4 +1,4 @@
-"""What a pass is: other ways to compute for some modules of a network, which leave its results as they are."""
+"""The definition of a pass: another way to compute some modules of a network, with the same results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Pass:
-    """A change to the modules of a network that saves time or memory. Names and values of parameters stay as they are.
+    """A change to the modules of a network that saves time or memory. Names and values of parameters do not change.
 
-    A pass changes the network that it is given. :func:`restorekit.inference.prepare` runs passes on a copy.
+    A pass changes the given network. :func:`restorekit.inference.prepare` runs passes on a copy.
 
     Attributes:
-        applies_to: whether a module would gain. A module that the pass has changed does not.
-        replace: returns what stands in the place of such a module: the module itself, changed, or another one.
+        applies_to: whether a module would benefit. A module that the pass has already changed does not.
+        replace: returns the replacement of such a module: the module itself, changed, or another one.
     """
 
     applies_to: Callable[[nn.Module], bool]
@@ -29,7 +29,7 @@ class Pass:
         return any(self.applies_to(module) for module in model.modules())
 
     def run(self, model: nn.Module) -> None:
-        """Change a network. The network itself can be changed, but not exchanged for another module."""
+        """Change a network. The network itself can be changed, but not replaced by another module."""
         if self.applies_to(model):
             self.replace(model)
         for parent in list(model.modules()):
@@ -39,12 +39,12 @@ class Pass:
 
 
 def rewriting(methods: Mapping[type[nn.Module], Mapping[str, Callable[..., Any]]]) -> Pass:
-    """Return a pass that gives other methods to single modules. Their classes, and so their names in configs, stay.
+    """Return a pass that replaces methods of single modules. Their classes, and so their names in configs, do not change.
 
     Args:
-        methods: for each class of modules, functions by the names of the methods whose place they take; the module is their first
-            argument. Modules of subclasses, and modules whose children have hooks, are left alone: hooks must see what they
-            were registered for.
+        methods: for each class of modules, replacement functions by method name; their first argument is the module. Modules of
+            subclasses, and modules whose children have hooks, are left unchanged: hooks must see the modules that they were
+            registered for.
     """
 
     def applies_to(module: nn.Module) -> bool:
@@ -60,12 +60,12 @@ def rewriting(methods: Mapping[type[nn.Module], Mapping[str, Callable[..., Any]]
 
 
 def rewrite(module: nn.Module, name: str, function: Callable[..., Any]) -> None:
-    """Give one module another method; copies of the module and pickles of it have it, too."""
+    """Replace a method of a single module; copies and pickles of the module keep the replacement."""
     vars(module)[name] = partial(function, module)
 
 
 def only_computes(x: Float[Tensor, "..."]) -> bool:
-    """Return whether PyTorch only computes what becomes of these features, and neither records a gradient nor compiles it."""
+    """Return whether PyTorch only computes with these features: it records no gradient and is not compiling."""
     return type(x) is Tensor and not torch.compiler.is_compiling() and not (torch.is_grad_enabled() and x.requires_grad)
 
 

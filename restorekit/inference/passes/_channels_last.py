@@ -1,4 +1,4 @@
-"""Weights of convolutions with channels innermost in memory, as the fast kernels of CPUs and GPUs take them."""
+"""Convolution weights with channels innermost in memory, as the fast kernels of CPUs and GPUs expect them."""
 
 import torch
 from torch import nn
@@ -16,4 +16,4 @@ def _replace(module: nn.Module) -> nn.Module:
 
 
 CHANNELS_LAST = Pass(_applies_to, _replace)
-"""Weights are brought to the memory format of the images, so that convolutions do not rearrange them for each image."""
+"""Converts weights to the memory format of the images, so that convolutions need not rearrange them for each image."""

@@ -1,7 +1,7 @@
-"""Functions whose gradients PyTorch computes slowly on CPUs, with custom gradients, which take a fraction of the time.
+"""Functions whose gradients are slow in PyTorch on CPUs, with custom gradients that take a fraction of the time.
 
-The values are the same, and the gradients are the same up to rounding. They can be differentiated again, forwards too, and under
-`torch.func`.
+The values are the same, and so are the gradients, up to rounding. They can be differentiated again, in forward mode too, and
+with `torch.func`.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def prelu(x: Float[Tensor, "n c h w"], slope: Float[Tensor, "1"]) -> Float[Tenso
 
     Args:
         x: features.
-        slope: the one slope of all channels; it is rounded to the precision of ``x``.
+        slope: the slope shared by all channels; it is rounded to the precision of ``x``.
     """
     slope = slope.to(x.dtype)
     return _PReLU.apply(x, slope) if _records_gradients(x, slope) else F.prelu(x, slope)
@@ -35,7 +35,7 @@ def global_mean(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
 
 
 def _records_gradients(*tensors: Tensor) -> bool:
-    """Return whether a function of these is to be differentiated on the CPU, by PyTorch as it runs."""
+    """Return whether a function of these tensors will be differentiated on the CPU, by PyTorch in eager mode."""
     traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     if traced or torch.compiler.is_compiling() or tensors[0].device.type != "cpu":
         return False

@@ -1,4 +1,4 @@
-"""Computing in another precision than that of the weights, in particular in half precision."""
+"""Computing in another precision than the weights have, in particular in half precision."""
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ HALF = (torch.bfloat16, torch.float16)
 
 
 def precision(dtype: torch.dtype) -> Pass:
-    """Return a pass that brings parameters and buffers to a dtype, and with half precision takes means faster on the CPU."""
+    """Return a pass that converts parameters and buffers to a dtype, and speeds up means in half precision on the CPU."""
 
     def slow_mean(module: nn.Module) -> bool:
         return dtype in HALF and type(module) is GlobalMean and "forward" not in vars(module)

@@ -25,16 +25,16 @@ from restorekit.network import RestorationNetwork
 Window = tuple[int, int]
 Model = TypeVar("Model", bound=RestorationNetwork)
 
-BLOCK = 16  # sums that are added up one after the other, before the blocks are
+BLOCK = 16  # number of sums that are accumulated one by one; then the blocks are added
 
 
 def local_pooling(model: Model, train_size: int = 256) -> Model:
     """Return a copy of a network whose means over the whole image are means over a window around each pixel.
 
-    A network trained on crops learns from the means of crops. Means over a large image are of another kind; those over a window,
-    1.5 times as high and wide as the features were in training, are not. The weights stay as they are. Local become the means of
-    channel attention and of simplified channel attention, and mean and variance of half instance norm. Near the border the window
-    stays inside the image. Where it covers the features, nothing changes.
+    A network trained on crops learns from the means of crops. Means over a large image differ in distribution; means over a window
+    1.5 times as high and wide as the features in training do not. The weights do not change. The means of channel attention and of
+    simplified channel attention become local, and so do mean and variance of half instance norm. Near the border, the window
+    stays inside the image. Where the window covers the features, nothing changes.
     Source: Chu et al., Improving Image Restoration by Revisiting Global Information Aggregation, ECCV 2022, arXiv:2112.04491.
 
     Args:
@@ -42,7 +42,7 @@ def local_pooling(model: Model, train_size: int = 256) -> Model:
         train_size: side of the crops that the network was trained on, in pixels.
 
     Returns:
-        The copy, with weights of its own, under the same names.
+        The copy, with separate weights under the same names.
 
     Raises:
         ValueError: if the network does not take crops of that size, has no such means, or has others that cannot be made local.
@@ -71,7 +71,7 @@ class LocalMean(nn.Module):
     """Mean of every channel over a window around each pixel.
 
     Args:
-        window: height and width of the window; it is cut where it is larger than the features.
+        window: height and width of the window; it is reduced where it is larger than the features.
     """
 
     def __init__(self, window: Window) -> None:
@@ -91,7 +91,7 @@ class LocalNormalisation(nn.Module):
     """Normalises every pixel by mean and variance of a window around it.
 
     Args:
-        window: height and width of the window; it is cut where it is larger than the features.
+        window: height and width of the window; it is reduced where it is larger than the features.
     """
 
     def __init__(self, window: Window) -> None:
@@ -103,7 +103,7 @@ class LocalNormalisation(nn.Module):
         if _covers(self.window, x):
             return GlobalNormalisation()(x)
         features = x.to(_accurate(x))
-        features = features - features.mean(dim=(2, 3), keepdim=True)  # so that squares are small, and their difference accurate
+        features = features - features.mean(dim=(2, 3), keepdim=True)  # small squares have an accurate difference
         mean = _window_mean(features, self.window)
         variance = (_window_mean(features.square(), self.window) - mean.square()).clamp(min=0)
         scale = (variance + EPSILON).rsqrt()
@@ -113,8 +113,8 @@ class LocalNormalisation(nn.Module):
 def _scale(attention: ChannelAttention, x: Tensor) -> Tensor:
     """Return the factors of channel attention.
 
-    The mean of what a convolution returns is what it returns for the mean, since it is linear. It comes first, because it leaves
-    fewer channels, and all else comes before the means are spread.
+    Since a convolution is linear, the mean of its output is its output for the mean. It comes first, because it leaves
+    fewer channels, and everything else comes before the means are spread.
     """
     local = cast(LocalMean, attention.mean)
     if _covers(local.window, x):
@@ -132,30 +132,30 @@ SCALES: dict[type[nn.Module], Callable[..., Tensor]] = {ChannelAttention: _scale
 
 
 def _check_parts(model: RestorationNetwork) -> None:
-    """Raise if a network looks at the whole image in ways that cannot be made local."""
+    """Raise if a network uses statistics of the whole image that cannot be made local."""
     for name, module in model.named_modules():
         foreign = isinstance(module, ChannelAttentionBlock) and not isinstance(module.attention, ChannelAttention)
         if foreign or isinstance(module, MultiDconvHeadTransposedAttention):
             part = cast(nn.Module, module.attention) if foreign else module
             raise ValueError(
-                f"{name}: {type(part).__name__} looks at the whole image in a way that cannot be made local; local pooling is for "
-                "networks of channel attention (ca), simplified channel attention (sca) and half instance norm (hin)"
+                f"{name}: {type(part).__name__} uses the whole image in a way that cannot be made local; local pooling is for "
+                "networks with channel attention (ca), simplified channel attention (sca) and half instance norm (hin)"
             )
 
 
 def _windows(model: RestorationNetwork, train_size: int) -> dict[str, Window]:
-    """Return the window of every global mean by name, from what it meets in an image of the training size."""
+    """Return the window of every global mean by name, based on its features for an image of the training size."""
     multiple = model.size_multiple
     if train_size < 1 or train_size % multiple:
         fits = max(multiple, train_size + -train_size % multiple)
         raise ValueError(f"train_size is {train_size}; this network takes sides that are multiples of {multiple}, such as {fits}")
     followed = copy.deepcopy(model).eval()
-    try:  # sides of features grow evenly with those of the image, so the two smallest tell those of all
+    try:  # sides of features grow linearly with those of the image, so the two smallest sizes determine the rest
         smallest, larger = (_sizes_of_features(followed, side) for side in (multiple, 2 * multiple))
-    except (RuntimeError, ValueError):  # of norms and padding that take more than a pixel
-        smallest = larger = _sizes_of_features(followed.to("meta"), train_size)  # without numbers, which takes a second
+    except (RuntimeError, ValueError):  # for norms and padding that need more than one pixel
+        smallest = larger = _sizes_of_features(followed.to("meta"), train_size)  # on the meta device, which takes a second
     if not smallest:
-        raise ValueError("this network takes no means over the whole image; there is nothing to make local")
+        raise ValueError("this network has no means over the whole image; there is nothing to make local")
     steps = train_size // multiple - 1
 
     def window(name: str, dim: int) -> int:
@@ -165,14 +165,14 @@ def _windows(model: RestorationNetwork, train_size: int) -> dict[str, Window]:
 
 
 def _sizes_of_features(model: RestorationNetwork, side: int) -> dict[str, tuple[int, int]]:
-    """Return height and width of what every global mean meets in a square image."""
+    """Return height and width of the input of every global mean, for a square image."""
     sizes: dict[str, tuple[int, int]] = {}
 
     def look(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
             size = (inputs[0].shape[-2], inputs[0].shape[-1])
             if sizes.setdefault(name, size) != size:
-                raise ValueError(f"{name} is used at two sizes of features, so that no one window fits; use a module for each")
+                raise ValueError(f"{name} is used at two sizes of features, so no single window fits; use one module for each")
 
         return hook
 
@@ -193,7 +193,7 @@ def _covers(window: Window, x: Tensor) -> bool:
 
 
 def _accurate(x: Tensor) -> torch.dtype:
-    """Return a precision that sums of many features can do with: at least float32."""
+    """Return a precision that is sufficient for sums of many features: at least float32."""
     return torch.promote_types(x.dtype, torch.float32)
 
 
@@ -207,7 +207,7 @@ def _window_mean(x: Float[Tensor, "n c h w"], window: Window) -> Float[Tensor, "
 
 
 def _window_sums(x: Float[Tensor, "m l c"], size: int) -> Float[Tensor, "m l_fits c"]:
-    """Return the sums over all windows of the middle axis that fit; each from the one before, by what enters and leaves."""
+    """Return the sums over all windows of the middle axis that fit, each updated from the previous one."""
     first, entering, leaving = x[:, :size].sum(1, dtype=_accurate(x)), x[:, size:], x[:, : x.shape[1] - size]
     if x.device.type == "cpu" and only_computes(x):
         sums = first.new_empty(x.shape[0], 1 + entering.shape[1], x.shape[2])
@@ -221,11 +221,11 @@ def _window_sums(x: Float[Tensor, "m l c"], size: int) -> Float[Tensor, "m l_fit
 def _accumulate(values: Float[Tensor, "m l c"]) -> Float[Tensor, "m l c"]:
     """Return the cumulative sums along the middle axis, in the same memory.
 
-    They take a small part of the time of PyTorch's, which goes along this axis for each channel by itself. Sums of blocks are added
-    to those of the blocks after them, which is also more accurate.
+    They take a small part of the time of PyTorch's, which processes each channel separately along this axis. Sums of blocks are
+    added to those of the following blocks, which is also more accurate.
     """
     for place in range(1, BLOCK):
-        sums = values[:, place::BLOCK]  # of all blocks at once
+        sums = values[:, place::BLOCK]  # for all blocks at once
         sums += values[:, place - 1 :: BLOCK][:, : sums.shape[1]]
     before = values[:, BLOCK - 1 : -1 : BLOCK].clone()
     if before.numel():
@@ -237,7 +237,7 @@ def _accumulate(values: Float[Tensor, "m l c"]) -> Float[Tensor, "m l c"]:
 
 
 def _spread(means: Float[Tensor, "n c h_fits w_fits"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Return means for every pixel of the features: those of the nearest window that fits."""
+    """Return means for every pixel of the features, each from the nearest window that fits."""
     missing = [x.shape[dim] - means.shape[dim] for dim in (-1, -2)]
-    with torch.autocast("cpu", enabled=False):  # which would return float32
+    with torch.autocast("cpu", enabled=False):  # autocast would return float32
         return F.pad(means, [side for total in missing for side in (total // 2, total - total // 2)], mode="replicate")

@@ -1,8 +1,8 @@
-"""Sums and activations that overwrite features which are not needed any more, where no gradient is recorded.
+"""Sums and activations that overwrite features which are no longer needed, if no gradient is recorded.
 
-A fresh buffer for every sum costs more time than the sum, because its pages have to be mapped first, and more memory. While
-gradients are recorded, or the network is compiled or exported, these functions make fresh buffers, as the plain operations do. Even
-then they save time: a product and a sum are one pass over the features.
+Allocating a new buffer for every sum takes more time than the sum, because its pages must be mapped first, and more memory. While
+gradients are recorded, or the network is compiled or exported, these functions allocate new buffers, like the plain operations.
+Even then they save time, because a product and a sum read the features only once.
 """
 
 from typing import cast
@@ -27,11 +27,11 @@ from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage, UNetStage
 
 
 def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Return ``x + branch``, in the memory of ``branch`` where that is possible.
+    """Return ``x + branch``, in the memory of ``branch`` if possible.
 
     Args:
-        x: features; they stay as they are.
-        branch: features that the caller has made, and does not need afterwards.
+        x: features; they are not changed.
+        branch: features that the caller has created and no longer needs afterwards.
     """
     return branch.add_(x) if _overwritable(branch, x) else x + branch
 
@@ -39,11 +39,11 @@ def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[
 def add_scaled(
     x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c _ _"]
 ) -> Float[Tensor, "n c h w"]:
-    """Return ``x + branch * scale`` in one pass over the features, in the memory of ``branch`` where that is possible.
+    """Return ``x + branch * scale`` reading the features once, in the memory of ``branch`` if possible.
 
     Args:
-        x: features; they stay as they are.
-        branch: features that the caller has made, and does not need afterwards.
+        x: features; they are not changed.
+        branch: features that the caller has created and no longer needs afterwards.
         scale: factors.
     """
     if _overwritable(branch, x, scale):
@@ -52,11 +52,11 @@ def add_scaled(
 
 
 def activate(act: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Return ``act(x)``, in the memory of ``x`` where ``act`` is a PReLU of one slope on the CPU.
+    """Return ``act(x)``, in the memory of ``x`` if ``act`` is a PReLU with one slope on the CPU.
 
     Args:
         act: the activation.
-        x: features that the caller has made, and does not need afterwards.
+        x: features that the caller has created and no longer needs afterwards.
     """
     if type(act) is nn.PReLU and act.num_parameters == 1 and x.device.type == "cpu" and _overwritable(x, act.weight):
         return F.leaky_relu_(x, act.weight.item())
@@ -64,7 +64,7 @@ def activate(act: nn.Module, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 
 
 
 def _overwritable(target: Tensor, *others: Tensor) -> bool:
-    """Return whether a result of all these may be written over the first of them."""
+    """Return whether a result may overwrite the first of these tensors."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or type(target) is not Tensor:
         return False
     return all(other.dtype == target.dtype for other in others)
@@ -131,4 +131,4 @@ REUSE = rewriting(
         TimmUNetStage: {"decode": _decode},
     }
 )
-"""Features that are not needed any more are overwritten by sums and activations."""
+"""Lets sums and activations overwrite features that are no longer needed."""

@@ -1,8 +1,8 @@
-"""Convolutions of half the multiplications, for inference in float32 on CPUs.
+"""Convolutions with half the multiplications, for inference in float32 on CPUs.
 
-Winograd's minimal filtering F(4, 3), as in Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, along
-the rows of an image: four outputs of a filter of three taps take six multiplications in place of twelve. Down the columns the
-filter stays as it is: PyTorch's grouped convolution, of 3 x 1 kernels, does the work on what the transform leaves in memory.
+This is Winograd's minimal filtering F(4, 3), as in Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
+along the rows of an image: four outputs of a filter with three taps take six multiplications instead of twelve. Along the columns
+the filter is unchanged: PyTorch's grouped convolution, with 3 x 1 kernels, processes the transformed rows in memory.
 """
 
 from typing import Any, cast
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from restorekit.inference.passes._base import Pass, only_computes
 
-OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and products that they take
-LEAST_CHANNELS = 80  # with fewer, the transforms take longer than the multiplications that they save
+OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and the products that they need
+LEAST_CHANNELS = 80  # with fewer, the transforms take longer than they save in multiplications
 LEAST_WIDTH = 16
-STRIP = 2**21  # bytes of the input, for each thread, that are worked on at a time, so that they stay in the cache
+STRIP = 2**21  # bytes of input per thread that are processed at a time, so that they stay in the cache
 
 INPUT = torch.tensor(
     [
@@ -36,7 +36,7 @@ OUTPUT = torch.tensor([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4,
 class WinogradConv2d(nn.Conv2d):
     """A 3 x 3 convolution without bias that keeps height and width.
 
-    Where a gradient is wanted, and for anything but float32 on a CPU, it is the plain convolution.
+    If a gradient is needed, and for anything but float32 on a CPU, it is the plain convolution.
 
     Args:
         conv: the plain convolution, whose weights it shares. They must not change afterwards.
@@ -78,13 +78,13 @@ class WinogradConv2d(nn.Conv2d):
 
 
 def _fill(windows: Tensor, image: Tensor, top: int) -> None:
-    """Copy the overlapping windows of rows (rows x tiles x points x channels) from an image (H x W x C), zero outside of it."""
+    """Copy the overlapping windows of rows (rows x tiles x points x channels) from an image (H x W x C), zero outside it."""
     height, width = image.shape[:2]
     above, below = max(0, -top), max(0, top + len(windows) - height)
     windows[:above], windows[len(windows) - below :] = 0, 0
     inside, rows = windows[above : len(windows) - below], image[top + above : top + len(windows) - below]
     tiles = windows.shape[1]
-    left = OUTPUTS * (tiles - 1) - 1  # column where the last window begins, the only one to reach beyond the right border
+    left = OUTPUTS * (tiles - 1) - 1  # column where the last window begins; only this window extends beyond the right border
     inside[:, 0, 1:] = rows[:, : POINTS - 1]
     inside[:, 1:-1] = rows[:, OUTPUTS - 1 :].unfold(1, POINTS, OUTPUTS)[:, : tiles - 2].transpose(2, 3)
     inside[:, -1, : width - left] = rows[:, left:]
@@ -97,10 +97,10 @@ def _transform(matrix: Tensor, values: Tensor, result: Tensor) -> None:
 
 
 def _applies_to(module: nn.Module) -> bool:
-    """Return whether a module is a convolution that is faster so.
+    """Return whether a module is a convolution that is faster this way.
 
-    None are on CPUs with AMX, which multiply so fast that transforms would not pay, and where PyTorch is built without MKL, whose
-    many small matrix products the transforms are.
+    There are none on CPUs with AMX, which multiply so fast that the transforms do not pay off, nor if PyTorch is built without MKL,
+    since the transforms consist of many small matrix products.
     """
     if not torch.backends.mkl.is_available() or torch.cpu.get_capabilities().get("amx_tile"):
         return False
@@ -115,4 +115,4 @@ def _gains(conv: nn.Conv2d) -> bool:
 
 
 WINOGRAD = Pass(_applies_to, lambda conv: WinogradConv2d(cast(nn.Conv2d, conv)))
-"""Wide 3 x 3 convolutions take half the multiplications, in float32 on a CPU."""
+"""Computes wide 3 x 3 convolutions with half the multiplications, in float32 on a CPU."""
