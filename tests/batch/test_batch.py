@@ -248,7 +248,7 @@ def test_a_report_has_a_line_for_each_file(folder: Path, tmp_path: Path) -> None
             file.write('{"input": "cut')
     lines = [json.loads(line) for line in path.read_text().splitlines()[:-1]]
     assert sorted(line["status"] for line in lines) == ["failed"] * 2 + ["restored"] * 6
-    assert "is no image" in next(line["error"] for line in lines if line["status"] == "failed")
+    assert "is not an image" in next(line["error"] for line in lines if line["status"] == "failed")
     deep = next(line for line in lines if line["input"].endswith("2.tif"))
     assert {key: deep[key] for key in ("width", "height", "bits", "precision", "tiles", "pooling", "strength", "model")} == {
         "width": 24,

@@ -269,7 +269,7 @@ def test_two_inputs_for_one_output_are_refused(tmp_path: Path, photo: Path, weig
     other.write_bytes(photo.read_bytes())
     result = in_process("restore", photo, other, "-o", tmp_path / "out", "--weights", weights)
     assert result.returncode == 1
-    assert "is the output of" in result.stderr
+    assert "is also the output of" in result.stderr
     assert (tmp_path / "out" / photo.name).exists()
 
 

@@ -190,7 +190,7 @@ def test_sidd_is_found_and_cut_and_goes_on(tmp_path: Path) -> None:
     pairs[5].target.unlink()
     prepare_sidd(source, tmp_path / "crops", crops=3, side=8)
     assert {path: path.read_bytes() for path in (tmp_path / "crops").rglob("*.png")} == before
-    with pytest.raises(DataError, match=r"another side \(was 8, now 9\)"):
+    with pytest.raises(DataError, match=r"different side \(was 8, now 9\)"):
         prepare_sidd(source, tmp_path / "crops", crops=3, side=9)
     with pytest.raises(DataError, match="smaller than a crop of 25x25"):
         prepare_sidd(source, tmp_path / "large", crops=1, side=25)

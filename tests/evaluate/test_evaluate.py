@@ -484,7 +484,7 @@ def test_command_writes_the_dnd_submission(tmp_path):
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "goprp"), "did you mean 'gopro'"),
         (("mprnet_tiny.denoise", "--data", "none", "--protocol", "gopro"), "none is not a folder"),
         (("mprnet_tyni", "--data", "data", "--protocol", "pairs"), "did you mean 'mprnet_tiny'"),
-        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "--device tpu9 cannot be used"),
+        (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--device", "tpu9"), "--device tpu9 is not available"),
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--precision", "float8"), "--precision must be one of"),
         (("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs", "--metric", "lpisp"), "known: lpips, dists"),
     ],
