@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from restorekit.errors import OptionError
-from restorekit.models import list_models, pretrained_config
 from restorekit.parts import did_you_mean
 
-TASKS = ("denoise", "deblur", "derain")
+DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}
+TASKS = tuple(DEFAULT_MODELS)
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -54,11 +54,9 @@ def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
     """
     if task not in tasks:
         raise ValueError(f"unknown task {task!r}{did_you_mean(task, tasks)}")
-    bundled = [name for name in list_models("mprnet_tiny.*", pretrained=True) if pretrained_config(name).bundled_path()]
-    if f"mprnet_tiny.{task}" not in bundled:
-        have = ", ".join(name.partition(".")[2] for name in bundled)
-        raise ValueError(f"no bundled weights for {task}; available tasks: {have}")
-    return f"mprnet_tiny.{task}"
+    if task not in DEFAULT_MODELS:
+        raise ValueError(f"no bundled weights for {task}; available tasks: {', '.join(DEFAULT_MODELS)}")
+    return DEFAULT_MODELS[task]
 
 
 def say(message: str) -> None:

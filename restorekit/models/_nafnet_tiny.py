@@ -10,12 +10,29 @@ from typing import TYPE_CHECKING
 
 from restorekit import blocks, stages
 from restorekit.models._registry import register_model
+from restorekit.provenance import APACHE, Bundled, PretrainedConfig
 
 if TYPE_CHECKING:
     from restorekit.stages import MultiStage
 
 
-@register_model("nafnet_tiny", parameters=1_399_635)
+@register_model(
+    "nafnet_tiny",
+    parameters=1_399_635,
+    pretrained={
+        "denoise": PretrainedConfig(
+            task="denoise",
+            licence=APACHE,
+            sources=(
+                Bundled("nafnet_tiny.denoise.safetensors", "20a58d089b4fa4245f7a86d330d081d818d57d21df00fc93541ae5c37d7c7ef1"),
+            ),
+            size=2_827_934,
+            training_data="71 photographs (credits in the model card), noise of cameras, white noise, JPEG",
+            trained_by="this project",
+            source="restorekit/assets/weights/nafnet_tiny.denoise.md",
+        ),
+    },
+)
 def nafnet_tiny(
     widths: Sequence[int] = (16, 48, 96, 160),
     encoder_blocks: Sequence[int] = (0, 2, 4, 4),

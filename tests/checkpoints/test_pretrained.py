@@ -26,5 +26,5 @@ def test_bundled_weights_are_the_ones_that_are_declared(name: str) -> None:
 
 
 def test_weights_that_may_not_be_bundled_are_not() -> None:
-    assert {name.partition(".")[0] for name in BUNDLED} == {"mprnet_tiny"}
+    assert {name.partition(".")[0] for name in BUNDLED} == {"mprnet_tiny", "nafnet_tiny"}
     assert all(pretrained_config(name).bundled_path() is None for name in list_models(pretrained=True, commercial_use=False))

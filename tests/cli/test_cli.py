@@ -172,7 +172,7 @@ def test_a_folder_goes_on_after_bad_files_and_says_so(tmp_path: Path, photo: Pat
     assert result.returncode == 1
     assert "restored 1 of 3 images" in result.stdout
     assert "truncated.png" in result.stderr
-    assert "text.jpg is no image" in result.stderr
+    assert "text.jpg is not an image" in result.stderr
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["good.png"]
 
 
@@ -197,7 +197,7 @@ def test_restore_of_a_photo_alone_says_what_it_did(tmp_path: Path, photo: Path, 
     result = CliRunner().invoke(app, ["restore", "photo.png", "--compare", "--task", "denoise"])
     assert result.exit_code == 0, result.stderr
     assert re.fullmatch(
-        r"photo.png -> photo.restored.png: 30 x 21 by mprnet_tiny.denoise in (bfloat16|float32), \d+\.\d s\n", result.stdout
+        r"photo.png -> photo.restored.png: 30 x 21 by nafnet_tiny.denoise in (bfloat16|float32), \d+\.\d s\n", result.stdout
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "photo.restored.compare.png", "photo.restored.png"]
 
