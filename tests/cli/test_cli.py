@@ -172,7 +172,7 @@ def test_a_folder_goes_on_after_bad_files_and_says_so(tmp_path: Path, photo: Pat
     assert result.returncode == 1
     assert "restored 1 of 3 images" in result.stdout
     assert "truncated.png" in result.stderr
-    assert "text.jpg is no image" in result.stderr
+    assert "text.jpg is not an image" in result.stderr
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["good.png"]
 
 
