@@ -180,7 +180,7 @@ def test_strided_conv_halves_with_any_kernel(kernel_size):
     [
         (lambda: MultiDconvHeadTransposedAttention(8, num_heads=3), "num_heads must divide the width; got 3 heads for width 8"),
         (lambda: MultiDconvHeadTransposedAttention(8, num_heads=0), "got 0 heads"),
-        (lambda: GatedDconvFeedForward(4, expansion=0.2), "expansion 0.2 leaves no channel of width 4; at least 0.25 is needed"),
+        (lambda: GatedDconvFeedForward(4, expansion=0.2), "expansion 0.2 leaves no channel of width 4; it must be at least 0.25"),
         (lambda: ResidualDenseBlock(8, growth=0), "growth and num_convs must be at least 1; got 0 and 8"),
         (lambda: StridedConv(3, 5, kernel_size=0), "kernel_size must be positive; got 0"),
     ],

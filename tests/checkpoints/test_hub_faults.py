@@ -272,7 +272,7 @@ FAULTS = {
     short: (IntegrityError, r"the file arrived incomplete; nothing was kept, try again"),
     wrong_bytes: (IntegrityError, r"damaged: sha256 is \w{64}, the Hub states \w{64}; nothing was kept, try again"),
     page: (UnreachableError, r"the answer is not from a Hub"),
-    redirect_loop: (UnreachableError, r"the connection broke|not one of a Hub"),
+    redirect_loop: (UnreachableError, r"the connection broke|not from a Hub"),
 }
 
 

@@ -106,7 +106,7 @@ def test_masks_weight_the_means():
 @pytest.mark.parametrize(
     ("a", "b", "words"),
     [
-        (np.zeros((12, 12, 3), np.uint8), np.zeros((12, 13, 3), np.uint8), "one shape"),
+        (np.zeros((12, 12, 3), np.uint8), np.zeros((12, 13, 3), np.uint8), "the same shape"),
         (np.zeros((12, 12, 3), np.uint8), np.zeros((12, 12, 3)), "both uint8 or both floating point"),
         (np.zeros(12), np.zeros(12), "H x W or H x W x C"),
         (torch.zeros(3, 12, 12), torch.zeros(3, 12, 12), "N x C x H x W"),

@@ -150,7 +150,7 @@ def test_without_libvips_the_shell_command_names_it_where_it_would_help(
     write_picture(sample("RGB", 40, 50), tmp_path / "a.png")
     done = CliRunner().invoke(app, ["restore", str(tmp_path / "a.png"), "-o", str(tmp_path / output), option])
     assert done.exit_code == 0, done.stderr
-    hint = "a.png is held as a whole; to read and write it in parts: pip install 'restorekit[io]'"
+    hint = "a.png is kept in memory as a whole; to process it in parts: pip install 'restorekit[io]'"
     assert (hint in " ".join(done.stderr.split())) == helps
     assert (tmp_path / output).exists()
 

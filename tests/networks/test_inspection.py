@@ -259,7 +259,7 @@ def test_the_command_prints_the_schema():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "name a composition"),
+        ((), "give a composition"),
         (("mprnet_debur",), "unknown model 'mprnet_debur'; did you mean 'mprnet_deblur'"),
         (("mprnet_deblur.rain",), "unknown tag 'rain'"),
         (("missing.toml",), "missing.toml cannot be read"),

@@ -264,7 +264,7 @@ def test_joins_are_given_for_each_scale():
 
 def test_features_of_other_widths_cannot_be_summed():
     spec = UNetStage((4, 8)).spec
-    with pytest.raises(WiringError, match=r"guidance \(4 at stride 1, 6 at stride 2\) is wanted.* or choose the fusion 'csff'"):
+    with pytest.raises(WiringError, match=r"guidance \(4 at stride 1, 6 at stride 2\) is needed.* or choose the fusion 'csff'"):
         SumFusion(spec, (Level(4), Level(6, 2)))
 
 

@@ -77,7 +77,7 @@ def test_files_for_folders_and_folders_for_files_are_refused(here, name):
     else:
         Path(name).write_text("mine")
     before = state(here)
-    assert f". holds {name}, which" in train().stderr
+    assert f". contains {name}, not" in train().stderr
     assert state(here) == before
 
 
