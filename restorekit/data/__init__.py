@@ -16,13 +16,15 @@ from restorekit.data._degradations import (
     Choice,
     Combination,
     DefocusBlur,
-    Degradation,
     GaussianNoise,
     MotionBlur,
-    Number,
-    PairDegradation,
     PoissonGaussianNoise,
     Rain,
+)
+from restorekit.data._degrading import (
+    Degradation,
+    Number,
+    PairDegradation,
     create_degradation,
     degradations,
     degrade,

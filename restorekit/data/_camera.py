@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from restorekit.data._degradations import (
+from restorekit.data._degrading import (
     FloatImage,
     Number,
     PairDegradation,

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from restorekit.data._degradations import Degradation, Number, degrade_pair, sample_rng
+from restorekit.data._degrading import Degradation, Number, degrade_pair, sample_rng
 from restorekit.data._pairs import PairPaths, pair_size, read_pair, read_rgb
 from restorekit.images import Pixels
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from restorekit._files import write_json
 from restorekit.data._datasets import random_crop
-from restorekit.data._degradations import sample_rng
+from restorekit.data._degrading import sample_rng
 from restorekit.data._layouts import sidd_medium
 from restorekit.data._pairs import read_pair
 from restorekit.errors import DataError
