@@ -33,6 +33,33 @@ HELD_OUT = {
     "cvo9xd_keong_macan_srgb8",
     "u76c0g_bliznaca_srgb8",
 }
+MORE_HELD_OUT = {
+    "budgie_lake-sherburne",
+    "budgie_perched-osprey",
+    "budgie_casa-mila",
+    "gb82_girl",
+    "gb82_city",
+    "gb82_flowers",
+    "gb82_house",
+    "clic_097cb42691",
+    "clic_3140d643a1",
+    "clic_7e499613c3",
+    "clic_d1a9be98d1",
+}
+NOISY = {"Sea-of-Lanterns", "gb82_night", "gb82_mc1", "gb82_rain"}  # left out of what a denoiser learns from
+SLIGHTLY_NOISY = {  # halved for that
+    "God-Rays",
+    "Snow-Trees",
+    "White-Flower",
+    "budgie_ocean-waves",
+    "budgie_tea-gardens",
+    "budgie_beacon-street-sunset",
+    "gb82_sand",
+    "gb82_mies",
+    "gb82_waves",
+    "clic_100f17892c",
+    "clic_c80999cd55",
+}
 LOMIRI = {  # file stem: licence, from the package's copyright file
     "Picture_0B_by_freespace": "CC-BY-4.0",
     "Picture_1A_by_freespace": "CC-BY-4.0",
@@ -118,7 +145,24 @@ def main(out: Path) -> None:
     print(f"{len(rows)} photos, {sum(r[1] * r[2] for r in rows) / 1e6:.0f} megapixels in {out}")
 
 
+def for_denoising(out: Path, more: Path) -> None:
+    """Split all photographs into those that denoisers are trained and measured on."""
+    for path in [*sorted((out / "train").iterdir()), *sorted((out / "held-out").iterdir()), *sorted(more.iterdir())]:
+        if path.stem in NOISY or path.suffix not in {".jpg", ".png", ".webp"}:
+            continue
+        image = Image.open(path).convert("RGB")
+        if path.stem in SLIGHTLY_NOISY:
+            image = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+        folder = out / "denoise" / ("held-out" if path.stem in HELD_OUT | MORE_HELD_OUT else "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        image.save(folder / f"{path.stem}.png")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where to write; made if it is not there")
-    main(parser.parse_args().folder)
+    parser.add_argument("--more", type=Path, help="folder of further photographs, for denoising")
+    arguments = parser.parse_args()
+    main(arguments.folder)
+    if arguments.more:
+        for_denoising(arguments.folder, arguments.more)
