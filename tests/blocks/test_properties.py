@@ -125,7 +125,7 @@ def test_psnr_is_its_definition(seed, error):
 @pytest.mark.parametrize(
     ("a", "b", "words"),
     [
-        (torch.zeros(1, 3, 4, 4), torch.zeros(3, 4, 4), r"one shape.*\(1, 3, 4, 4\) and \(3, 4, 4\)"),
+        (torch.zeros(1, 3, 4, 4), torch.zeros(3, 4, 4), r"same shape.*\(1, 3, 4, 4\) and \(3, 4, 4\)"),
         (torch.zeros(0, 3), torch.zeros(0, 3), "not be empty"),
         (torch.zeros(3, 3), torch.zeros(3, 3, dtype=torch.uint8), "both uint8 or both floating point"),
         (torch.zeros(3, 3, dtype=torch.int64), torch.zeros(3, 3), r"uint8 or floating point in \[0, 1\]; got torch.int64"),

@@ -45,7 +45,7 @@ NETWORK = {  # what is only wrong for the network
 }
 COMMANDS = {
     "restore": ("a.png", "b.png", "--model", "mprnet_tiny.denoise"),
-    "demo": (),
+    "demo": ("--model", "mprnet_tiny.denoise"),
     "evaluate": ("mprnet_tiny.denoise", "--data", "data", "--protocol", "pairs"),
 }
 
