@@ -61,6 +61,7 @@ def degrade(image: Pixels, degradation: Degradation, *, seed: int, index: int) -
         index: index of the sample.
 
     Example:
+        >>> from restorekit.data import GaussianNoise
         >>> image = np.full((8, 8, 3), 128, np.uint8)
         >>> first, again = (degrade(image, GaussianNoise(25), seed=0, index=3) for _ in range(2))
         >>> bool((first == again).all())
