@@ -98,11 +98,19 @@ def nafnet(
         raise ValueError(
             f"encoder_blocks and decoder_blocks must have the same length; got {tuple(encoder_blocks)} and {tuple(decoder_blocks)}"
         )
+    widths = [width * 2**level for level in range(len(encoder_blocks) + 1)]
+    return naf_unet(widths, (*encoder_blocks, middle_blocks), (*decoder_blocks, 0), image_channels)
+
+
+def naf_unet(
+    widths: Sequence[int], encoder_blocks: Sequence[int], decoder_blocks: Sequence[int], image_channels: int
+) -> "MultiStage":
+    """Build a U-Net of NAF blocks on the whole image; widths and numbers of blocks are those of all levels, finest first."""
     stage = stages.UNetStage(
-        [width * 2**level for level in range(len(encoder_blocks) + 1)],
+        widths,
         blocks.NAFBlock,
-        encoder_blocks=(*encoder_blocks, middle_blocks),
-        decoder_blocks=(*decoder_blocks, 0),
+        encoder_blocks=encoder_blocks,
+        decoder_blocks=decoder_blocks,
         skip="identity",
         downsample=partial(blocks.StridedConv, kernel_size=2, bias=True),
         upsample=blocks.PixelShuffle,

@@ -5,10 +5,9 @@ are only the stem, the skip and the head; all blocks work at half the resolution
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from restorekit import blocks, stages
+from restorekit.models._nafnet import naf_unet
 from restorekit.models._registry import register_model
 from restorekit.provenance import APACHE, Bundled, PretrainedConfig
 
@@ -51,18 +50,4 @@ def nafnet_tiny(
     Raises:
         ValueError: if there is not one number of blocks per width, or some are negative.
     """
-    stage = stages.UNetStage(
-        widths,
-        blocks.NAFBlock,
-        encoder_blocks=encoder_blocks,
-        decoder_blocks=decoder_blocks,
-        skip="identity",
-        downsample=partial(blocks.StridedConv, kernel_size=2, bias=True),
-        upsample=blocks.PixelShuffle,
-    )
-    return stages.MultiStage(
-        [stage],
-        image_channels=image_channels,
-        stem=partial(blocks.conv, bias=True),
-        head=partial(blocks.ResidualHead, bias=True),
-    )
+    return naf_unet(widths, encoder_blocks, decoder_blocks, image_channels)
