@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy.typing as npt
 from restorekit._files import remove_leftovers
 from restorekit.batch._compare import comparison, comparison_path
 from restorekit.batch._details import details_of
+from restorekit.batch._frames import restore_frames
 from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._stack import restored_stack
 from restorekit.errors import ImageError
-from restorekit.images import Picture, has_libvips, look_at, picture_written, read_picture, write_picture
+from restorekit.images import Look, Picture, has_libvips, look_at, picture_written, read_picture, write_picture
 from restorekit.inference import Progress, Restorer
 
 Array = npt.NDArray[Any]
@@ -98,11 +100,13 @@ def restore_files(
     with ThreadPoolExecutor(workers, "restorekit-files") as pool:
         line = _Line(restorer, pool, report, quality, compare, progress)
         try:
-            for group, pixels in _groups(jobs, batch):
-                if pixels >= LARGE * len(group) and has_libvips() and not compare and _can_go_by_rows(group, restorer):
+            for group, look in _groups(jobs, batch):
+                pixels = len(group) * max(1, look.width * look.height)
+                alone = _alone(group, look, restorer, compare)
+                if alone is not None:
                     while line.pixels:
                         line.advance()
-                    line.restore_by_rows(group)
+                    line.restore_alone(group, alone)
                     continue
                 while line.pixels and (line.pixels + pixels > PIXELS_AHEAD or len(line.reading) > workers):
                     line.advance()
@@ -157,13 +161,13 @@ class _Line:
                 if not piece.job.done:
                     written.append((piece.job, self.pool.submit(_write, piece, restored, self.quality, self.compare)))
 
-    def restore_by_rows(self, group: list[Job]) -> None:
-        """Restore large pictures one after the other, with nothing else being read or written."""
+    def restore_alone(self, group: list[Job], restore: Callable[..., dict[str, Any]]) -> None:
+        """Restore files one after the other, with nothing else being read or written."""
         for job in group:
             if job.done:
                 continue
             try:
-                details = restore_by_rows(self.restorer, job, quality=self.quality, progress=self.progress(job))
+                details = restore(self.restorer, job, quality=self.quality, progress=self.progress(job))
             except Exception as error:  # a fault in one file must not stop the others
                 self._fail(job, error)
             else:
@@ -219,9 +223,9 @@ class _Line:
             yield piece, result.reshape(piece.picture.pixels.shape)
 
 
-def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
-    """Yield the jobs that go through the network together, if any of them is unfinished, with the number of their pixels."""
-    waiting: dict[tuple[int, int, str], list[Job]] = {}
+def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], Look]]:
+    """Yield the jobs that go through the network together, if any of them is unfinished, with what is known of their pictures."""
+    waiting: dict[Look, list[Job]] = {}
     for job in jobs:
         if batch == 1 and job.done:
             continue
@@ -234,23 +238,28 @@ def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
         yield from _wanted(group, kind)
 
 
-def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list[Job], int]]:
+def _wanted(group: list[Job], look: Look) -> Iterator[tuple[list[Job], Look]]:
     if not all(job.done for job in group):
-        yield group, len(group) * max(1, kind[0] * kind[1])
+        yield group, look
 
 
-def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
+def _alone(group: list[Job], look: Look, restorer: Restorer, compare: bool) -> Callable[..., dict[str, Any]] | None:
+    """Return how to restore files that are not kept in memory as a whole."""
+    if look.several:
+        return partial(restore_frames, compare=compare)
+    if look.width * look.height < LARGE or not has_libvips() or compare:
+        return None
     try:
-        return all(can_go_by_rows(job, restorer) for job in group)
+        return restore_by_rows if all(can_go_by_rows(job, restorer) for job in group) else None
     except ImageError:  # reported when the file is read
-        return False
+        return None
 
 
-def _kind_of(job: Job) -> tuple[int, int, str]:
+def _kind_of(job: Job) -> Look:
     try:
         return look_at(job.source)
     except ImageError:  # reported when the file is read
-        return (0, 0, "")
+        return Look(0, 0, "")
 
 
 def _kind(piece: _Piece) -> tuple[Any, ...]:

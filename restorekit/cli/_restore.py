@@ -200,7 +200,11 @@ class _Run:
                     description = f"{job.source.name}, tile {done} of {total}"
                     self.progress.update(bar, completed=self.ended + done / total, description=description)
 
-            return Progress(planned, tile_done)
+            def frame_done(done: int, total: int) -> None:
+                description = f"{job.source.name}, {done} of {total}"
+                self.progress.update(bar, completed=self.ended + done / total, description=description)
+
+            return Progress(planned, tile_done, frame_done=frame_done)
 
         def frames_done(done: int, frames: int | None) -> None:
             self.progress.update(bar, total=frames, completed=done)
@@ -253,9 +257,10 @@ def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: fl
     """Return a one-line summary."""
     if total == 1 and run.last is not None and run.last.status == "restored":
         details, job = run.last.details, run.last.job
+        several = next((f", {details[what]} {what}," for what in ("pages", "frames") if details.get(what)), "")
         return (
-            f"{job.source} -> {job.target}: {details['width']} x {details['height']} by {model} in {details['precision']}, "
-            f"{seconds:.1f} s"
+            f"{job.source} -> {job.target}: {details['width']} x {details['height']}{several} by {model} in "
+            f"{details['precision']}, {seconds:.1f} s"
         )
     skipped = f", {run.skipped} already existed" if run.skipped else ""
     return f"restored {run.restored} of {total} images{f' to {output}' if output else ''}{skipped}; {seconds:.1f} s"

@@ -1,9 +1,11 @@
 """Pictures: reading and writing files, whole or row by row, with metadata and colour."""
 
+from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
 from restorekit.images._panels import contact_sheet, side_by_side
 from restorekit.images._picture import (
     Array,
+    Look,
     Picture,
     Pixels,
     check_can_hold,
@@ -26,6 +28,7 @@ __all__ = [
     "Array",
     "Content",
     "ImageFormat",
+    "Look",
     "Picture",
     "Pixels",
     "RowReader",
@@ -35,6 +38,7 @@ __all__ = [
     "check_can_hold",
     "contact_sheet",
     "find_images",
+    "frames_written",
     "from_array",
     "has_libvips",
     "is_image",
@@ -42,6 +46,7 @@ __all__ = [
     "normal_mode",
     "opened",
     "picture_written",
+    "read_frames",
     "read_image",
     "read_picture",
     "register_format",
@@ -49,6 +54,7 @@ __all__ = [
     "sample_photo",
     "side_by_side",
     "to_array",
+    "write_frames",
     "write_image",
     "write_picture",
 ]

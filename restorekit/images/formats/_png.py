@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +15,9 @@ from PIL import Image, PngImagePlugin
 
 from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
-from restorekit.images.formats._pillow import encode, open_with_pillow
+from restorekit.images.formats._animation import open_animation
+from restorekit.images.formats._apng import write_apng
+from restorekit.images.formats._pillow import encode
 from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
 
@@ -41,9 +44,8 @@ def open_png(file: BinaryIO, path: Path) -> Content:
             "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
             "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
-    content = open_with_pillow(file, path, "PNG")
     described = _metadata(chunks, colours)
-    return Content(content.width, content.height, content.mode, content.pixels, lambda: described, content.frames, content.by_rows)
+    return replace(open_animation(file, path, "PNG", lambda image: described, by_rows=True), info=lambda: described)
 
 
 def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
@@ -187,6 +189,8 @@ FORMAT = register_format(
         modes=frozenset(MODE_OF.values()),
         holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "colour"}),
         write=write_png,
+        several="frames",
+        write_several=lambda frames, count, path, quality: write_apng(frames, count, path, _options),
         rows=lambda path, shape, bits, info, quality: PngWriter(path, shape, bits, _options(info), level=LEVEL),
     )
 )

@@ -1,6 +1,6 @@
 """The definition of an image format: one record per format, from which everything else is derived."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -32,7 +32,9 @@ class Content:
         mode: mode that the pixels will have, one of ``MODE_OF``.
         pixels: decodes the pixels: H x W or H x W x C, uint8 or uint16.
         info: reads the metadata, by the keys of :class:`~restorekit.images.Picture`.
-        frames: how many pictures the file contains; only files with one are read.
+        frames: how many pages or frames the file contains; the other attributes describe the first.
+        what: what there are several of, ``pages`` (each with its own size and metadata) or ``frames`` (of an animation).
+        each: opens one page or frame after the other; without it, a file with several is refused.
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
     """
@@ -43,6 +45,8 @@ class Content:
     pixels: Callable[[], Array]
     info: Callable[[], dict[str, Any]]
     frames: int = 1
+    what: str = "frames"
+    each: Callable[[], Iterator["Content"]] | None = None
     by_rows: bool = False
     rows: Callable[[int, int], Array] | None = None
 
@@ -74,6 +78,9 @@ class ImageFormat:
         holds: the metadata that can be written.
         write: writes pixels and metadata to a path; the last argument is the quality, or None for the default.
         rows: creates a writer of rows for a path, height, width and channels, bits, metadata and quality.
+        several: what a written file can contain several of, ``pages`` or ``frames``; empty for single pictures only.
+        write_several: writes pixels and metadata of pages or frames, which are fetched one by one, to a path; takes their number,
+            and the quality.
         quality: whether it can be written with a quality.
         lossless: whether it is lossless by default.
         missing: what to install if the format is not available, else "".
@@ -88,6 +95,8 @@ class ImageFormat:
     holds: frozenset[str] = frozenset()
     write: Callable[[Array, Path, Info, int | None], None] | None = None
     rows: Callable[[Path, tuple[int, int, int], int, Info, int | None], RowWriter] | None = None
+    several: str = ""
+    write_several: Callable[[Iterable[tuple[Array, Info]], int, Path, int | None], None] | None = None
     quality: bool = False
     lossless: bool = True
     missing: Callable[[], str] = lambda: ""

@@ -1,7 +1,8 @@
 """TIFF: 8 to 16 bits, and floating point from 0 to 1; other content is converted faithfully, or refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -35,6 +36,10 @@ DESCRIPTIVE_TAGS = {
     ExifTags.Base.DateTime,
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.PageName,
+    ExifTags.Base.PageNumber,
+    ExifTags.Base.HostComputer,
 }
 PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 XMP_TAG, IPTC_TAG, PROFILE_TAG, ORIENTATION_TAG = 700, 33723, 34675, 274
@@ -57,8 +62,19 @@ def _open(file: BinaryIO, path: Path) -> Content:
     from tifffile import TiffFile  # slow to import, and most pictures have other formats
 
     tiff = TiffFile(file)
-    page = tiff.pages.first
-    frames = _frames(tiff)
+    pages, stack = _pages(tiff)
+    content = _content(file, path, tiff, pages[0])
+    if max(len(pages), stack) == 1:
+        return content
+
+    def each() -> Iterator[Content]:
+        return (_content(file, path, tiff, page) for page in pages)
+
+    return replace(content, frames=max(len(pages), stack), what="pages", each=None if stack > 1 else each, by_rows=False, rows=None)
+
+
+def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Content:
+    page = tiff.pages[number].aspage()
     photometric = int(page.photometric) if page.photometric is not None else -1
     if photometric not in COLOURS:
         raise ImageError(f"{path} is a TIFF file with {OTHER.get(photometric, f'the colours {photometric}')}; {CONVERT}")
@@ -68,9 +84,9 @@ def _open(file: BinaryIO, path: Path) -> Content:
         return _metadata(file, tiff, page)
 
     if photometric in (PALETTE, CMYK, YCBCR) or page.bitspersample < 8 or int(page.compression) in JPEG:
-        content = open_with_pillow(file, path, "TIFF", by_rows=False)
+        content = open_with_pillow(file, path, "TIFF", by_rows=False, page=number)
         merged = lambda: info() | chosen(content.info(), "icc_profile")  # noqa: E731  # the profile changes with the colours
-        return Content(content.width, content.height, content.mode, content.pixels, merged, frames)
+        return replace(content, info=merged, frames=1)
     layout = layout_of(page, tiff.byteorder)
     if words := cannot_decode(layout):
         raise ImageError(f"{path} is a TIFF file with {words}, which cannot be read; {CONVERT}")
@@ -92,16 +108,16 @@ def _open(file: BinaryIO, path: Path) -> Content:
     width, height = (layout.height, layout.width) if orientation in (5, 6, 7, 8) else (layout.width, layout.height)
     mode = MODE_OF[channels, 8 if layout.bits == 8 else 16]
     by_rows = orientation == 1 and not (layout.kind == "u" and layout.bits == 32)
-    return Content(width, height, mode, pixels, info, frames, by_rows, rows if by_rows else None)
+    return Content(width, height, mode, pixels, info, by_rows=by_rows, rows=rows if by_rows else None)
 
 
-def _frames(tiff: "TiffFile") -> int:
-    """Return the number of pictures, without small previews."""
-    if tiff.is_imagej and (stack := int((tiff.imagej_metadata or {}).get("images", 1))) > 1:
-        return stack
-    if len(tiff.pages) > MAX_PAGES or tiff.pages.first.is_reduced:
-        return len(tiff.pages)
-    return sum(not page.aspage().is_reduced for page in tiff.pages)
+def _pages(tiff: "TiffFile") -> tuple[list[int], int]:
+    """Return the numbers of the pages, without small previews, and how many pictures a page of ImageJ contains."""
+    stack = int((tiff.imagej_metadata or {}).get("images", 1)) if tiff.is_imagej else 1
+    everything = list(range(len(tiff.pages)))
+    if len(everything) > MAX_PAGES or tiff.pages.first.is_reduced:
+        return everything, stack
+    return [number for number in everything if not tiff.pages[number].aspage().is_reduced], stack
 
 
 def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
@@ -216,10 +232,17 @@ def _writer(path: Path, shape: tuple[int, int, int], bits: int, info: Info, qual
 
 
 def _write(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
-    shaped = np.atleast_3d(pixels)
-    with closing(_writer(path, shaped.shape, 8 * shaped.itemsize, info, quality)) as writer:
-        writer.write(shaped)
-        writer.finish()
+    _write_several([(pixels, info)], 1, path, quality)
+
+
+def _write_several(pages: Iterable[tuple[Array, Info]], count: int, path: Path, quality: int | None) -> None:
+    with path.open("wb") as file:
+        link = 0
+        for pixels, info in pages:
+            shaped = np.atleast_3d(pixels)
+            with closing(_writer(path, shaped.shape, 8 * shaped.itemsize, info, quality)) as writer:
+                writer.write(shaped)
+                link = writer.append_to(file, link)
 
 
 FORMAT = register_format(
@@ -232,6 +255,8 @@ FORMAT = register_format(
         modes=frozenset(MODE_OF.values()),
         holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment"}),
         write=_write,
+        several="pages",
+        write_several=_write_several,
         rows=_writer,
     )
 )
