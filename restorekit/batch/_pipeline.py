@@ -71,6 +71,7 @@ def restore_files(
     batch: int = 1,
     quality: int | None = None,
     compare: bool = False,
+    damaged: str = "refuse",
     progress: ProgressOf = lambda job: Progress(),
 ) -> None:
     """Restore picture files, each whole or not at all. A file that cannot be restored is reported, and the others continue.
@@ -87,6 +88,8 @@ def restore_files(
             are done, so results do not depend on where an earlier call was interrupted.
         quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.images.write_picture` takes it.
         compare: whether to write a before-and-after picture next to each output.
+        damaged: ``"refuse"``, or ``"keep"`` to restore what damaged files still have, as :func:`~restorekit.images.read_picture`
+            takes it; large pictures are then kept in memory as a whole.
         progress: returns a callback, called in this thread while a picture is restored. For pictures that go through the network
             together, it is called once, with the first.
     """
@@ -98,11 +101,11 @@ def restore_files(
     pending = [job.target for job in jobs if not job.done]
     remove_leftovers([*pending, *map(comparison_path, pending)])
     with ThreadPoolExecutor(workers, "restorekit-files") as pool:
-        line = _Line(restorer, pool, report, quality, compare, progress)
+        line = _Line(restorer, pool, report, quality, compare, damaged, progress)
         try:
             for group, look in _groups(jobs, batch):
                 pixels = len(group) * max(1, look.width * look.height)
-                alone = _alone(group, look, restorer, compare)
+                alone = _alone(group, look, restorer, compare, damaged)
                 if alone is not None:
                     while line.pixels:
                         line.advance()
@@ -127,17 +130,18 @@ class _Line:
         report: Report,
         quality: int | None,
         compare: bool,
+        damaged: str,
         progress: ProgressOf,
     ) -> None:
         self.restorer, self.pool, self.report, self.quality, self.compare = restorer, pool, report, quality, compare
-        self.progress = progress
+        self.damaged, self.progress = damaged, progress
         self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
         self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
         self.pixels = 0  # of all pictures under way
 
     def read(self, group: list[Job], pixels: int) -> None:
         """Start reading a group of files."""
-        self.reading.append(([(job, self.pool.submit(_read, job)) for job in group], pixels))
+        self.reading.append(([(job, self.pool.submit(_read, job, self.damaged)) for job in group], pixels))
         self.pixels += pixels
 
     def advance(self) -> None:
@@ -243,11 +247,11 @@ def _wanted(group: list[Job], look: Look) -> Iterator[tuple[list[Job], Look]]:
         yield group, look
 
 
-def _alone(group: list[Job], look: Look, restorer: Restorer, compare: bool) -> Callable[..., dict[str, Any]] | None:
+def _alone(group: list[Job], look: Look, restorer: Restorer, compare: bool, damaged: str) -> Callable[..., dict[str, Any]] | None:
     """Return how to restore files that are not kept in memory as a whole."""
     if look.several:
         return partial(restore_frames, compare=compare)
-    if look.width * look.height < LARGE or not has_libvips() or compare:
+    if look.width * look.height < LARGE or not has_libvips() or compare or damaged != "refuse":
         return None
     try:
         return restore_by_rows if all(can_go_by_rows(job, restorer) for job in group) else None
@@ -266,10 +270,10 @@ def _kind(piece: _Piece) -> tuple[Any, ...]:
     return piece.picture.mode, piece.picture.pixels.shape
 
 
-def _read(job: Job) -> _Piece:
+def _read(job: Job, damaged: str) -> _Piece:
     """Read a picture, and check here, before the work, that it can be written."""
     started = time.perf_counter()
-    picture = read_picture(job.source)
+    picture = read_picture(job.source, damaged=damaged)
     check_output(job, picture.mode, picture.info)
     return _Piece(job, picture, {"read": time.perf_counter() - started})
 
@@ -283,4 +287,5 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
         if sheet is not None:
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
-    return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
+    damage = {"damage": piece.picture.damage} if piece.picture.damage else {}
+    return damage | details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)

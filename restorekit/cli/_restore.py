@@ -21,9 +21,10 @@ from restorekit.batch import (
     restore_video,
 )
 from restorekit.batch import shard as part_of
-from restorekit.cli._common import bundled_model, complain, console, fail, report_failure, say, say_aside
+from restorekit.cli._common import bundled_model, complain, console, fail, report_failure, say, say_aside, warn
 from restorekit.cli._inference import with_inference_options
-from restorekit.images import has_libvips
+from restorekit.errors import OptionError
+from restorekit.images import DAMAGED, has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint
 
@@ -96,6 +97,13 @@ def restore_command(
         Path | None,
         typer.Option(help="File for one line of JSON per image: times, sizes, errors.", show_default=False, rich_help_panel=FILES),
     ] = None,
+    damaged: Annotated[
+        str,
+        typer.Option(
+            help="refuse damaged files, or keep: restore what they still have, grey where pixels are missing.",
+            rich_help_panel=FILES,
+        ),
+    ] = "refuse",
     workers: Annotated[
         int, typer.Option(help="Number of threads that read and write files while the network runs.", min=1, rich_help_panel=FILES)
     ] = 2,
@@ -115,6 +123,8 @@ def restore_command(
     """
     started = time.perf_counter()
     try:
+        if damaged not in DAMAGED:
+            raise OptionError("damaged", f"must be one of {', '.join(DAMAGED)}; got {damaged!r}")
         name = _model_name(task, model, weights)
         jobs, problems = plan_jobs(images, output, overwrite=overwrite, compare=compare)
         lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
@@ -132,7 +142,9 @@ def restore_command(
             restorer = Restorer(network, options)
         except ValueError as error:
             fail(error, 2)
-        run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare})
+        run.restore(
+            restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare, "damaged": damaged}
+        )
     else:
         run.skipped = len(jobs)
     total = len(jobs) + len(problems)
@@ -181,6 +193,8 @@ class _Run:
         def ended(outcome: Outcome) -> None:
             if outcome.error:
                 report_failure(outcome.job.source, outcome.error)
+            elif words := outcome.details.get("damage"):
+                warn(f"{outcome.job.source} is damaged: {words}")
             setattr(self, outcome.status, getattr(self, outcome.status) + 1)
             self.last = outcome
             if report is not None and not self.report_error:

@@ -4,6 +4,7 @@ from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
 from restorekit.images._panels import contact_sheet, side_by_side
 from restorekit.images._picture import (
+    DAMAGED,
     Array,
     Look,
     Picture,
@@ -24,6 +25,7 @@ from restorekit.images._samples import sample_photo
 from restorekit.images.formats import FORMATS, Content, ImageFormat, all_formats, register_format
 
 __all__ = [
+    "DAMAGED",
     "FORMATS",
     "Array",
     "Content",

@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 2**29  # limit for reading, since a small file may claim any size
+DAMAGED = ("refuse", "keep")
+LEFT = "; to read what is left: --damaged keep, in Python damaged='keep'"
 HEAD = 64  # number of bytes for recognising a format
 
 
@@ -34,10 +36,12 @@ class Picture:
             and for PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
             describe); only those that are present. Frames of an animation also have their ``duration`` in milliseconds, and how
             often the animation ``plays``, 0 for ever.
+        damage: in words, what was missing in a damaged file, and is grey in the pixels; empty for a whole one.
     """
 
     pixels: Array
     info: Mapping[str, Any] = field(default_factory=dict)
+    damage: str = ""
 
     @property
     def mode(self) -> str:
@@ -89,18 +93,33 @@ def is_image(path: Path) -> bool:
     return record is not None and bool(record.modes) and record.usable and not path.name.startswith(".")
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
+def read_picture(path: str | os.PathLike[str], *, damaged: str = "refuse") -> Picture:
     """Read an image file with all its bits, colour profile and other metadata.
 
     Pixels keep their stored orientation, so that an orientation in the EXIF data stays correct; those of a TIFF or HEIC file are
     turned upright. Palettes and bilevel images become colour or grey; CMYK becomes sRGB using the profile in the file.
 
+    Args:
+        path: the file.
+        damaged: ``"refuse"``, or ``"keep"``: read what a damaged JPEG, PNG or TIFF file still has. Missing pixels are grey, and
+            ``damage`` says in words what is missing.
+
     Raises:
         ImageError: if the file is missing, not an image, truncated or too large, has several pages or frames
             (:func:`~restorekit.images.read_frames` reads them), or would lose bits or colours.
     """
-    with opened(path) as content:
-        return Picture(content.pixels(), content.info())
+    with opened(path, damaged=damaged) as content:
+        if damaged == "refuse" or content.rescue is None:
+            return Picture(content.pixels(), content.info())
+        try:
+            if not content.damage:
+                return Picture(content.pixels(), content.info())
+        except MemoryError:
+            raise
+        except Exception:  # libraries raise many kinds of errors for damaged files
+            pass
+        pixels, words = content.rescue()
+        return Picture(pixels, content.info(), words)
 
 
 def read_image(path: str | os.PathLike[str]) -> Image.Image:
@@ -216,22 +235,29 @@ def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None,
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], *, several: bool = False) -> Iterator[Content]:
+def opened(path: str | os.PathLike[str], *, several: bool = False, damaged: str = "refuse") -> Iterator[Content]:
     """Open an image file before its pixels are decoded; anything that goes wrong in the block becomes an :class:`ImageError`.
 
     Args:
         path: the file.
         several: whether it may contain several pages or frames.
+        damaged: ``"refuse"``, or ``"keep"`` to open files that are known to be damaged.
     """
     path = Path(path)
+    if damaged not in DAMAGED:
+        raise ValueError(f"damaged must be one of {', '.join(DAMAGED)}; got {damaged!r}")
     if not path.is_file():
         raise ImageError(f"there is no image at {path}" if not path.exists() else f"{path} is not a file")
+    rescuable = False
     try:
         with path.open("rb") as file:  # given a path, Pillow maps uncompressed TIFF files, and rotated ones wrongly
             record = _recognised(file.read(HEAD), path)
             file.seek(0)
             content = record.open(file, path)
+            rescuable = content.rescue is not None and damaged == "refuse"
             check_size(content, path)
+            if content.damage and damaged == "refuse":
+                raise ImageError(f"{path} is damaged: {content.damage}{LEFT}")
             if content.frames > 1 and not (several and content.each):
                 ways = (
                     "read them with restorekit.images.read_frames, or extract one" if content.each else "extract the one to restore"
@@ -243,7 +269,7 @@ def opened(path: str | os.PathLike[str], *, several: bool = False) -> Iterator[C
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # libraries raise many kinds of errors for damaged files
-        raise ImageError(f"{path} cannot be read: {error}") from error
+        raise ImageError(f"{path} cannot be read: {error}{LEFT if rescuable else ''}") from error
 
 
 @contextmanager

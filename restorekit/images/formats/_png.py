@@ -20,6 +20,7 @@ from restorekit.images.formats._apng import write_apng
 from restorekit.images.formats._pillow import encode
 from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._rescue import rescued_png
 
 LEVEL = 3  # of compression: 5 % more bytes than level 6, in a third of the time
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
@@ -45,7 +46,9 @@ def open_png(file: BinaryIO, path: Path) -> Content:
             "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
     described = _metadata(chunks, colours)
-    return replace(open_animation(file, path, "PNG", lambda image: described, by_rows=True), info=lambda: described)
+    content = open_animation(file, path, "PNG", lambda image: described, by_rows=True)
+    rescue = (lambda: rescued_png(file, path)) if content.frames == 1 else None
+    return replace(content, info=lambda: described, rescue=rescue)
 
 
 def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> None:

@@ -37,6 +37,8 @@ class Content:
         each: opens one page or frame after the other; without it, a file with several is refused.
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
+        damage: in words, why a file is known to be damaged before its pixels are decoded.
+        rescue: returns the pixels that a damaged file still has, grey where they are missing, and in words what is missing.
     """
 
     width: int
@@ -49,6 +51,8 @@ class Content:
     each: Callable[[], Iterator["Content"]] | None = None
     by_rows: bool = False
     rows: Callable[[int, int], Array] | None = None
+    damage: str = ""
+    rescue: Callable[[], tuple[Array, str]] | None = None
 
 
 class RowWriter(Protocol):

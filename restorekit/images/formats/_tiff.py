@@ -14,6 +14,7 @@ from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, loaded_exif
 from restorekit.images.formats._pillow import open_with_pillow
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._rescue import rows_lost
 from restorekit.images.formats._scaled import to_sixteen_bits, without_premultiplication
 from restorekit.images.formats._tiff_rows import TiffWriter
 from restorekit.images.formats._tiff_segments import SegmentReader, cannot_decode, damage, layout_of
@@ -70,7 +71,8 @@ def _open(file: BinaryIO, path: Path) -> Content:
     def each() -> Iterator[Content]:
         return (_content(file, path, tiff, page) for page in pages)
 
-    return replace(content, frames=max(len(pages), stack), what="pages", each=None if stack > 1 else each, by_rows=False, rows=None)
+    content = replace(content, by_rows=False, rows=None, rescue=None)
+    return replace(content, frames=max(len(pages), stack), what="pages", each=None if stack > 1 else each)
 
 
 def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Content:
@@ -92,10 +94,8 @@ def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Conte
         raise ImageError(f"{path} is a TIFF file with {words}, which cannot be read; {CONVERT}")
     if page.imagedepth > 1:
         raise ImageError(f"{path} is a volume of {page.imagedepth} layers; save each as a separate file first")
-    if words := damage(layout, tiff.filehandle.size):
-        raise ImageError(f"{path} is damaged: {words}")
-    reader, orientation = SegmentReader(path, layout), int(page.tags.valueof(ORIENTATION_TAG, 1))
-    channels = layout.channels
+    orientation, channels = int(page.tags.valueof(ORIENTATION_TAG, 1)), layout.channels
+    reader = SegmentReader(path, layout)
 
     def rows(first: int, last: int) -> Array:
         pixels = _as_displayed(reader.rows(first, last), layout.bits, photometric == WHITE_IS_ZERO, alpha)
@@ -105,10 +105,15 @@ def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Conte
         whole = UPRIGHT.get(orientation, UPRIGHT[1])(rows(0, layout.height))
         return np.ascontiguousarray(whole if channels > 1 else whole[..., 0])
 
+    def rescue() -> tuple[Array, str]:
+        reader.lost = set()
+        return pixels(), rows_lost(len(reader.lost), layout.height)
+
     width, height = (layout.height, layout.width) if orientation in (5, 6, 7, 8) else (layout.width, layout.height)
     mode = MODE_OF[channels, 8 if layout.bits == 8 else 16]
     by_rows = orientation == 1 and not (layout.kind == "u" and layout.bits == 32)
-    return Content(width, height, mode, pixels, info, by_rows=by_rows, rows=rows if by_rows else None)
+    words = damage(layout, tiff.filehandle.size)
+    return Content(width, height, mode, pixels, info, by_rows=by_rows, rows=rows if by_rows else None, damage=words, rescue=rescue)
 
 
 def _pages(tiff: "TiffFile") -> tuple[list[int], int]:
