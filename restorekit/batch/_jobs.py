@@ -12,7 +12,7 @@ from restorekit._files import make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
 from restorekit.batch._video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
-from restorekit.images import FORMATS, check_can_hold, find_images, is_image
+from restorekit.images import FORMATS, check_can_hold, find_images, is_image, output_suffix
 
 RESTORED = ".restored"  # inserted before the suffix when the user names no output
 
@@ -144,7 +144,7 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
                 problems.append((path, f"no image matches {path}"))
             pairs += [(file, output / file.relative_to(root) if output else _beside(file)) for file in found]
         else:
-            pairs.append((path, output / path.name if output else _beside(path)))
+            pairs.append((path, output / f"{path.stem}{output_suffix(path)}" if output else _beside(path)))
     return pairs
 
 
@@ -200,7 +200,7 @@ def _in_the_way(job: Job) -> str:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.stem}{RESTORED}{path.suffix}")
+    return path.with_name(f"{path.stem}{RESTORED}{output_suffix(path)}")
 
 
 def _folder_beside(path: Path) -> Path:

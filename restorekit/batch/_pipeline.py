@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from restorekit._allocator import return_freed_memory
 from restorekit._files import remove_leftovers
 from restorekit.batch._compare import comparison, comparison_path
 from restorekit.batch._details import details_of
@@ -20,11 +21,13 @@ from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._stack import restored_stack
 from restorekit.errors import ImageError
-from restorekit.images import Look, Picture, has_libvips, look_at, picture_written, read_picture, write_picture
-from restorekit.inference import Progress, Restorer
+from restorekit.images import FORMATS, Look, Picture, has_libvips, look_at, picture_written, read_picture, write_picture
+from restorekit.inference import Progress, Restorer, parse_bytes
 
 Array = npt.NDArray[Any]
 
+PROCESS = 600_000_000  # bytes of a process that has loaded the library
+HELD = 3  # copies of the pixels
 PIXELS_AHEAD = 2**26  # most pixels decoded but not yet written, unless one picture has more
 
 
@@ -141,7 +144,8 @@ class _Line:
 
     def read(self, group: list[Job], pixels: int) -> None:
         """Start reading a group of files."""
-        self.reading.append(([(job, self.pool.submit(_read, job, self.damaged)) for job in group], pixels))
+        allowed = self.restorer.options.max_memory
+        self.reading.append(([(job, self.pool.submit(_read, job, self.damaged, allowed)) for job in group], pixels))
         self.pixels += pixels
 
     def advance(self) -> None:
@@ -270,9 +274,26 @@ def _kind(piece: _Piece) -> tuple[Any, ...]:
     return piece.picture.mode, piece.picture.pixels.shape
 
 
-def _read(job: Job, damaged: str) -> _Piece:
+def _check_memory(job: Job, max_memory: str | int | None) -> None:
+    """Raise a ``MemoryError`` before a picture is read that, with its encoder, cannot stay within the allowed memory."""
+    record = FORMATS.get(job.target.suffix.lower())
+    look = look_at(job.source) if max_memory is not None and record is not None else None
+    if look is None or record is None or max_memory is None or look.width * look.height < LARGE:
+        return
+    size = len(look.mode.removesuffix(";16").replace("I", "L")) * (2 if look.mode.endswith(";16") else 1)
+    needed = PROCESS + look.width * look.height * (HELD * size + record.working_bytes)
+    if needed > parse_bytes(max_memory):
+        raise MemoryError(
+            f"{job.source} is read or written as a whole, which takes about {needed / 1e9:.1f} GB, more than --max-memory "
+            f"{max_memory}; allow more, or convert it, since PNG, JPEG and TIFF files go row by row with the extra io"
+        )
+
+
+def _read(job: Job, damaged: str, max_memory: str | int | None) -> _Piece:
     """Read a picture, and check here, before the work, that it can be written."""
     started = time.perf_counter()
+    if damaged == "refuse":
+        _check_memory(job, max_memory)
     picture = read_picture(job.source, damaged=damaged)
     check_output(job, picture.mode, picture.info)
     return _Piece(job, picture, {"read": time.perf_counter() - started})
@@ -281,11 +302,13 @@ def _read(job: Job, damaged: str) -> _Piece:
 def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -> dict[str, Any]:
     """Write a restored picture after everything else, since its presence means that the job is done."""
     started = time.perf_counter()
+    if restored.size >= LARGE:
+        return_freed_memory()  # of the network, since encoders of whole pictures need much
     after = Picture(restored, piece.picture.info)
     sheet = comparison(piece.picture, after) if compare else None
     with picture_written(after, piece.job.target, quality=quality):
         if sheet is not None:
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
-    damage = {"damage": piece.picture.damage} if piece.picture.damage else {}
-    return damage | details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
+    told = {name: words for name in ("damage", "note") if (words := getattr(piece.picture, name))}
+    return told | details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)

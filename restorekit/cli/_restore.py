@@ -272,6 +272,7 @@ def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: fl
     if total == 1 and run.last is not None and run.last.status == "restored":
         details, job = run.last.details, run.last.job
         several = next((f", {details[what]} {what}," for what in ("pages", "frames") if details.get(what)), "")
+        several += f", {details['note']}," if details.get("note") else ""
         return (
             f"{job.source} -> {job.target}: {details['width']} x {details['height']}{several} by {model} in "
             f"{details['precision']}, {seconds:.1f} s"

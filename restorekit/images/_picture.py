@@ -36,12 +36,14 @@ class Picture:
             and for PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
             describe); only those that are present. Frames of an animation also have their ``duration`` in milliseconds, and how
             often the animation ``plays``, 0 for ever.
+        note: in words, what the reader did beyond decoding; usually empty.
         damage: in words, what was missing in a damaged file, and is grey in the pixels; empty for a whole one.
     """
 
     pixels: Array
     info: Mapping[str, Any] = field(default_factory=dict)
     damage: str = ""
+    note: str = ""
 
     @property
     def mode(self) -> str:
@@ -93,6 +95,12 @@ def is_image(path: Path) -> bool:
     return record is not None and bool(record.modes) and record.usable and not path.name.startswith(".")
 
 
+def output_suffix(path: Path) -> str:
+    """Return the suffix of the result for an input if none is named: its own, or that of another format if it is only read."""
+    record = FORMATS.get(path.suffix.lower())
+    return (record.written_as if record else "") or path.suffix
+
+
 def read_picture(path: str | os.PathLike[str], *, damaged: str = "refuse") -> Picture:
     """Read an image file with all its bits, colour profile and other metadata.
 
@@ -110,7 +118,7 @@ def read_picture(path: str | os.PathLike[str], *, damaged: str = "refuse") -> Pi
     """
     with opened(path, damaged=damaged) as content:
         if damaged == "refuse" or content.rescue is None:
-            return Picture(content.pixels(), content.info())
+            return Picture(content.pixels(), content.info(), note=content.note)
         try:
             if not content.damage:
                 return Picture(content.pixels(), content.info())
@@ -286,7 +294,9 @@ def explained(path: Path) -> Iterator[None]:
 
 def _recognised(head: bytes, path: Path) -> ImageFormat:
     """Return the actual format of a file, whatever its suffix."""
-    record = next((record for record in all_formats() if record.starts(head)), None)
+    named = FORMATS.get(path.suffix.lower())
+    plain = next((record for record in all_formats() if record.starts(head) and not record.by_suffix), None)
+    record = named if named and named.by_suffix and named.starts(head) else plain
     if record is None:
         raise ImageError(f"{path} is not an image in a readable format ({_known()})")
     if missing := record.missing():

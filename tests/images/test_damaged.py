@@ -14,7 +14,7 @@ from _helpers.identity import Identity
 from restorekit.batch import Outcome, plan_jobs, restore_files
 from restorekit.cli import app
 from restorekit.errors import ImageError
-from restorekit.images import RowReader, can_be_read_by_rows, read_picture, sample_photo
+from restorekit.images import Picture, RowReader, can_be_read_by_rows, read_picture, sample_photo, write_picture
 from restorekit.inference import InferenceOptions, Restorer
 
 CASES = Path(__file__).parent.parent / "data" / "cases"
@@ -67,8 +67,20 @@ def test_a_file_that_lacks_only_its_end_lacks_no_row(tmp_path: Path) -> None:
     content = encoded("JPEG", progressive=True)
     (tmp_path / "a.jpg").write_bytes(content[: len(content) * 3 // 4])
     assert read_picture(tmp_path / "a.jpg", damaged="keep").damage == (
-        "its last passes are missing: all rows are there, with less detail"
+        "its end is missing: all rows are there, perhaps with less detail"
     )
+
+
+def test_sixteen_bits_are_kept_in_what_is_left(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (HEIGHT, 60, 3)).astype(np.uint16)
+    write_picture(Picture(deep), tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
+    picture = read_picture(tmp_path / "a.png", damaged="keep")
+    present = HEIGHT - int(picture.damage.split()[0])
+    assert present > 50
+    np.testing.assert_array_equal(picture.pixels[:present], deep[:present])
+    assert (picture.pixels[present:] == 32768).all()
 
 
 def test_damaged_tiles_become_grey_and_the_others_stay() -> None:

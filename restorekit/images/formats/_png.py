@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -17,7 +17,7 @@ from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
 from restorekit.images.formats._animation import open_animation
 from restorekit.images.formats._apng import write_apng
-from restorekit.images.formats._pillow import encode
+from restorekit.images.formats._pillow import File, encode
 from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
 from restorekit.images.formats._rescue import rescued_png
@@ -35,7 +35,7 @@ IPTC = b"Raw profile type iptc\0"
 LONGEST = 2**26  # bytes of a compressed text after decompression
 
 
-def open_png(file: BinaryIO, path: Path) -> Content:
+def open_png(file: File, path: Path) -> Content:
     """Return the content of a PNG file; its chunks are checked wherever they are."""
     chunks = list(_describing(file, path))
     colours = {name: content for name, content in chunks if name in COLOUR}
@@ -115,7 +115,7 @@ def _known(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         return metadata_of(image)
 
 
-def _describing(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
+def _describing(file: File, path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield the name and content of the chunks of a PNG file that describe the picture."""
     file.seek(len(SIGNATURE))
     kind, pixels = 0, False

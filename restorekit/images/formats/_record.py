@@ -38,6 +38,7 @@ class Content:
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
         damage: in words, why a file is known to be damaged before its pixels are decoded.
+        note: in words, what the reader did beyond decoding, to be told with the result.
         rescue: returns the pixels that a damaged file still has, grey where they are missing, and in words what is missing.
     """
 
@@ -52,6 +53,7 @@ class Content:
     by_rows: bool = False
     rows: Callable[[int, int], Array] | None = None
     damage: str = ""
+    note: str = ""
     rescue: Callable[[], tuple[Array, str]] | None = None
 
 
@@ -76,6 +78,7 @@ class ImageFormat:
         name: name in messages and pages.
         suffixes: suffixes of its files, in lower case, with the dot.
         starts: whether a file that begins with these 64 bytes has this format.
+        by_suffix: whether only files with its suffixes have the format, since others begin in the same way.
         open: returns the content of a file. It raises an ``ImageError`` if reading would lose something silently.
         reads: what can be read, in words, for the documentation.
         modes: the modes of pixels that can be written; empty if the format is only read.
@@ -87,6 +90,8 @@ class ImageFormat:
             and the quality.
         quality: whether it can be written with a quality.
         lossless: whether it is lossless by default.
+        written_as: suffix of the format that results are written in, if this one is only read.
+        working_bytes: about how much memory the encoder of a whole picture needs for a pixel, in addition to the pixels.
         missing: what to install if the format is not available, else "".
     """
 
@@ -103,6 +108,9 @@ class ImageFormat:
     write_several: Callable[[Iterable[tuple[Array, Info]], int, Path, int | None], None] | None = None
     quality: bool = False
     lossless: bool = True
+    by_suffix: bool = False
+    written_as: str = ""
+    working_bytes: int = 8
     missing: Callable[[], str] = lambda: ""
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from restorekit.errors import ImageError
-from restorekit.images.formats._pillow import open_with_pillow
+from restorekit.images.formats._pillow import File, open_with_pillow
 from restorekit.images.formats._png_rows import SIGNATURE
 from restorekit.images.formats._record import Array
 
@@ -56,12 +56,12 @@ def rescued_jpeg(file: BinaryIO, path: Path, end: int) -> tuple[Array, str]:
     pixels = decoded(END)
     height, start = len(pixels), content.rfind(PROGRESSIVE)
     different = (pixels != decoded(FILL + END)).reshape(height, -1).any(axis=1)
-    if different.any() and start >= 0 and content.count(SCAN, start) > 1:
-        return pixels, "its last passes are missing: all rows are there, with less detail"
+    if start >= 0 and content.count(SCAN, start) > 1:
+        return pixels, "its end is missing: all rows are there, perhaps with less detail"
     return pixels, rows_lost(height - int(different.argmax()) if different.any() else 0, height)
 
 
-def rescued_png(file: BinaryIO, path: Path) -> tuple[Array, str]:
+def rescued_png(file: File, path: Path) -> tuple[Array, str]:
     """Return the pixels of a PNG file that is truncated, or wrong from a place on, and what is missing.
 
     Raises:
@@ -86,7 +86,7 @@ def rescued_png(file: BinaryIO, path: Path) -> tuple[Array, str]:
     return pixels, rows_lost(height - present, height)
 
 
-def _chunks(file: BinaryIO) -> tuple[bytes, list[tuple[bytes, bytes]], bytes]:
+def _chunks(file: File) -> tuple[bytes, list[tuple[bytes, bytes]], bytes]:
     """Return a PNG file's header, the other chunks before its pixels, and what is left of its compressed pixels."""
     file.seek(len(SIGNATURE))
     header, others, compressed = b"", list[tuple[bytes, bytes]](), b""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}  # channels that are not extra
 OTHER = {4: "a mask", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw data of a sensor", 34892: "linear raw data"}
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG = (6, 7)  # compressions that only Pillow reads
 UNSPECIFIED, PREMULTIPLIED, ALPHA = 0, 1, 2  # kinds of extra channels
 SMALL = 2**24  # 32-bit numbers up to this are unlikely to use the whole range
@@ -173,6 +174,15 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
     return pixels
 
 
+def metadata_of_tiff(file: BinaryIO) -> dict[str, Any]:
+    """Return the metadata of the first page of a file that is laid out as a TIFF file, whatever its pixels are."""
+    from tifffile import TiffFile
+
+    file.seek(0)
+    tiff = TiffFile(file)
+    return _metadata(file, tiff, tiff.pages.first)
+
+
 def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
     """Return the metadata, without the tags about the layout of the file; its pixels are already upright."""
     exif = _tags(file, tiff, page)
@@ -254,7 +264,7 @@ FORMAT = register_format(
     ImageFormat(
         name="TIFF",
         suffixes=(".tif", ".tiff"),
-        starts=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        starts=lambda head: head[:4] in MAGIC,
         open=_open,
         reads="1 to 16 and 32 bits, floating point from 0 to 1; grey, colour, palettes, transparency, CMYK with a profile",
         modes=frozenset(MODE_OF.values()),

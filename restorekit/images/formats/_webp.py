@@ -40,5 +40,6 @@ FORMAT = register_format(
         several="frames",
         write_several=_write_several,
         quality=True,
+        working_bytes=36,  # measured at 24 megapixels: 35 without loss, 12 with a quality
     )
 )
