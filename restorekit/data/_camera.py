@@ -5,7 +5,6 @@ its matrices, gains and noise levels). The further processing of a camera, in a 
 Zhang et al., Practical Blind Denoising via Swin-Conv-UNet and Data Synthesis, arXiv:2203.13278.
 """
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from restorekit.data._degrading import (
     Range,
     check_range,
     clipped,
+    compressed,
     degradations,
     draw,
-    to_pixels,
 )
 
 Matrix = npt.NDArray[np.float64]
@@ -152,20 +151,13 @@ class CameraNoise(PairDegradation):
 
     def _compression(self, rng: np.random.Generator) -> Step:
         """Return the JPEG compressions of the file: none, one or two."""
-        from PIL import Image
-
         first, second = round(draw(rng, self.quality)), round(draw(rng, self.quality))
         chance, subsampled = rng.random(2)
         qualities = ([first] if chance < self.jpeg else []) + ([second] if chance < self.jpeg / 10 else [])
 
         def compress(picture: FloatImage) -> FloatImage:
-            grey = picture.shape[2] == 1
             for quality in qualities:
-                pixels, file = to_pixels(picture), io.BytesIO()
-                options = {} if grey else {"subsampling": "4:2:0" if subsampled < 0.5 else "4:4:4"}
-                Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality, **options)
-                with Image.open(file) as opened:
-                    picture = np.asarray(opened, dtype=np.float32).reshape(picture.shape) / np.float32(255)
+                picture = compressed(picture, quality, "4:2:0" if subsampled < 0.5 else "4:4:4")
             return picture
 
         return compress

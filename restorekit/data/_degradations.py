@@ -4,7 +4,6 @@ A degradation is a function of an image and a random generator: ``degradation(im
 H x W x C in [0, 1]. All randomness comes from ``rng``, so the result of :func:`degrade` depends only on the seed and the index.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from restorekit.data._degrading import (
     bounds,
     check_range,
     clipped,
+    compressed,
     degradations,
     draw,
-    to_pixels,
 )
 
 
@@ -189,15 +188,7 @@ class JPEG:
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the image with compression artefacts."""
-        from PIL import Image
-
-        pixels = to_pixels(image)
-        grey = pixels.shape[2] == 1
-        file = io.BytesIO()
-        picture = Image.fromarray(pixels[..., 0] if grey else pixels)
-        picture.save(file, "JPEG", quality=round(draw(rng, self.quality)), **({} if grey else {"subsampling": "4:2:0"}))
-        with Image.open(file) as compressed:
-            return np.asarray(compressed, dtype=np.float32).reshape(image.shape) / np.float32(255)
+        return compressed(image, round(draw(rng, self.quality)), "4:2:0")
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,6 @@ class Run:
                     "values, or resume with the new ones: --allow-changes"
                 )
 
-    def make(self) -> None:
-        """Make the folder, if it does not exist.
-
-        Raises:
-            OSError: if it cannot be made.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-
     def begin(self, recipe: Recipe, processes: int) -> None:
         """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed."""
         remove_leftovers(self._outputs(recipe))
