@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from restorekit._packages import from_extra
 from restorekit.data._degrading import (
     FloatImage,
     Number,
@@ -269,15 +270,9 @@ def _resized(picture: FloatImage, size: tuple[int, int]) -> FloatImage:
 
 
 def _opencv() -> Any:
-    """Return OpenCV, for demosaicing and filtering.
-
-    Raises:
-        ImportError: if it is not installed.
-    """
-    try:
+    """Return OpenCV, for demosaicing and filtering."""
+    with from_extra("train", "camera noise needs OpenCV"):
         import cv2
-    except ImportError as error:
-        raise ImportError('camera noise needs OpenCV: pip install "restorekit[train]"') from error
     return cv2
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorekit._packages import from_extra
 from restorekit.data import DegradedCrops, PairedCrops, Sample, listed
 from restorekit.errors import ConfigError, ImageError
 from restorekit.inference import has_bfloat16
@@ -230,10 +231,8 @@ def _validated(
 
 
 def _accelerator(recipe: Recipe, device: str) -> "Accelerator":
-    try:
+    with from_extra("train", "training needs further packages"):
         from accelerate import Accelerator
-    except ImportError as error:
-        raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
     if device not in ("auto", "cpu"):
         raise ConfigError(f"device must be auto or cpu; got {device!r}. CUDA_VISIBLE_DEVICES chooses among several GPUs")
     return Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")

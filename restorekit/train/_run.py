@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from restorekit._files import atomic_path, remove_leftovers, write_json
-from restorekit._versions import versions_of
+from restorekit._packages import versions_of
 from restorekit.checkpoints import save_weights
 from restorekit.errors import CheckpointError, ConfigError
 from restorekit.images import write_image
