@@ -26,12 +26,9 @@ MAB, CHANNELS, GATING = "SplitHeadMultiAxisGmlpLayer", "channel_attention_block_
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`maxim` for a checkpoint with the original names.
+    """Return the arguments of :func:`maxim` for a checkpoint with the original names, or None if it is not from MAXIM.
 
     The shapes determine how many pixels a block has, and how many cells a grid. Both are assumed to be square.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from MAXIM.
 
     Raises:
         CheckpointError: if a block or grid is not square.
