@@ -73,13 +73,7 @@ def train(
     learner = _learner(recipe, accelerator)
     data, examples = open_data(recipe), validation_examples(recipe)
     journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
-    parts = {
-        "model": learner.model,
-        "average": learner.average.module,
-        "optimizer": learner.optimizer,
-        "guard": learner.guard,
-        "journal": journal,
-    }
+    parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
     with accelerator.main_process_first():
         if main:
@@ -140,6 +134,11 @@ class Learner:
     optimizer: Any
     schedule: Any
     guard: Guard
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a checkpoint keeps, by name; the schedule follows from the step."""
+        return {"model": self.model, "average": self.average.module, "optimizer": self.optimizer, "guard": self.guard}
 
 
 def _note_small(data: DegradedCrops | PairedCrops, path: str, on_notice: Callable[[str], None]) -> None:
