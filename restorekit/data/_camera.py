@@ -44,6 +44,7 @@ XYZ_TO_CAMERA = np.array(  # colour matrices of four cameras, from Adobe's DNG c
 )
 
 
+@degradations.register("camera")
 @dataclass(frozen=True)
 class CameraNoise(PairDegradation):
     """Noise of a camera's sensor as it appears in JPEG files: not white, but with blotches from demosaicing and processing.
@@ -162,9 +163,6 @@ class CameraNoise(PairDegradation):
             return picture
 
         return compress
-
-
-degradations.add("camera", CameraNoise)
 
 
 @dataclass(frozen=True)
