@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from restorekit._files import remove_leftovers
 from restorekit.batch._compare import comparison, comparison_path
@@ -17,8 +18,10 @@ from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._stack import restored_stack
 from restorekit.errors import ImageError
-from restorekit.images import Array, Picture, has_libvips, look_at, picture_written, read_picture, write_picture
+from restorekit.images import Picture, has_libvips, look_at, picture_written, read_picture, write_picture
 from restorekit.inference import Progress, Restorer
+
+Array = npt.NDArray[Any]
 
 PIXELS_AHEAD = 2**26  # most pixels decoded but not yet written, unless one picture has more
 

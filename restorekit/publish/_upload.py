@@ -73,8 +73,9 @@ def push(
         dry_run.mkdir(parents=True, exist_ok=True)
         write(dry_run)
         return str(dry_run)
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write(folder)
         with explain_hub_errors(repository):
             api = client()
             api.create_repo(repository, private=private, exist_ok=True)
