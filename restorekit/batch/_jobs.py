@@ -10,7 +10,7 @@ from typing import Any
 
 from restorekit._files import make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
-from restorekit.batch._video import VIDEO_SUFFIXES
+from restorekit.batch.video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
 from restorekit.images import FORMATS, check_can_hold, find_images, is_image
 
@@ -193,7 +193,7 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
 def _in_the_way(job: Job) -> str:
     """Return why a comparison cannot be written, if another file already has its name."""
     path = comparison_path(job.target)
-    if job.done or job.is_video or not os.path.lexists(path) or is_comparison(path):
+    if job.done or not os.path.lexists(path) or is_comparison(path):
         return ""
     return f"{path} exists and was not written by --compare; move it, choose another output, or pass --overwrite"
 
