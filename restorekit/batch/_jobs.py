@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from restorekit._files import make_folder
+from restorekit._files import is_temporary, make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
 from restorekit.batch.video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
@@ -85,7 +85,7 @@ def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = Non
         kinds.update(
             path.suffix.lower() or "without a suffix"
             for path in _outside(folder.rglob("*"), folder, output or _folder_beside(folder))
-            if path.is_file() and not is_image(path) and not path.name.startswith(".")
+            if path.is_file() and not is_image(path) and not path.name.startswith(".") and not is_temporary(path)
         )
     if not kinds:
         return ""
@@ -137,7 +137,7 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
             pairs += [(file, folder / file.relative_to(path)) for file in _outside(found, path, folder)]
         elif _is_pattern(path):
             root = _fixed_part(path)
-            matching = sorted(root.glob(str(path.relative_to(root))))
+            matching = sorted(file for file in root.glob(str(path.relative_to(root))) if not is_temporary(file))
             found = [file for file in matching if file.is_file() and (is_image(file) or file.suffix.lower() in VIDEO_SUFFIXES)]
             if not found:
                 problems.append((path, f"no image matches {path}"))

@@ -19,6 +19,7 @@ MATRICES = {
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 TONE_MAPPING = "zscale=t=linear:npl=100,format=gbrpf32le,tonemap=hable,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p10le"
 TAGS = {"color_primaries": "color_primaries", "color_transfer": "color_trc", "color_space": "colorspace"}  # ffprobe -> setparams
+GAMMAS = {"bt470m": "gamma22", "bt470bg": "gamma28"}  # transfers, name in ffprobe -> name in ffmpeg's options
 UNTAGGED = ("unknown", "unspecified", "reserved", "gbr")
 
 
@@ -50,6 +51,14 @@ class Colours:
     def tagging(self) -> str:
         """The filter that sets the tags."""
         return ":".join([f"setparams=range={self._range}", *(f"{name}={value}" for name, value in self.tags)])
+
+    @property
+    def options(self) -> list[str]:
+        """Options that tag a copied stream, since QuickTime files, which some parts are, do not store all tags."""
+        named = [
+            word for name, value in self.tags for word in (f"-{name}", GAMMAS.get(value, value) if name == "color_trc" else value)
+        ]
+        return [*named, "-color_range", self._range] if named or self.full else []
 
     @property
     def _range(self) -> str:

@@ -100,6 +100,7 @@ def join(
         streams += ["-map", "0:v:0" if number == where else f"1:{stream.index}"]
         streams += [f"-map_metadata:s:{number}", f"1:s:{stream.index}", f"-c:{number}", stream.codec]
     flags = "+".join(name for name, value in video.stream["disposition"].items() if value) or "0"
+    streams += [] if encoding.pixels.rgb else video.colours.options
     streams += [f"-disposition:{where}", flags, *encoding.tag, "-map_metadata", "1", "-map_chapters", "1"]
     streams += ["-metadata", f"comment={comment}"] if comment else []
     muxer = encoding.container.muxer
