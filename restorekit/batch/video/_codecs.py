@@ -1,5 +1,6 @@
 """Which codecs and containers videos are written with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,7 @@ class Codec:
     """A way to encode videos.
 
     Attributes:
-        encoders: names of encoders in ffmpeg; the first that is installed is used.
-        options: further options of the encoder.
+        encoders: names of encoders in ffmpeg, with their options; the first that is installed is used.
         crf: the default quality, visually lossless, or None if the codec has no such scale.
         worst: the largest number of that scale.
         part: suffix of a file for a part of a video: a container that stores exact times.
@@ -21,8 +21,7 @@ class Codec:
         even: whether width and height must be even if the colour is subsampled.
     """
 
-    encoders: tuple[str, ...]
-    options: tuple[str, ...] = ()
+    encoders: Mapping[str, tuple[str, ...]]
     crf: int | None = None
     worst: int = 51
     part: str = ".mp4"
@@ -31,12 +30,12 @@ class Codec:
 
 
 CODECS = {
-    "h264": Codec(("libx264",), ("-preset", "medium"), crf=14, even=True),
-    "h265": Codec(("libx265",), ("-preset", "medium"), crf=16, tag="hvc1", even=True),
-    "vp9": Codec(("libvpx-vp9",), ("-b:v", "0", "-row-mt", "1"), crf=18, worst=63),
-    "av1": Codec(("libsvtav1", "libaom-av1"), ("-b:v", "0"), crf=18, worst=63),
-    "prores": Codec(("prores_ks",), part=".mov"),
-    "ffv1": Codec(("ffv1",), ("-level", "3", "-slices", "4", "-slicecrc", "1"), part=".mov"),
+    "h264": Codec({"libx264": ("-preset", "medium")}, crf=14, even=True),
+    "h265": Codec({"libx265": ("-preset", "medium")}, crf=16, tag="hvc1", even=True),
+    "vp9": Codec({"libvpx-vp9": ("-b:v", "0", "-row-mt", "1")}, crf=18, worst=63),
+    "av1": Codec({"libsvtav1": (), "libaom-av1": ("-b:v", "0", "-cpu-used", "6", "-row-mt", "1")}, crf=18, worst=63),
+    "prores": Codec({"prores_ks": ()}, part=".mov"),
+    "ffv1": Codec({"ffv1": ("-level", "3", "-slices", "4", "-slicecrc", "1")}, part=".mov"),
 }
 
 
@@ -97,7 +96,7 @@ class Encoding:
         """Options of ffmpeg for encoding."""
         quality = [] if self.crf is None else ["-crf", str(self.crf)]
         frames = [] if self.container.variable else ["-bf", "0"]  # AVI stores no order of frames
-        return ["-c:v", self.encoder, *self.codec.options, *quality, *frames, *self.tag]
+        return ["-c:v", self.encoder, *self.codec.encoders[self.encoder], *quality, *frames, *self.tag]
 
     @property
     def tag(self) -> list[str]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from restorekit._files import atomic_path, make_folder, remove_leftovers
-from restorekit._versions import versions_of
+from restorekit._packages import versions_of
 from restorekit.batch._stack import restored_stack
 from restorekit.batch.video._codecs import Encoding, container_of, encoding_for, lost
 from restorekit.batch.video._decode import decoded
@@ -174,7 +174,7 @@ def _notes(video: Video, encoding: Encoding, options: VideoOptions) -> list[str]
     notes: list[str] = []
     if video.damage:
         if options.damaged == "refuse":
-            raise FfmpegError(f"{video.path}: {video.damage}; to restore these frames, pass --damaged keep")
+            raise FfmpegError(f"{video.path}: {video.damage}; VideoOptions(damaged='keep') in Python restores these frames")
         notes.append(video.damage)
     if video.variable and not encoding.container.variable:
         raise FfmpegError(
