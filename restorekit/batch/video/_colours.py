@@ -18,7 +18,13 @@ MATRICES = {
 }  # name in ffprobe -> name in ffmpeg's scaler
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 TONE_MAPPING = "zscale=t=linear:npl=100,format=gbrpf32le,tonemap=hable,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p10le"
-TAGS = {"color_primaries": "color_primaries", "color_transfer": "color_trc", "color_space": "colorspace"}  # ffprobe -> setparams
+TAGS = {
+    "color_primaries": "color_primaries",
+    "color_transfer": "color_trc",
+    "color_space": "colorspace",
+    "color_range": "range",
+}  # name in ffprobe -> name in ffmpeg's filter setparams
+UNKNOWN = "unknown"  # is set like a tag, because the scaler of newer versions of ffmpeg would tag an untagged video
 GAMMAS = {"bt470m": "gamma22", "bt470bg": "gamma28"}  # transfers, name in ffprobe -> name in ffmpeg's options
 UNTAGGED = ("unknown", "unspecified", "reserved", "gbr")
 
@@ -30,12 +36,12 @@ class Colours:
     Attributes:
         matrix: from RGB to YUV, as ffmpeg's scaler names it.
         full: whether numbers use the full range of the bits, or the range of television.
-        tags: primaries, transfer and matrix as ffmpeg's filter setparams takes them; those that the input has.
+        tags: primaries, transfer, matrix and range as ffmpeg's filter setparams takes them.
     """
 
     matrix: str
     full: bool
-    tags: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...]
 
     @property
     def to_rgb(self) -> str:
@@ -50,15 +56,16 @@ class Colours:
     @property
     def tagging(self) -> str:
         """The filter that sets the tags."""
-        return ":".join([f"setparams=range={self._range}", *(f"{name}={value}" for name, value in self.tags)])
+        return "setparams=" + ":".join(f"{name}={value}" for name, value in self.tags)
 
     @property
     def options(self) -> list[str]:
         """Options that tag a copied stream, since QuickTime files, which some parts are, do not store all tags."""
-        named = [
-            word for name, value in self.tags for word in (f"-{name}", GAMMAS.get(value, value) if name == "color_trc" else value)
-        ]
-        return [*named, "-color_range", self._range] if named or self.full else []
+        tags = dict(self.tags)
+        tags["color_trc"] = GAMMAS.get(tags["color_trc"], tags["color_trc"])
+        tags["color_range"] = tags.pop("range")
+        known = [(name, value) for name, value in tags.items() if value != UNKNOWN]
+        return [word for name, value in known for word in (f"-{name}", value)]
 
     @property
     def _range(self) -> str:
@@ -89,9 +96,11 @@ def colours_of(stream: Mapping[str, Any], *, rgb: bool, height: int) -> Colours:
             f"its colours are stored by the matrix {matrix}, which ffmpeg's scaler cannot convert; convert it first: ffmpeg -i "
             "INPUT -vf zscale=m=bt709 -c:a copy -crf 12 OUTPUT"
         )
-    tags = {name: stream[key] for key, name in TAGS.items() if stream.get(key, "unknown") not in UNTAGGED}
-    if rgb:
-        tags["colorspace"] = "bt709"  # unless the output is RGB too
-    full = stream.get("color_range") == "pc" or stream["pix_fmt"].startswith("yuvj")
+    tags = {name: UNKNOWN if stream.get(key, UNKNOWN) in UNTAGGED else stream[key] for key, name in TAGS.items()}
+    full = not rgb and (stream.get("color_range") == "pc" or stream["pix_fmt"].startswith("yuvj"))
+    if rgb:  # unless the output is RGB too
+        tags |= {"colorspace": "bt709", "range": "tv"}
+    elif full:
+        tags["range"] = "pc"
     assumed = "bt709" if rgb or height >= HD else "bt601"
-    return Colours(MATRICES.get(matrix, assumed), full and not rgb, tuple(tags.items()))
+    return Colours(MATRICES.get(matrix, assumed), full, tuple(tags.items()))

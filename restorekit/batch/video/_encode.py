@@ -84,7 +84,18 @@ class PartWriter:
         filters = [] if pixels.rgb else [video.colours.from_rgb]
         filters += [f"format={pixels.name}", *([] if pixels.rgb else [video.colours.tagging])]
         filters += [f"setsar={video.aspect.numerator}/{video.aspect.denominator}"] if video.aspect else []
-        frames = ["-f", "ivf", "-c:v", "ppm", "-i", "pipe:0", "-fps_mode", "passthrough", "-enc_time_base", "-1"]
+        frames = [
+            "-f",
+            "ivf",
+            "-c:v",
+            "ppm",
+            "-i",
+            "pipe:0",
+            "-fps_mode",
+            "passthrough",
+            "-enc_time_base",
+            f"{video.tick.numerator}/{video.tick.denominator}",
+        ]
         rate = ["-x265-params", f"log-level=error:fps={mean_rate(video)}"] if self.encoding.encoder == "libx265" else []
         encoded = [*self.encoding.options, *rate, "-video_track_timescale", str(timescale(video))]
         return [*FFMPEG, "-y", *frames, "-vf", ",".join(filters), *encoded, url(target)]

@@ -154,7 +154,7 @@ def encodes(encoder: str) -> tuple[PixelFormat, ...]:
     """Return the pixel formats that an encoder takes; none if this ffmpeg does not have the encoder."""
     about = run([*FFMPEG, "-h", f"encoder={encoder}"]).decode()
     listed = re.search(r"Supported pixel formats: (.+)", about)
-    return tuple(pixel_formats()[name] for name in listed[1].split()) if listed else ()
+    return tuple(pixel_formats()[name] for name in listed[1].split() if name in pixel_formats()) if listed else ()
 
 
 def ffprobe(path: Path, *arguments: str) -> dict[str, Any]:
