@@ -1,4 +1,4 @@
-"""Restoring videos: ffmpeg, a program of its own, decodes and encodes them through pipes.
+"""Restoring videos: ffmpeg, a separate program, decodes and encodes them through pipes.
 
 It is a program and not a library because PyAV, the library, comes with x264 and x265, which are under the GPL.
 """

@@ -30,14 +30,14 @@ class PartWriter:
         encoding: how they are encoded.
         bounds: number of the first frame of each part, and the number of frames.
         first: number of the first frame that will be written, the first of a part.
-        beside: how many frames are side by side.
+        columns: how many frames are side by side.
     """
 
     def __init__(
-        self, folder: Path, name: str, video: Video, encoding: Encoding, bounds: list[int], *, first: int, beside: int
+        self, folder: Path, name: str, video: Video, encoding: Encoding, bounds: list[int], *, first: int, columns: int
     ) -> None:
         self.folder, self.name, self.video, self.encoding = folder, name, video, encoding
-        self.bounds, self.next, self.beside = bounds, first, beside
+        self.bounds, self.next, self.columns = bounds, first, columns
         self.stack = ExitStack()
         self.process: Process | None = None
 
@@ -76,7 +76,7 @@ class PartWriter:
     def _header(self) -> bytes:
         width, height = self.video.size
         tick = self.video.tick
-        size = (width * self.beside, height)
+        size = (width * self.columns, height)
         return struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"PPM ", *size, tick.denominator, tick.numerator, 0, 0)
 
     def _command(self, target: Path) -> list[str]:

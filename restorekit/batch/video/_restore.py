@@ -38,7 +38,7 @@ class _Output:
 
     name: str
     target: Path
-    beside: int = 1
+    columns: int = 1
     comment: str = ""
 
 
@@ -142,7 +142,7 @@ def _restore_parts(
         return
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(PartWriter(folder, output.name, video, encoding, bounds, first=first, beside=output.beside))
+            stack.enter_context(PartWriter(folder, output.name, video, encoding, bounds, first=first, columns=output.columns))
             for output in outputs
         ]
         frames_read = stack.enter_context(decoded(video, bounds, first, batch))
@@ -162,7 +162,7 @@ def _restore_parts(
 
 def _write(writers: list[PartWriter], frames: Array, restored: Array) -> None:
     for writer in writers:
-        writer.write(restored if writer.beside == 1 else np.concatenate([frames, restored], axis=2))
+        writer.write(restored if writer.columns == 1 else np.concatenate([frames, restored], axis=2))
 
 
 def _notes(video: Video, encoding: Encoding, options: VideoOptions) -> list[str]:
