@@ -232,7 +232,7 @@ class _Line:
 
 
 def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], Look]]:
-    """Yield the jobs that go through the network together, if any of them is unfinished, with what is known of their pictures."""
+    """Yield the jobs that go through the network together, if any of them is unfinished, with a look at their pictures."""
     waiting: dict[Look, list[Job]] = {}
     for job in jobs:
         if batch == 1 and job.done:

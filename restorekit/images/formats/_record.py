@@ -33,7 +33,7 @@ class Content:
         pixels: decodes the pixels: H x W or H x W x C, uint8 or uint16.
         info: reads the metadata, by the keys of :class:`~restorekit.images.Picture`.
         frames: how many pages or frames the file contains; the other attributes describe the first.
-        what: what there are several of, ``pages`` (each with its own size and metadata) or ``frames`` (of an animation).
+        what: which kind, ``pages`` (each with its own size and metadata) or ``frames`` (of an animation).
         each: opens one page or frame after the other; without it, a file with several is refused.
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
