@@ -8,7 +8,7 @@ import torch
 import typer
 
 from restorekit.checkpoints import save_original_weights, save_weights
-from restorekit.cli._common import fail, say, warn
+from restorekit.cli._output import fail, say, warn
 from restorekit.models import model_from_checkpoint
 
 EXAMPLES = """

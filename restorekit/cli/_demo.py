@@ -11,8 +11,9 @@ import typer
 from PIL import Image
 
 from restorekit.checkpoints import read_example
-from restorekit.cli._common import bundled_model, fail, say, warn
 from restorekit.cli._inference import with_inference_options
+from restorekit.cli._output import fail, say, warn
+from restorekit.cli._tasks import bundled_model
 from restorekit.data import create_degradation, degrade
 from restorekit.errors import ImageError
 from restorekit.images import Pixels, check_can_hold, read_image, sample_photo, side_by_side, write_image

@@ -9,8 +9,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restorekit._files import write_json
-from restorekit.cli._common import console, fail, say
 from restorekit.cli._inference import with_inference_options
+from restorekit.cli._output import console, fail, marked_up, say
 from restorekit.evaluate import (
     DND,
     Evaluation,
@@ -127,7 +127,7 @@ def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
 
     def show(done: int, total: int, what: str) -> None:
         progress.start()
-        progress.update(task, completed=done, total=total, description=what)
+        progress.update(task, completed=done, total=total, description=marked_up(what))
 
     try:
         yield show

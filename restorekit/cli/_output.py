@@ -1,0 +1,168 @@
+"""What commands print, to streams that may be closed, full, or a pipe without a reader; names in it may contain anything."""
+
+import io
+import os
+import sys
+import unicodedata
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from restorekit.errors import CheckpointError, OptionError
+
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories of control characters, formatting, lone bytes, line breaks
+JOINERS = "\u200c\u200d"  # formatting that words and emoji consist of
+
+
+class _StandardError:
+    """Standard error at the time of each call. What it cannot take is dropped: a lost message must not stop the work."""
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        return self._call("write", text) or len(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        self._call("flush")
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        return bool(self._call("isatty"))
+
+    def fileno(self) -> int:
+        """Return its descriptor, for the width of the terminal."""
+        return int(self._stream().fileno())
+
+    @property
+    def encoding(self) -> str:
+        """Its encoding."""
+        return getattr(self._stream(), "encoding", None) or "utf-8"
+
+    @staticmethod
+    def _stream() -> Any:
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # progress bars put a proxy in its place, which writes to this
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            stream = self._stream()
+            return stream and getattr(stream, method)(*arguments)
+        except (OSError, ValueError):  # it is full, a terminal that is gone, or closed
+            return None
+
+
+console = Console(file=_StandardError(), highlight=False, soft_wrap=True)  # type: ignore[arg-type]  # all that rich uses
+
+
+def shown(text: object, *, lines: bool = False) -> str:
+    r"""Return text without characters that a terminal would obey or hide: they are escaped.
+
+    Args:
+        text: what to show, such as the name of a file.
+        lines: whether to keep line breaks.
+
+    Example:
+        >>> print(shown("a\x1b[31m\n.png"))
+        a\x1b[31m\n.png
+    """
+    return "".join(char if lines and char == "\n" else _visible(char) for char in str(text))
+
+
+def _visible(char: str) -> str:
+    if unicodedata.category(char) not in INVISIBLE or char in JOINERS:
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte of a name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
+
+
+def marked_up(text: object, *, lines: bool = False) -> str:
+    """Return text to show as rich prints it unchanged, in messages and progress bars."""
+    return escape(shown(text, lines=lines))
+
+
+def fail(message: object, status: int = 1) -> NoReturn:
+    """Print an error and exit with a status; an error in an option, spelled as in the shell, always exits with 2."""
+    if isinstance(message, OptionError):
+        message, status = message.in_shell, 2
+    complain(message)
+    raise typer.Exit(status)
+
+
+def complain(message: object) -> None:
+    """Print an error."""
+    lines = isinstance(message, CheckpointError)  # lists the places that were tried
+    console.print(f"[bold red]error:[/] {marked_up(message, lines=lines)}")
+
+
+def warn(message: object) -> None:
+    """Print a warning: something unexpected that is not a reason to stop."""
+    console.print(f"[bold yellow]warning:[/] {marked_up(message)}")
+
+
+def report_failure(path: object, error: object) -> None:
+    """Print an error about one of several files."""
+    text = str(error)
+    console.print(f"[bold red]failed:[/] {marked_up(text if text.startswith(str(path)) else f'{path}: {text}')}")
+
+
+def say_aside(message: str) -> None:
+    """Print a note that is not part of the result."""
+    console.print(marked_up(message))
+
+
+def say(message: str) -> None:
+    """Print a line about finished work to standard output; if that fails, print a warning, because the work is done anyway."""
+    if problem := _write(f"{shown(message)}\n"):
+        warn(f"{problem}; the message was: {message}")
+
+
+def print_result(result: str | Table, width: int | None = None) -> None:
+    """Print a requested result to standard output; if it cannot be written, exit with status 1.
+
+    Args:
+        result: text, or a table.
+        width: of the table.
+    """
+    if isinstance(result, Table):
+        text = io.StringIO()
+        Console(file=text, force_terminal=_is_terminal(), highlight=False, width=width).print(result, end="")
+        result = text.getvalue()
+    else:
+        result = shown(result, lines=True)
+    if problem := _write(f"{result}\n"):
+        fail(problem)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def flush_output(status: int) -> int:
+    """Return the exit status after all output is written: 1 at least if that fails."""
+    if problem := _write(""):
+        complain(problem)
+        return status or 1
+    return status
+
+
+def drop_output() -> None:
+    """Drop what is still to be written to standard output, after it failed: it would fail again at the end of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _write(text: str) -> str:
+    """Write to standard output; return why that failed, or nothing."""
+    if sys.stdout is None:
+        return "standard output is closed" if text else ""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        drop_output()
+        return f"standard output cannot be written: {error.strerror}"
+    return ""
