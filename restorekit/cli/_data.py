@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from restorekit.cli._output import console, fail, say
+from restorekit.cli._common import console, fail, say
 from restorekit.data import (
     Combination,
     Degradation,

@@ -9,8 +9,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restorekit._files import write_json
+from restorekit.cli._common import console, fail, marked_up, say
 from restorekit.cli._inference import with_inference_options
-from restorekit.cli._output import console, fail, marked_up, say
 from restorekit.evaluate import (
     DND,
     PAGE,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restorekit.cli._output import fail
+from restorekit.cli._common import fail
 from restorekit.errors import OptionError
 from restorekit.inference import OPTIONS, InferenceOptions
 

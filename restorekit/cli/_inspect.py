@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.table import Table
 
-from restorekit.cli._output import fail, print_result, say
+from restorekit.cli._common import fail, print_result, say
 from restorekit.composition import compose, json_schema, read_config
 from restorekit.inspection import DEFAULT_SIZE, Inspection, PartCost, check_drawable, inspect_model, time_parts
 from restorekit.inspection import draw as draw_wiring

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 from restorekit import __version__
 from restorekit._allocator import keep_freed_memory
-from restorekit.cli._output import complain, drop_output, flush_output, print_result
+from restorekit.cli._common import complain, drop_output, flush_output, print_result
 from restorekit.cli._process import occupy_closed_streams, status_after_signals, stop_like_ctrl_c
 
 COMMANDS = {  # and their summaries, which repeat the first line of each docstring

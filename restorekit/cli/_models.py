@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from restorekit.cli._output import fail, print_result
+from restorekit.cli._common import fail, print_result
 from restorekit.cli._weights import described, facts, mebibytes
 from restorekit.models import architectures, list_models, pretrained_config
 from restorekit.provenance import Drive

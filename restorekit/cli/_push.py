@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restorekit.checkpoints.hub import about_from_data
-from restorekit.cli._output import fail, say
+from restorekit.cli._common import fail, say
 from restorekit.models import create_model, full_name, model_from_checkpoint
 from restorekit.publish import push
 

@@ -23,10 +23,9 @@ from restorekit.batch import (
     suffix_of_format,
 )
 from restorekit.batch import shard as part_of
+from restorekit.cli._common import bundled_model, complain, console, drop_output, fail, marked_up, report_failure, say, say_aside
 from restorekit.cli._inference import with_inference_options
-from restorekit.cli._output import complain, console, drop_output, fail, marked_up, report_failure, say, say_aside
 from restorekit.cli._pipes import OUTPUT, Pipes, piped
-from restorekit.cli._tasks import bundled_model
 from restorekit.images import has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from restorekit.checkpoints import hub
 from restorekit.checkpoints.hub import Entry
-from restorekit.cli._output import complain, fail, marked_up, print_result, say
+from restorekit.cli._common import complain, fail, marked_up, print_result, say
 from restorekit.models import fetch_weights, full_name, list_models, pretrained_config
 from restorekit.provenance import Drive, PretrainedConfig, WebFile
 

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from restorekit.cli import app
-from restorekit.cli._output import console, shown
+from restorekit.cli._common import console, shown
 
 COMMAND = [sys.executable, "-m", "restorekit"]
 FULL = Path("/dev/full")

@@ -1,9 +1,12 @@
-"""What commands print, to streams that may be closed, full, or a pipe without a reader; names in it may contain anything."""
+"""What the subcommands share: models by task, and messages; streams may be closed or full, and names may be anything."""
 
 import io
 import os
 import sys
 import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -12,6 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from restorekit.errors import CheckpointError, OptionError
+from restorekit.parts import did_you_mean
+
+DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}
+TASKS = tuple(DEFAULT_MODELS)
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories of control characters, formatting, lone bytes, line breaks
 JOINERS = "\u200c\u200d"  # formatting that words and emoji consist of
@@ -102,6 +109,16 @@ def warn(message: object) -> None:
     console.print(f"[bold yellow]warning:[/] {marked_up(message)}")
 
 
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print the warnings of a block after it, as :func:`warn` does."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        warn(warning.message)
+
+
 def report_failure(path: object, error: object) -> None:
     """Print an error about one of several files."""
     text = str(error)
@@ -111,6 +128,19 @@ def report_failure(path: object, error: object) -> None:
 def say_aside(message: str) -> None:
     """Print a note that is not part of the result."""
     console.print(marked_up(message))
+
+
+def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
+    """Return the name of the bundled model for a task.
+
+    Raises:
+        ValueError: if no bundled model fits.
+    """
+    if task not in tasks:
+        raise ValueError(f"unknown task {task!r}{did_you_mean(task, tasks)}")
+    if task not in DEFAULT_MODELS:
+        raise ValueError(f"no bundled weights for {task}; available tasks: {', '.join(DEFAULT_MODELS)}")
+    return DEFAULT_MODELS[task]
 
 
 def say(message: str) -> None:
