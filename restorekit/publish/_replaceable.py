@@ -18,7 +18,7 @@ def check_replaceable(folder: Path, given: Mapping[str, bytes]) -> None:
 
     Args:
         folder: folder to write to.
-        given: contents of further files, by name; files with the same content are no obstacle.
+        given: contents of further files, by name; those with the same content may stay.
 
     Raises:
         FileExistsError: if there are such files.
