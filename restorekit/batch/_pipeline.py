@@ -242,14 +242,14 @@ def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list
 def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
     try:
         return all(can_go_by_rows(job, restorer) for job in group)
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return False
 
 
 def _kind_of(job: Job) -> tuple[int, int, str]:
     try:
         return look_at(job.source)
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return (0, 0, "")
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from _helpers import HELPERS, TESTS
 from _helpers.identity import Identity
+from _helpers.leftover import leftover
 from restorekit import create_model, restore
-from restorekit._files import atomic_path
 from restorekit.batch import (
     Job,
     Outcome,
@@ -188,8 +188,7 @@ class TestFiles:
     def test_leftovers_of_a_killed_process_are_removed(self, folder: Path, tmp_path: Path) -> None:
         jobs, _ = plan_jobs([folder], tmp_path / "out")
         (tmp_path / "out" / "a").mkdir(parents=True)
-        killed = atomic_path(tmp_path / "out" / "a" / "3.png")
-        left = killed.__enter__()
+        left = leftover(tmp_path / "out" / "a" / "3.png")
         other = tmp_path / "out" / ".3.mine.png"
         other.write_text("not ours")
         assert left.exists()
