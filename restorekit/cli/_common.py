@@ -95,8 +95,8 @@ def showing_warnings() -> Iterator[None]:
 
 def report_failure(path: object, error: object) -> None:
     """Print an error about one of several files."""
-    text = str(error)
-    console.print(f"[bold red]failed:[/] {marked_up(text if text.startswith(str(path)) else f'{path}: {text}')}")
+    name, text = printable(path, lines=False), printable(error, lines=False)
+    console.print(f"[bold red]failed:[/] {escape(text if text.startswith(name) else f'{name}: {text}')}")
 
 
 def say_aside(message: str) -> None:

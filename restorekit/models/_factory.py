@@ -148,7 +148,7 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNet
     )
 
 
-def _description(found: checkpoints.StateDict) -> dict[str, str]:
+def _description(found: "checkpoints.StateDict") -> dict[str, str]:
     """Return how the first network in a state dict is built, as metadata; empty if it does not say."""
     for text in found.descriptions.values():
         try:
