@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`nafnet` for a checkpoint with the original names.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from NAFNet.
-    """
+    """Return the arguments of :func:`nafnet` for a checkpoint with the original names, or None if it is not from NAFNet."""
     if "intro.weight" not in state or "ending.weight" not in state or not _count(state, r".+\.sca\.1\.weight"):
         return None
     width, image_channels = state["intro.weight"].shape[:2]
@@ -103,7 +99,12 @@ def nafnet(
 
 
 def naf_unet(
-    widths: Sequence[int], encoder_blocks: Sequence[int], decoder_blocks: Sequence[int], image_channels: int
+    widths: Sequence[int],
+    encoder_blocks: Sequence[int],
+    decoder_blocks: Sequence[int],
+    image_channels: int,
+    *,
+    tile: int | None = None,
 ) -> "MultiStage":
     """Build a U-Net of NAF blocks on the whole image; widths and numbers of blocks are those of all levels, finest first."""
     stage = stages.UNetStage(
@@ -120,6 +121,7 @@ def naf_unet(
         image_channels=image_channels,
         stem=partial(blocks.conv, bias=True),
         head=partial(blocks.ResidualHead, bias=True),
+        tile=tile,
     )
 
 

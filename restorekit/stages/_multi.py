@@ -43,6 +43,7 @@ class MultiStage(RestorationNetwork):
         head: makes the module that restores the final image, from (width, image channels).
         scale_mode: how an image is made smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
         padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
+        tile: side of the largest tiles that :func:`restorekit.restore` uses by default; None for whole images if they fit.
 
     Attributes:
         description: the arguments that the network was created with, as data.
@@ -76,6 +77,7 @@ class MultiStage(RestorationNetwork):
         head: HeadLike = "residual_head",
         scale_mode: ScaleMode = "area",
         padding: Padding = "corner",
+        tile: int | None = None,
     ) -> None:
         super().__init__()
         _check_stages(stages)
@@ -83,9 +85,12 @@ class MultiStage(RestorationNetwork):
         _check_specs(stages)
         if image_channels < 1:
             raise WiringError(f"image_channels must be at least 1; got {image_channels}")
+        if tile is not None and tile < 1:
+            raise WiringError(f"tile must be at least 1 pixel, or None; got {tile}")
         self.image_channels = image_channels
         self.scale_mode = scale_mode
         self.padding = padding
+        self.tile = tile
         specs = [stage.spec for stage in stages]
         make_stem, make_head = _connector("stem", stem), _connector("head", head)
         num_joins = max((len(spec.inputs) for spec in specs[1:]), default=0)
