@@ -10,6 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from torch import nn
 
+from _helpers import HALF
 from restorekit import WiringError, compose
 from restorekit.blocks import AddGuidance, ChannelAttentionBlock, Downsample, Upsample
 from restorekit.checkpoints import load_weights, save_weights
@@ -85,6 +86,7 @@ def noise(*shape, seed=0):
 # ---- valid networks
 
 
+@HALF
 @given(config=compositions())
 @example(config=FINER_PATCHES)
 def test_any_composition_is_a_network(config, tmp_path):
@@ -104,6 +106,7 @@ def test_any_composition_is_a_network(config, tmp_path):
     assert torch.equal(other(image), restored[-1])
 
 
+@HALF
 @given(config=compositions(), rows=st.integers(1, 30), cols=st.integers(1, 30))
 def test_sizes_that_are_no_multiples_are_refused_with_the_size_to_pad_to(config, rows, cols):
     model = compose(config)
@@ -117,6 +120,7 @@ def test_sizes_that_are_no_multiples_are_refused_with_the_size_to_pad_to(config,
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
+@HALF
 @given(config=compositions())
 @example(config=FINER_PATCHES)
 def test_size_multiple_is_the_least_that_works(config):
@@ -305,6 +309,7 @@ MUTATIONS = [
 
 @own_stages
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
+@HALF
 @given(config=compositions(max_stages=3), data=st.data())
 def test_any_invalid_mutation_is_refused_with_its_place_and_what_to_do(mutate, config, data):
     words = mutate(data.draw, config)

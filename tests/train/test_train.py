@@ -101,22 +101,16 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, fo
     assert len(json.loads((tmp_path / "killed" / "run.json").read_text())) == 4
 
 
-def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder):
+LAUNCH = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+
+
+@pytest.mark.parametrize("launched", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder, launched):
     """Sums are taken in another order, so float32 differs in its last digits. The second two steps go on from a checkpoint."""
     options = [f"validation.path={folder}", "validation.every=2", "optimizer.name=sgd", "optimizer.lr=0.05", "run.clip=inf"]
-    launch = (
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        2,
-        "--num_machines",
-        1,
-        "--mixed_precision",
-        "no",
-    )
-    launch += ("--dynamo_backend", "no", "--main_process_port", 0)
-    program(*launch, HELPERS / "training.py", "shared", folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
+    launch = [*LAUNCH.split(), "--main_process_port", "0"] if launched else []
+    how = "shared" if launched else "forked"
+    program(*launch, HELPERS / "training.py", how, folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
     starts = json.loads((tmp_path / "two" / "run.json").read_text())
     assert [start["processes"] for start in starts] == [2, 2]
     one = recipe(folder, *options, "schedule.length=4", "run.steps=4")
