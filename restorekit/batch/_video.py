@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,12 +97,16 @@ def restore_video(
     if target.suffix.lower() not in VIDEO_SUFFIXES:
         raise FfmpegError(f"{target}: a video can be written as {', '.join(VIDEO_SUFFIXES)}; got {target.suffix!r}")
     video = probe(source)
+    height, width, channels = restorer.restored_shape(video.height, video.width, 3)
+    if channels != 3:
+        raise FfmpegError(f"{source}: a video needs 3 colours; this network restores {channels} channels")
+    made = replace(video, width=width, height=height)
     make_folder(target.parent)
     remove_leftovers([target])
     done = 0
     with atomic_path(target) as temporary, _Process(_decoding(source, video)) as decoder:
         with (
-            _Process(_encoding(source, temporary, video)) as encoder,
+            _Process(_encoding(source, temporary, made)) as encoder,
             ThreadPoolExecutor(1) as reader,
             ThreadPoolExecutor(1) as writer,
         ):
@@ -120,7 +124,7 @@ def restore_video(
         if not done:
             raise FfmpegError(f"{source} has no readable frames")
     seconds = round(time.perf_counter() - started, 3)
-    size = {"width": video.width, "height": video.height, "frames": done}
+    size = {"width": width, "height": height, "frames": done}
     return size | {"seconds": {"total": seconds}} | restorer.describe(video.dtype) | {"batch": batch}
 
 

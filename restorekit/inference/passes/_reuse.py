@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks import (
+    AddMerge,
     ChannelAttention,
     ChannelAttentionBlock,
     GatedMLP,
@@ -20,10 +21,11 @@ from restorekit.blocks import (
     ResidualChannelAttentionBlock,
     ResidualDenseChannelAttentionBlock,
     SupervisedAttentionModule,
+    add_image,
 )
 from restorekit.inference.passes._base import rewriting
 from restorekit.ops import Pyramid
-from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage, UNetStage
+from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage
 
 
 def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -98,7 +100,7 @@ def _gated_mlp(block: GatedMLP, x: Tensor) -> Tensor:
 
 
 def _supervised_attention(module: SupervisedAttentionModule, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    restored = module.to_image(x) + image
+    restored = add_image(module.to_image(x), image, module.of)
     return add_scaled(x, module.features(x), module.attention(restored).sigmoid()), restored
 
 
@@ -109,8 +111,12 @@ def _fusion(fusion: CrossStageFeatureFusion, encoded: Pyramid, decoded: Pyramid)
     return tuple(fused)
 
 
-def _decode(stage: UNetStage | TimmUNetStage, encoded: Pyramid) -> Pyramid:
-    x = stage.decoders[-1](stage.skips[-1](encoded[-1]) if isinstance(stage, TimmUNetStage) else encoded[-1])
+def _merge(module: AddMerge, skip: Tensor, risen: Tensor) -> Tensor:
+    return add(skip, risen)
+
+
+def _decode(stage: TimmUNetStage, encoded: Pyramid) -> Pyramid:
+    x = stage.decoders[-1](stage.skips[-1](encoded[-1]))
     decoded = [x]
     for i in reversed(range(len(encoded) - 1)):
         x = stage.decoders[i](add(cast(Tensor, stage.skips[i](encoded[i])), stage.ups[i](x)))
@@ -127,7 +133,7 @@ REUSE = rewriting(
         GatedMLP: {"forward": _gated_mlp},
         SupervisedAttentionModule: {"forward": _supervised_attention},
         CrossStageFeatureFusion: {"forward": _fusion},
-        UNetStage: {"decode": _decode},
+        AddMerge: {"forward": _merge},
         TimmUNetStage: {"decode": _decode},
     }
 )
