@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from restorekit._files import atomic_path
+from restorekit.checkpoints._checks import check_ties
 from restorekit.checkpoints._names import State, to_original_names
 from restorekit.checkpoints._originals import original_names
 from restorekit.checkpoints.formats import Format, format_to_write, formats
@@ -32,8 +33,11 @@ def save_weights(
         dtype: dtype to store floating-point tensors in; by default, each keeps its own.
 
     Raises:
+        CheckpointError: if modules were given the same parameters by hand, which would be separate ones in a network that is built
+            from its ``config`` and loads the file.
         OSError: if the file cannot be written; no partial file is left.
     """
+    check_ties(model)
     with atomic_path(path) as temporary:
         _write(formats.get("safetensors"), _stored(model, dtype), temporary, metadata or {})
 
