@@ -92,6 +92,8 @@ class RestorationNetwork(nn.Module, ABC):
         push_to_hub: publishes the network on the Hugging Face Hub, using :mod:`restorekit.publish`.
         padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
             right, or ``"centre"``, on all sides.
+        tile: side of the largest tiles that :func:`restorekit.restore` uses with ``tile="auto"``; None for the whole image at once
+            if it fits in memory. For networks whose means over an image are best over an area like the crops they were trained on.
     """
 
     image_channels: int
@@ -105,6 +107,7 @@ class RestorationNetwork(nn.Module, ABC):
     optional: Mapping[str, str] = MappingProxyType({})
     is_prepared: bool = False
     padding: Padding = "corner"
+    tile: int | None = None
     save_pretrained: ClassVar[Callable[..., None]] = deferred("restorekit.publish", "save_pretrained")
     push_to_hub: ClassVar[Callable[..., str]] = deferred("restorekit.publish", "push_to_hub")
 

@@ -46,8 +46,8 @@ class InferenceOptions:
             whole image, so that no lines appear where patches meet (:func:`~restorekit.inference.seamless`).
         ensemble: whether to average over the image turned and mirrored in all eight ways: eight times slower, and better by some
             hundredths to tenths of a decibel.
-        tile: ``"auto"`` for the whole image at once if it fits, otherwise the largest tiles that do; the side of tiles in pixels;
-            or None to always process the whole image at once.
+        tile: ``"auto"`` for the whole image at once if it fits in memory, otherwise the largest tiles that do, up to the side that
+            the network declares in its attribute ``tile``; the side of tiles in pixels; or None for the whole image at once.
         overlap: least number of pixels that neighbouring tiles share; a tile is at least three times as large. With local pooling,
             tiles give the same result as the whole image if the network sees no farther than a quarter of this.
         max_memory: how much memory pixels and network may take, such as ``"2GB"``, or a number of bytes; by default, the network

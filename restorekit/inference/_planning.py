@@ -51,7 +51,9 @@ def plan(
     tiling = Tiling(size, size, model.size_multiple, options.overlap)
     if isinstance(options.tile, int):
         check_tile(options.tile, options.overlap, model.size_multiple)
-        tiling = tiling.at_most(options.tile)
+    largest = model.tile if options.tile == "auto" else options.tile
+    if isinstance(largest, int):
+        tiling = tiling.at_most(largest)
     if room is None or (options.max_memory is None and number * math.prod(tiling.tile) < PLANNED_FROM):
         return Plan(tiling, None, room)
     needed = _needed(model, number, tiling, dtype)

@@ -103,7 +103,12 @@ def nafnet(
 
 
 def naf_unet(
-    widths: Sequence[int], encoder_blocks: Sequence[int], decoder_blocks: Sequence[int], image_channels: int
+    widths: Sequence[int],
+    encoder_blocks: Sequence[int],
+    decoder_blocks: Sequence[int],
+    image_channels: int,
+    *,
+    tile: int | None = None,
 ) -> "MultiStage":
     """Build a U-Net of NAF blocks on the whole image; widths and numbers of blocks are those of all levels, finest first."""
     stage = stages.UNetStage(
@@ -120,6 +125,7 @@ def naf_unet(
         image_channels=image_channels,
         stem=partial(blocks.conv, bias=True),
         head=partial(blocks.ResidualHead, bias=True),
+        tile=tile,
     )
 
 

@@ -59,6 +59,7 @@ class MultiStage(RestorationNetwork):
             the previous one. With an empty list, a stage that takes guidance gets zeros.
         scale_mode: how an image is made smaller for the coarser inputs of a stage: ``"area"``, ``"nearest"`` or ``"corner"``.
         padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
+        tile: side of the largest tiles that :func:`restorekit.restore` uses by default; None for whole images if they fit.
 
     Attributes:
         order: for each run of a stage, in order, its index in ``stages``, which contains each stage once.
@@ -97,6 +98,7 @@ class MultiStage(RestorationNetwork):
         guided_by: Sequence[Sequence[int]] | None = None,
         scale_mode: ScaleMode = "area",
         padding: Padding = "corner",
+        tile: int | None = None,
     ) -> None:
         super().__init__()
         wiring.check_stages(stages)
@@ -104,11 +106,14 @@ class MultiStage(RestorationNetwork):
         wiring.check_specs(stages)
         if image_channels < 1:
             raise WiringError(f"image_channels must be at least 1; got {image_channels}")
+        if tile is not None and tile < 1:
+            raise WiringError(f"tile must be at least 1 pixel, or None; got {tile}")
         self.image_channels = image_channels
         self.output = ImageSpec(image_channels) if output is None else ImageSpec(output.channels or image_channels, output.scale)
         self.conditions = wiring.checked_conditions(conditions)
         self.scale_mode = scale_mode
         self.padding = padding
+        self.tile = tile
         self.stages = nn.ModuleList(dict.fromkeys(stages))
         self.order = tuple(list(self.stages).index(stage) for stage in stages)
         self.sources = wiring.guiding_stages(stages, guided_by)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from _helpers.identity import Identity
 from restorekit import create_model, restore
 from restorekit.data import add_gaussian_noise
+from restorekit.errors import WiringError
 from restorekit.images import sample_photo
 from restorekit.inference import InferenceOptions, Tiling, blended, local_pooling, parse_bytes, plan
 from restorekit.inference._planning import BESIDE
@@ -108,14 +109,25 @@ def roughness(image: Tensor, lines: Sequence[int]) -> float:
     return float(torch.stack([steps[y - 1] - (steps[y - 2] + steps[y]) / 2 for y in lines]).mean())
 
 
-def test_no_seam_is_left_in_a_photograph() -> None:
-    model = create_model("mprnet_tiny.denoise", pretrained=True)
+@pytest.mark.parametrize("name", ["mprnet_tiny.denoise", "nafnet_tiny.denoise"])
+def test_no_seam_is_left_in_a_photograph(name: str) -> None:
+    model = create_model(name, pretrained=True)
     noisy = add_gaussian_noise(sample_photo()[:352], 25.0, np.random.default_rng(0))
     restored = torch.from_numpy(restore(model, noisy, tile=192)).permute(2, 0, 1)[None] / 255
     (rows, _), shared = Tiling((352, 504), (192, 192), 8).starts, 32
     inside = [y + shared for y in rows[1:]] + [y + 192 - shared for y in rows[:-1]]
     elsewhere = [roughness(restored, [y]) for y in range(8, 344)]
     assert roughness(restored, inside) < np.quantile(elsewhere, 0.95)
+
+
+def test_a_network_can_declare_the_tiles_that_suit_it() -> None:
+    model = MultiStage([UNetStage((8, 12), num_blocks=1)], tile=256)
+    assert plan(model, (200, 300), dtype=torch.float32).tiling.tile == (200, 192)
+    assert plan(model, (200, 300), InferenceOptions(tile=None), dtype=torch.float32).tiling.num_tiles == 1
+    assert plan(model, (600, 256), InferenceOptions(tile=512), dtype=torch.float32).tiling.tile[0] > 256
+    assert model.config["tile"] == 256
+    with pytest.raises(WiringError, match="at least 1 pixel"):
+        MultiStage([UNetStage((8, 12), num_blocks=1)], tile=0)
 
 
 def test_the_memory_decides_on_the_tiles() -> None:
