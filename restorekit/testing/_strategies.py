@@ -6,6 +6,7 @@ from typing import Any
 
 BlockData = str | dict[str, Any]
 Choose = Callable[..., Any]  # returns one of its arguments
+# Lists of Any: checkers of annotations look at random items of others, and strategies must not be random themselves.
 
 WIDTHS = (4, 6, 8)
 BLOCKS: tuple[BlockData, ...] = (
@@ -87,7 +88,7 @@ def _network(choose: Choose, blocks: Sequence[Any], max_stages: int) -> dict[str
     return config | ({"shared": json.loads(json.dumps(shared))} if shared else {})
 
 
-def _different(choose: Choose, blocks: Sequence[Any], count: int) -> list[dict[str, Any]]:
+def _different(choose: Choose, blocks: Sequence[Any], count: int) -> list[Any]:
     """Draw stages, each of which any earlier one can guide."""
     stages: list[dict[str, Any]] = []
     for _ in range(count):
@@ -98,7 +99,7 @@ def _different(choose: Choose, blocks: Sequence[Any], count: int) -> list[dict[s
     return stages
 
 
-def _repeated(choose: Choose, blocks: Sequence[Any], count: int) -> list[dict[str, Any]]:
+def _repeated(choose: Choose, blocks: Sequence[Any], count: int) -> list[Any]:
     """Draw one stage that runs several times; guidance that there is none of yet is zero."""
     step = _stage(choose, blocks)
     return [{"step": step | (_some(choose, guided=(False, True), guide=("add", "gate")) if count > 1 else {})}]
@@ -152,7 +153,7 @@ def _stage(choose: Choose, blocks: Sequence[Any]) -> dict[str, Any]:
     )
 
 
-def _concatenating(choose: Choose, widths: Sequence[int]) -> dict[str, Any]:
+def _concatenating(choose: Choose, widths: Sequence[Any]) -> dict[str, Any]:
     """Draw how a U-Net concatenates skips."""
     merge = choose("concat", {"name": "concat", "bias": True, "act": "relu"})
     return {"merge": merge, "decoder_widths": [choose(width, 2 * width) for width in widths[:-1]] + [widths[-1]]}
