@@ -39,7 +39,7 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
     stages = [builder.stage(part, f"stages[{i}]") for i, part in enumerate(config["stages"])]
     hints = {argument.name: argument.hint for argument in network_arguments()}
     arguments = {key: builder.resolved(value, part_kind(hints[key])) for key, value in config.items() if key in hints}
-    return MultiStage(stages, **{key: _typed(value, hints[key]) for key, value in arguments.items()})
+    return MultiStage(stages, **{key: _typed(value, hints[key], key) for key, value in arguments.items()})
 
 
 def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
@@ -116,9 +116,14 @@ class _Builder:
         return self._built[name]
 
 
-def _typed(value: Any, hint: Any) -> Any:
+def _typed(value: Any, hint: Any, path: str) -> Any:
     """Return a mapping as the class of an argument, such as :class:`~restorekit.network.ImageSpec`, if its annotation has one."""
     if isinstance(value, list):
-        return [_typed(entry, hint) for entry in value]
+        return [_typed(entry, hint, f"{path}[{i}]") for i, entry in enumerate(value)]
     classes = data_classes(hint)
-    return classes[0](**value) if isinstance(value, Mapping) and classes else value
+    if not isinstance(value, Mapping) or not classes:
+        return value
+    try:
+        return classes[0](**value)
+    except ValueError as error:
+        raise WiringError(f"{path}: {error}") from error

@@ -136,6 +136,8 @@ def test_patches_and_local_pooling_fit_other_outputs():
         ),
         ({"output": {"scale": 4}, "head": "pixel_shuffle"}, r"head: PixelShuffleHead .* \(it gives 3 channels at scale 2\)"),
         (BURST | {"supervise": "sam"}, r"supervise: SupervisedAttentionModule .*'none', 'sam' or 'plain' with of=\[...\]"),
+        ({"output": {"scale": 0}}, "output: channels and scale of an output must be at least 1; got None and 0"),
+        ({"conditions": ["mask", {"name": "no name"}]}, r"conditions\[1\]: a condition needs a name such as noise_level"),
         ({"head": "image"}, "head: features of 4 channels cannot be an image of 3; choose 'residual_head' instead"),
         ({"conditions": ["mask", "mask"]}, r"conditions have the names \['mask', 'mask'\]; give each another one"),
     ],

@@ -148,7 +148,8 @@ def test_compositions_of_ones_own_blocks():
 
     draw()
     assert {len(config["stages"]) for config in drawn} == {1}
-    blocks = [stage.get("block", "hin") for config in drawn for stage in config["stages"]]
+    stages = [config.get("shared", {}).get("step", stage) for config in drawn for stage in config["stages"]]
+    blocks = [stage.get("block", "hin") for stage in stages]
     assert {name for block in blocks for name in ([block] if isinstance(block, str) else block)} == {"hin"}
 
 
@@ -202,7 +203,7 @@ def at(draw, config, first=0):
 
 
 def num_levels(stage):
-    return stage["num_orbs"] if stage["name"] == "orsnet" else len(stage["widths"])
+    return stage["num_orbs"] if stage["name"] == "orsnet" else len(stage["widths"]) + stage.get("shortcut", False)
 
 
 def no_width(draw, config):
