@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from restorekit.stages._fusion import NoFusion
 from restorekit.stages._transition import Connection, Handover, Transition, begin, connectors, finish, hand_over
 
 Halves = tuple[Pyramid, Pyramid]  # encoded and decoded features of a stage
+Make = Callable[..., nn.Module]
 
 
 class MultiStage(RestorationNetwork):
@@ -123,40 +124,56 @@ class MultiStage(RestorationNetwork):
         self.strides = [[level.stride for level in spec.inputs] for spec in (*specs, specs[-1])]
         self.supervised = [wiring.levels_handed_on(stages, i) for i in range(len(stages))]
         self.coarse = wiring.levels_restored(stages, self.supervised, supervised_at)
-        make_stems = wiring.connector_factories("stem", stem, max(map(len, self.strides)))
-        make_joins = wiring.connector_factories("join", join, max(map(len, self.strides[1:-1]), default=0))
-        make_heads = wiring.connector_factories("head", head, max(map(len, map(operator.add, self.supervised, self.coarse))))
-        make_supervisors = wiring.connector_factories("supervise", supervise, len(stages) - 1, exactly=True)
-        make_fusions = wiring.connector_factories("fuse", fuse, len(stages) - 1, exactly=True)
-        channels = self.output_channels
-
-        def stems(widths: Sequence[int]) -> nn.ModuleList:
-            return nn.ModuleList(make(self.input_channels, width) for make, width in zip(make_stems, widths, strict=False))
-
-        def head_of(i: int, k: int) -> nn.Module:
-            strides = sorted(specs[i].decoder[each].stride for each in self.supervised[i] + self.coarse[i])
-            return make_heads[strides.index(specs[i].decoder[k].stride)](specs[i].decoder[k].width, channels)
-
-        self.stems = nn.ModuleList([stems([level.width for level in specs[0].inputs])])
-        self.supervisors, self.joins, self.fusions = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for i, following in enumerate(specs[1:]):
-            attended = [specs[i].decoder[k].width for k in self.supervised[i]]
-            self.supervisors.append(nn.ModuleList(make_supervisors[i](width, channels) for width in attended))
-            self.stems.append(stems(attended))
-            inputs = [level.width for level in following.inputs]
-            self.joins.append(nn.ModuleList(make(*widths) for make, *widths in zip(make_joins, attended, inputs, strict=False)))
-            fusions = [wiring.fusion(stages, source, i + 1, make_fusions[i]) for source in self.sources[i + 1]] or [
-                NoFusion(specs[i], ())
-            ]
-            self.fusions.append(fusions[0] if len(fusions) == 1 else nn.ModuleList(fusions))
-        self.heads = nn.ModuleList(head_of(-1, k) for k in self.supervised[-1])
-        self.coarse_heads = nn.ModuleList(nn.ModuleList(head_of(i, k) for k in self.coarse[i]) for i in range(len(stages)))
+        num_scales, between = [len(strides) for strides in self.strides], len(stages) - 1
+        self._build(
+            stages,
+            stems=wiring.connector_factories("stem", stem, max(num_scales)),
+            joins=wiring.connector_factories("join", join, max(num_scales[1:-1], default=0)),
+            supervisors=wiring.connector_factories("supervise", supervise, between, exactly=True),
+            fusions=wiring.connector_factories("fuse", fuse, between, exactly=True),
+            heads=wiring.connector_factories("head", head, max(map(len, map(operator.add, self.supervised, self.coarse)))),
+        )
         wiring.check_images(self.transitions, self.image_channels, self.output)
         unsupervised = [isinstance(next(level_modules(modules)), NoSupervision) for modules in self.supervisors]
         wiring.check_coarse(stages, self.coarse, unsupervised)
         self.num_supervised = len(stages) - sum(unsupervised)
         self.optional = {f"heads.{k}": f"the last stage's image at 1/{stride}" for k, stride in enumerate(self.strides[-1]) if k}
         self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
+
+    def _build(
+        self,
+        stages: Sequence[Stage],
+        *,
+        stems: Sequence[Make],
+        joins: Sequence[Make],
+        supervisors: Sequence[Make],
+        fusions: Sequence[Make],
+        heads: Sequence[Make],
+    ) -> None:
+        """Build the connectors: stems, joins and heads for each scale, supervisors and fusions for each place between stages."""
+        specs, channels = [stage.spec for stage in stages], self.output_channels
+
+        def head(i: int, k: int) -> nn.Module:
+            """Return the head for a decoder level of a stage."""
+            strides = sorted(specs[i].decoder[each].stride for each in self.supervised[i] + self.coarse[i])
+            return heads[strides.index(specs[i].decoder[k].stride)](specs[i].decoder[k].width, channels)
+
+        def scales(makes: Sequence[Make], *widths: Sequence[int]) -> nn.ModuleList:
+            """Return a connector for each scale."""
+            return nn.ModuleList(make(*each) for make, *each in zip(makes, *widths, strict=False))
+
+        inputs = [[level.width for level in spec.inputs] for spec in specs]
+        self.stems = nn.ModuleList([scales(stems, [self.input_channels] * len(inputs[0]), inputs[0])])
+        self.supervisors, self.joins, self.fusions = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for i in range(len(stages) - 1):
+            attended = [specs[i].decoder[k].width for k in self.supervised[i]]
+            self.supervisors.append(nn.ModuleList(supervisors[i](width, channels) for width in attended))
+            self.stems.append(scales(stems, [self.input_channels] * len(attended), attended))
+            self.joins.append(scales(joins, attended, inputs[i + 1]))
+            fuse = [wiring.fusion(stages, source, i + 1, fusions[i]) for source in self.sources[i + 1]] or [NoFusion(specs[i], ())]
+            self.fusions.append(fuse[0] if len(fuse) == 1 else nn.ModuleList(fuse))
+        self.heads = nn.ModuleList(head(-1, k) for k in self.supervised[-1])
+        self.coarse_heads = nn.ModuleList(nn.ModuleList(head(i, k) for k in self.coarse[i]) for i in range(len(stages)))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -217,10 +234,7 @@ class MultiStage(RestorationNetwork):
         if i == len(self.order) - 1:
             return finish(after, image, decoded, coarse=coarse)
         kept[i] = encoded, decoded
-        features = []
-        for source in self.sources[i + 1]:
-            encoded, decoded_there = (regrid_pyramid(half, self.grids[source + 1], after.grid) for half in kept[source])
-            features.append((encoded, decoded_there))
+        features = [_regridded(kept[source], self.grids[source + 1], after.grid) for source in self.sources[i + 1]]
         needed = {source for sources in self.sources[i + 2 :] for source in sources}
         for unneeded in kept.keys() - needed:
             del kept[unneeded]
@@ -295,6 +309,10 @@ class MultiStage(RestorationNetwork):
 
 
 remember_arguments(MultiStage)
+
+
+def _regridded(halves: Halves, old: Grid, new: Grid) -> Halves:
+    return regrid_pyramid(halves[0], old, new), regrid_pyramid(halves[1], old, new)
 
 
 def _zeros(levels: Sequence[Level], x: Tensor) -> Pyramid:
