@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import restorekit
 from restorekit import Condition, ConfigError, ImageSpec, MultiStage, Shared, WiringError, compose, restore
 from restorekit.blocks import BiasFreeLayerNorm
 from restorekit.checkpoints import load_weights, save_weights
@@ -375,3 +376,20 @@ def test_guidance_for_a_stage_that_takes_none_is_refused():
         WiringError, match=r"guided_by lists \[0\] for stage 2 .*, which takes no guidance; build it with guided=True"
     ):
         compose({"stages": [UNET, UNET], "guided_by": [[], [0]]})
+
+
+def test_a_recurrence_is_published_and_loaded_again(tmp_path):
+    model = compose(RECURRENT)
+    model.save_pretrained(tmp_path)
+    again = restorekit.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    assert again.config == RECURRENT
+    image = noise(1, 3, 8, 8)
+    assert torch.equal(again(image), model(image))
+    assert len(list(again.parameters())) == len(list(model.parameters()))
+
+
+def test_a_recurrence_can_be_exported():
+    model = compose(RECURRENT | NOISE_MAP | {"stages": ["@step", "@step"]}).eval()
+    image = noise(1, 4, 8, 12)
+    program = torch.export.export(model, (image,))
+    assert torch.allclose(program.module()(image), model(image), atol=1e-6)
