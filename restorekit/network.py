@@ -88,8 +88,8 @@ class RestorationNetwork(nn.Module, ABC):
             :mod:`restorekit.checkpoints` finds the names of its parameters in files of the original authors.
         optional: modules that published weights may lack, and their purpose. The result must not need them.
         is_prepared: whether :func:`restorekit.inference.prepare` made it; :func:`restorekit.restore` then runs it unchanged.
-        save_pretrained: writes the network to a folder, using :mod:`restorekit.publish`.
-        push_to_hub: publishes the network on the Hugging Face Hub, using :mod:`restorekit.publish`.
+        save_pretrained: writes the network to a folder: :func:`restorekit.publish.save`.
+        push_to_hub: publishes the network on the Hugging Face Hub: :func:`restorekit.publish.push`.
         padding: where :func:`restorekit.restore` pads images to a size that the network takes: ``"corner"``, below and on the
             right, or ``"centre"``, on all sides.
         tile: side of the largest tiles that :func:`restorekit.restore` uses with ``tile="auto"``; None for the whole image at once
@@ -108,8 +108,8 @@ class RestorationNetwork(nn.Module, ABC):
     is_prepared: bool = False
     padding: Padding = "corner"
     tile: int | None = None
-    save_pretrained: ClassVar[Callable[..., None]] = deferred("restorekit.publish", "save_pretrained")
-    push_to_hub: ClassVar[Callable[..., str]] = deferred("restorekit.publish", "push_to_hub")
+    save_pretrained: ClassVar[Callable[..., None]] = deferred("restorekit.publish", "save")
+    push_to_hub: ClassVar[Callable[..., str]] = deferred("restorekit.publish", "push")
 
     @property
     def input_channels(self) -> int:

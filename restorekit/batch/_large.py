@@ -5,14 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import numpy.typing as npt
-
 from restorekit.batch._details import details_of
 from restorekit.batch._jobs import Job, check_output
 from restorekit.images import RowReader, can_be_read_by_rows, can_be_written_by_rows, rows_written
 from restorekit.inference import Progress, Restorer
-
-Array = npt.NDArray[Any]
 
 LARGE = 2**24  # pixels, larger pictures go row by row; smaller ones fit in 200 MB
 

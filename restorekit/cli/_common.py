@@ -1,7 +1,9 @@
 """What the subcommands share."""
 
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
@@ -33,6 +35,16 @@ def complain(message: object) -> None:
 def warn(message: object) -> None:
     """Print a warning: something unexpected that is not a reason to stop."""
     console.print(f"[bold yellow]warning:[/] {_escaped(message)}")
+
+
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print the warnings of a block after it, as :func:`warn` does."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        warn(warning.message)
 
 
 def report_failure(path: object, error: object) -> None:

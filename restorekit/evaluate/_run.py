@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from restorekit._files import sha256_of
-from restorekit._versions import versions_of
+from restorekit._packages import versions_of
 from restorekit.data import to_pixels
 from restorekit.evaluate._results import Evaluation, ImageResult, Picture, Values
 from restorekit.evaluate.protocols import Example, Protocol, find_protocol

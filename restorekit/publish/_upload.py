@@ -1,6 +1,7 @@
 """A model as a repository that anyone can load by name: weights, config, card, licence."""
 
 import dataclasses
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -57,13 +58,24 @@ def push(
         WeightsError: if the Hub refuses, or the text of the licence is not available.
     """
     about = about or model.pretrained_config
+    missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
+    if missing:
+        raise WeightsError(f"there is no file at {', '.join(missing)}")
+
+    def write(folder: Path) -> None:
+        if licence_file is not None:
+            shutil.copyfile(licence_file, folder / LICENCE_FILE)
+        elif about is not None and about.licence.text_url:
+            (folder / LICENCE_FILE).write_text(_text_of(about.licence, about.licence.text_url))
+        _write_model(model, folder, repository, about, comparison, examples)
+
     if dry_run is not None:
         dry_run.mkdir(parents=True, exist_ok=True)
-        _write(model, dry_run, repository, about, comparison, examples, licence_file)
+        write(dry_run)
         return str(dry_run)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        _write(model, folder, repository, about, comparison, examples, licence_file)
+        write(folder)
         with explain_hub_errors(repository):
             api = client()
             api.create_repo(repository, private=private, exist_ok=True)
@@ -75,7 +87,7 @@ def push(
     return commit.pr_url or commit.commit_url
 
 
-def save(model: RestorationNetwork, folder: Path) -> None:
+def save(model: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
     """Write a model to a folder: weights, config, card. ``create_model("local-dir:folder", pretrained=True)`` loads it.
 
     Args:
@@ -85,27 +97,9 @@ def save(model: RestorationNetwork, folder: Path) -> None:
     Raises:
         ValueError: if the model is neither of these, so that it could not be built again.
     """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _write_model(model, folder, folder.resolve().name, model.pretrained_config, None, ())
-
-
-def _write(
-    model: RestorationNetwork,
-    folder: Path,
-    repository: str,
-    about: PretrainedConfig | None,
-    comparison: Path | None,
-    examples: Sequence[Path],
-    licence_file: Path | None,
-) -> None:
-    missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
-    if missing:
-        raise WeightsError(f"there is no file at {', '.join(missing)}")
-    if licence_file is not None:
-        shutil.copyfile(licence_file, folder / LICENCE_FILE)
-    elif about is not None and about.licence.text_url:
-        (folder / LICENCE_FILE).write_text(_text_of(about.licence, about.licence.text_url))
-    _write_model(model, folder, repository, about, comparison, examples)
 
 
 def _write_model(

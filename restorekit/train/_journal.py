@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from restorekit._packages import from_extra
 from restorekit.network import RestorationNetwork
 from restorekit.train._card import write_card
 from restorekit.train._recipe import Recipe
@@ -39,12 +40,10 @@ class Journal:
         """Begin with step ``first``; records of later steps are removed.
 
         Raises:
-            ImportError: if TensorBoard is not installed.
+            ModuleNotFoundError: if TensorBoard is not installed.
         """
-        try:
+        with from_extra("train", "training needs further packages"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
         self.run.forget_after(first)
         self.board = SummaryWriter(str(self.run.folder / "tensorboard"), purge_step=first + 1)
 

@@ -5,7 +5,6 @@ import hashlib
 import os
 import pickle
 import re
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from _helpers import hub_server as faults
+from _helpers.full_disk import largest_file
 from _helpers.small_model import LICENCE, ORIGINALS, Small, about, network, original, pickled, safetensors
 from restorekit import CheckpointError, create_model, register_model
 from restorekit.checkpoints import originals
@@ -595,16 +595,6 @@ def test_drive_without_gdown_names_the_extra(hub, register, monkeypatch):
 
 
 # ---- disks
-
-
-@contextlib.contextmanager
-def largest_file(size):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
     monkeypatch.chdir(tmp_path)
     for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals, _losses, _protocols):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+        monkeypatch.setattr(registry, "_entries", {name: registry.get(name) for name in registry})
 
 
 def relative(path):

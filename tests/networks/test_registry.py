@@ -40,6 +40,10 @@ def test_a_cell_of_a_notebook_may_run_again():
     registry.add("theirs", define("package"))
     with pytest.raises(ValueError, match="'theirs' is already registered"):
         registry.add("theirs", define("package"))
+    entries = Registry[str]("model")
+    for entry in ("before", "after"):
+        entries.register("mine", lambda _, entry=entry: entry)(define("__main__"))
+    assert entries.get("mine") == "after"
 
 
 @pytest.mark.parametrize(

@@ -70,11 +70,11 @@ class Snapshot:
         if self.folder is not None:
             return self.folder / name
 
-        def fetch(anew: bool) -> Path:
-            return Path(str(client().hf_hub_download(self.repository, name, revision=self.commit, force_download=anew)))
+        def fetch(again: bool) -> Path:
+            return Path(str(client().hf_hub_download(self.repository, name, revision=self.commit, force_download=again)))
 
-        for anew in (False, True):  # a cached copy may be damaged; a file that arrives damaged twice is refused
-            path = patiently(partial(fetch, anew), place)
+        for again in (False, True):  # a cached copy may be damaged; a file that arrives damaged twice is refused
+            path = patiently(partial(fetch, again), place)
             if file.sha256 in (None, found := sha256_of(path)):
                 return path
         discard(path)

@@ -80,7 +80,7 @@ def examples_of(pairs: Sequence[PairPaths]) -> list[Example]:
 
 Make = TypeVar("Make", bound=Callable[..., Protocol])
 
-_protocols: Registry[Callable[..., Protocol]] = Registry("protocol")
+_protocols: Registry[Callable[..., Protocol]] = Registry("protocol", "restorekit.evaluate.protocols")
 
 
 def register_protocol(name: str) -> Callable[[Make], Make]:
@@ -93,12 +93,7 @@ def register_protocol(name: str) -> Callable[[Make], Make]:
     Raises:
         ValueError: if the name is taken.
     """
-
-    def decorator(make: Make) -> Make:
-        _protocols.add(name, make)
-        return make
-
-    return decorator
+    return _protocols.register(name)
 
 
 def list_protocols() -> list[str]:
