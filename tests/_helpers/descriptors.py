@@ -229,7 +229,10 @@ CONNECTORS: dict[str, dict[str, Part]] = {
             partial(PlainSupervision, 8, 3), (Level(8), Level(3)), (Level(8), Level(3)), lambda part, inputs: part(*inputs)
         ),
         "head": Part(
-            partial(HeadSupervision, 8, 3), (Level(8), Level(3)), (Level(8), Level(3)), lambda part, inputs: part(*inputs)
+            partial(HeadSupervision, 8, 3, head="residual_head"),
+            (Level(8), Level(3)),
+            (Level(8), Level(3)),
+            lambda part, inputs: part(*inputs),
         ),
         "feedback": Part(
             partial(FeedbackSupervision, 3, 3), (Level(3), Level(3)), (Level(3), Level(3)), lambda part, inputs: part(*inputs)
