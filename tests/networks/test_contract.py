@@ -13,7 +13,7 @@ from restorekit import Condition, ConfigError, ImageSpec, MultiStage, Shared, Wi
 from restorekit.blocks import BiasFreeLayerNorm
 from restorekit.checkpoints import load_weights, save_weights
 from restorekit.errors import CheckpointError, OptionError
-from restorekit.inference import InferenceOptions, local_pooling, seamless
+from restorekit.inference import InferenceOptions, Restorer, local_pooling, seamless
 from restorekit.inspection import inspect_model, wiring
 from restorekit.inspection._sheet import Label
 from restorekit.stages import Level, Stage, StageSpec, UNetStage
@@ -107,6 +107,16 @@ def test_an_enlarged_image_is_restored_in_tiles_and_turned(tile, ensemble):
     assert np.array_equal(restore(model, grey, tile=tile, overlap=8, precision="float32"), wanted[0].numpy())
     transparent = torch.cat((image, 255 - image[:1]))
     assert torch.equal(restore(model, transparent, precision="float32")[3], 255 - wanted[0])
+
+
+def test_rows_of_an_enlarged_image_are_those_of_the_whole():
+    restorer = Restorer(compose(TWICE), InferenceOptions(tile=32, overlap=8, precision="float32"))
+    pixels = (noise(45, 70, 4) * 255).to(torch.uint8).numpy()
+    bands = list(restorer.by_rows(pixels.shape, pixels.dtype, lambda first, last: pixels[first:last]))
+    rows = np.concatenate(bands)
+    assert len(bands) > 1
+    assert rows.shape == restorer.restored_shape(*pixels.shape) == (90, 140, 4)
+    assert np.array_equal(rows, restorer(pixels))
 
 
 def test_planes_become_colours():
