@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from restorekit.blocks import conv
 from restorekit.ops import Pyramid
@@ -109,11 +110,15 @@ class UNetStage(Stage):
         x = self.decoders[-1](encoded[-1])
         decoded = [x]
         for i in reversed(range(len(encoded) - 1)):
-            x = self.decoders[i](self.merges[i](self.skips[i](encoded[i]), self.ups[i](x)))
+            x = self.decoders[i](self.merged(i, encoded[i], x))
             decoded.append(x)
         for connect, x in zip(self.shortcuts, shortcut, strict=True):
             decoded[-1] = decoded[-1] + connect(x)
         return tuple(reversed(decoded))
+
+    def merged(self, i: int, encoded: Float[Tensor, "n c h w"], below: Float[Tensor, "n c2 h2 w2"]) -> Float[Tensor, "n c3 h w"]:
+        """Return the features that the decoder of a level starts from: its skip, merged with the features of the coarser level."""
+        return self.merges[i](self.skips[i](encoded), self.ups[i](below))
 
 
 def _decoder_widths(widths: Sequence[int], decoder_widths: Sequence[int] | None) -> Sequence[int]:

@@ -23,9 +23,9 @@ from restorekit.blocks import (
     SupervisedAttentionModule,
     add_image,
 )
-from restorekit.inference.passes._base import rewriting
+from restorekit.inference.passes._base import has_hooks, rewriting
 from restorekit.ops import Pyramid
-from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage
+from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage, UNetStage
 
 
 def add(x: Float[Tensor, "n c h w"], branch: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -111,8 +111,9 @@ def _fusion(fusion: CrossStageFeatureFusion, encoded: Pyramid, decoded: Pyramid)
     return tuple(fused)
 
 
-def _merge(module: AddMerge, skip: Tensor, risen: Tensor) -> Tensor:
-    return add(skip, risen)
+def _merged(stage: UNetStage, i: int, encoded: Tensor, below: Tensor) -> Tensor:
+    merge, skip, risen = stage.merges[i], stage.skips[i](encoded), stage.ups[i](below)
+    return add(skip, risen) if type(merge) is AddMerge and not has_hooks(merge) else merge(skip, risen)
 
 
 def _decode(stage: TimmUNetStage, encoded: Pyramid) -> Pyramid:
@@ -133,7 +134,7 @@ REUSE = rewriting(
         GatedMLP: {"forward": _gated_mlp},
         SupervisedAttentionModule: {"forward": _supervised_attention},
         CrossStageFeatureFusion: {"forward": _fusion},
-        AddMerge: {"forward": _merge},
+        UNetStage: {"merged": _merged},
         TimmUNetStage: {"decode": _decode},
     }
 )
