@@ -10,9 +10,11 @@ from restorekit.errors import CheckpointError, ConfigError
 from restorekit.network import RestorationNetwork
 from restorekit.stages import SHARED, MultiStage
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
-    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
+    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and finite floats.
 
     Args:
         model: the model.
@@ -20,6 +22,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         origin: where the weights come from, for the message.
         absent: modules whose weights may be missing.
     """
+    if any(tensor.is_meta for tensor in model.state_dict(keep_vars=True).values()):
+        raise CheckpointError(
+            f"{origin} cannot be loaded: the model is on the meta device, where parameters have no values; build it outside of "
+            'torch.device("meta"), and load the weights then'
+        )
     wanted = {
         name: tensor
         for name, tensor in model.state_dict(keep_vars=True).items()
@@ -35,6 +42,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         "with a wrong shape",
         misshapen,
         lambda name: f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}",
+    )
+    problems += _names(
+        "of a wrong type",
+        [name for name in both if not _converts(state[name].dtype, wanted[name].dtype)],
+        lambda name: f"{name} is {state[name].dtype}, expected {wanted[name].dtype}",
     )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
@@ -76,6 +88,11 @@ def _ties(model: nn.Module) -> set[tuple[str, str]]:
     first: dict[int, str] = {}
     named = model.state_dict(keep_vars=True).items()
     return {(first[id(tensor)], name) for name, tensor in named if first.setdefault(id(tensor), name) != name}
+
+
+def _converts(given: torch.dtype, wanted: torch.dtype) -> bool:
+    """Return whether numbers of a type can be used as those of another without a loss that matters."""
+    return given == wanted or (given in FLOATS and wanted in FLOATS)
 
 
 def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
