@@ -216,7 +216,8 @@ class _Line:
         for piece, result in zip(pieces, restored, strict=True):
             piece.seconds["network"] = seconds
             piece.network = {**self.restorer.describe(pixels.dtype), "batch": len(pieces), "by_rows": False}
-            yield piece, result.reshape(piece.picture.pixels.shape)
+            grey = piece.picture.pixels.ndim == 2 and result.shape[-1] == 1
+            yield piece, result[..., 0] if grey else result
 
 
 def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
@@ -274,4 +275,4 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
         if sheet is not None:
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
-    return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
+    return details_of(restored.shape, restored.dtype, after.mode, piece.seconds, piece.network)

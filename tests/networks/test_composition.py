@@ -191,7 +191,7 @@ INVALID = {
         unet_with(block={"name": "cab", "attention": "cbma"}),
         r"stages\[0\]\.block\.attention must be .*; got 'cbma'; did you mean 'cbam'",
     ),
-    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode must be 'area' or 'nearest'; got 'cubic'"),
+    "unknown choice": (unet_with() | {"scale_mode": "cubic"}, r"scale_mode must be 'area', 'nearest' or 'corner'; got 'cubic'"),
     "grids that are no lists": (unet_with() | {"grids": [2, 2]}, r"grids\[0\] must be a list; got 2"),
     "shared of a wrong type": (unet_with() | {"shared": ["prelu"]}, r"shared must be a mapping; got \["),
     "unknown shared activation": (
