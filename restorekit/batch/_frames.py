@@ -45,7 +45,8 @@ def restore_frames(
             check_output(job, picture.mode, picture.info, several=look.several)
             begun = time.perf_counter()
             told = Progress(planned=progress.planned) if number == 1 else Progress()
-            pixels = restored_stack(restorer, np.atleast_3d(picture.pixels)[None], told)[0].reshape(picture.pixels.shape)
+            pixels = restored_stack(restorer, np.atleast_3d(picture.pixels)[None], told)[0]
+            pixels = pixels[..., 0] if picture.pixels.ndim == 2 and pixels.shape[-1] == 1 else pixels
             after = replace(picture, pixels=pixels)
             seconds["network"] += time.perf_counter() - begun
             if not first:

@@ -228,7 +228,8 @@ class _Line:
         for piece, result in zip(pieces, restored, strict=True):
             piece.seconds["network"] = seconds
             piece.network = {**self.restorer.describe(pixels.dtype), "batch": len(pieces), "by_rows": False}
-            yield piece, result.reshape(piece.picture.pixels.shape)
+            grey = piece.picture.pixels.ndim == 2 and result.shape[-1] == 1
+            yield piece, result[..., 0] if grey else result
 
 
 def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], Look]]:
@@ -259,14 +260,14 @@ def _alone(group: list[Job], look: Look, restorer: Restorer, compare: bool, dama
         return None
     try:
         return restore_by_rows if all(can_go_by_rows(job, restorer) for job in group) else None
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return None
 
 
 def _kind_of(job: Job) -> Look:
     try:
         return look_at(job.source)
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return Look(0, 0, "")
 
 
@@ -311,4 +312,4 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
     told = {name: words for name in ("damage", "note") if (words := getattr(piece.picture, name))}
-    return told | details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
+    return told | details_of(restored.shape, restored.dtype, after.mode, piece.seconds, piece.network)

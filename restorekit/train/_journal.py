@@ -83,7 +83,7 @@ class Journal:
         return write_card(self.run, self.recipe, model, len(self.examples))
 
     def _show(self, model: RestorationNetwork, step: int) -> None:
-        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures])
+        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures], self.recipe.data.condition)
         self.run.show(picture, step)
         if self.board is not None:
             self.board.add_image("pictures", np.asarray(picture), step, dataformats="HWC")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from restorekit._packages import from_extra
 from restorekit.data import DegradedCrops, PairedCrops, Sample, listed
-from restorekit.errors import ConfigError, ImageError
+from restorekit.errors import ConfigError, ImageError, OptionError
 from restorekit.inference import has_bfloat16
 from restorekit.inference.passes import for_training
 from restorekit.models import config_of, metadata_of
@@ -71,7 +71,8 @@ def train(
     if main:
         run.check(recipe, allow_changes=allow_changes)
     learner = _learner(recipe, accelerator)
-    data, examples = open_data(recipe), validation_examples(recipe)
+    scale = learner.model.output.scale
+    data, examples = open_data(recipe, scale), validation_examples(recipe, scale)
     journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
     parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
@@ -96,7 +97,7 @@ def train(
                 raise without_traceback(error) from error
             done, last = step + 1, step + 1 == recipe.run.steps
             if examples and (last or done % recipe.validation.every == 0):
-                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe.run.precision, accelerator)
+                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe, accelerator)
             if main:
                 run.check_space(size, spare=0)
                 journal.record(row, learner.average.module)
@@ -158,6 +159,10 @@ def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
     model = build_model(recipe.model)
     if recipe.data.crop % model.size_multiple:
         raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
+    try:
+        model.check_conditions(recipe.data.condition)
+    except OptionError as error:
+        raise ConfigError(f"data.{error}") from error
     model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
     for each in for_training(compile=recipe.run.compile):
         each.run(model)
@@ -211,6 +216,7 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
             images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
         )
         with accelerator.accumulate(learner.network):
+            image = learner.model.with_conditions(image, recipe.data.condition)
             with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
                 outputs = learner.network(image)
             losses = stage_losses(outputs, target, recipe.loss, learner.model)
@@ -220,11 +226,11 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
 
 
 def _validated(
-    model: RestorationNetwork, examples: list[Example], precision: str, accelerator: "Accelerator"
+    model: RestorationNetwork, examples: list[Example], recipe: Recipe, accelerator: "Accelerator"
 ) -> tuple[float, float]:
     """Return mean PSNR and SSIM; every process measures some of the examples."""
     mine = examples[accelerator.process_index :: accelerator.num_processes]
-    sums = accelerator.reduce(torch.tensor(measure(model, mine, precision), device=accelerator.device), "sum")
+    sums = accelerator.reduce(torch.tensor(measure(model, mine, recipe), device=accelerator.device), "sum")
     psnr, ssim = (sums / len(examples)).tolist()
     return psnr, ssim
 
