@@ -23,6 +23,7 @@ NEEDED = {  # what a value must be, by the type of pydantic's error; limits are 
     "int_type": "an integer",
     "is_instance_of": "a list",  # Sequence is the only class that configs use
     "less_than_equal": "at most {le:g}",
+    "list_type": "a list",
     "literal_error": "{expected}",
     "mapping_type": "a mapping",
     "model_type": "a section with keys",
@@ -47,6 +48,12 @@ class Section(BaseModel):
                 if key not in cls.model_fields:
                     raise problem("unknown", key=str(key), known=list(cls.model_fields))
         return data
+
+
+class _Arguments(Section):
+    """Arguments of a class or function. Their source has no docstrings of attributes: pydantic need not search for them."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def problem(kind: str, **context: Any) -> PydanticCustomError:
@@ -84,7 +91,7 @@ def arguments_model(
         elif argument.default is not inspect.Parameter.empty:
             about["default_factory"] = lambda: None  # it is not data, so a schema does not show it
         fields[argument.name] = (data_type(argument.hint), Field(**about))
-    return create_model(name, __base__=Section, **fields)
+    return create_model(name, __base__=_Arguments, **fields)
 
 
 def checked(

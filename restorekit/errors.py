@@ -1,10 +1,53 @@
 """Errors, grouped by where the fault is. Every error says what was found, what is needed and what to do."""
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "ImageError", "OptionError", "RestorekitError", "WiringError"]
+import unicodedata
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "ImageError",
+    "OptionError",
+    "RestorekitError",
+    "WiringError",
+    "printable",
+]
+
+
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories of control characters, formatting, lone bytes, line breaks
+JOINERS = "\u200c\u200d"  # formatting that words and emoji consist of
+
+
+def printable(text: object, *, lines: bool = True) -> str:
+    r"""Return text with escapes for the characters that a terminal would obey or hide; names of files may contain any.
+
+    Args:
+        text: what to show.
+        lines: whether to keep line breaks.
+
+    Example:
+        >>> print(printable("a\x1b[31m\n.png", lines=False))
+        a\x1b[31m\n.png
+    """
+    return "".join(char if lines and char == "\n" else _visible(char) for char in str(text))
+
+
+def _visible(char: str) -> str:
+    if unicodedata.category(char) not in INVISIBLE or char in JOINERS:
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte of a name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 class RestorekitError(Exception):
-    """Base of all errors that this library raises on purpose, except plain ones such as ``ValueError`` for an argument."""
+    """Base of all errors that this library raises on purpose, except plain ones such as ``ValueError`` for an argument.
+
+    Its text cannot command a terminal.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(RestorekitError, ValueError):
@@ -47,7 +90,7 @@ class OptionError(RestorekitError, ValueError):
         self.option, self.problem = option, problem
 
     def __str__(self) -> str:
-        return f"{self.option} {self.problem}"
+        return printable(f"{self.option} {self.problem}")
 
     @property
     def in_shell(self) -> str:

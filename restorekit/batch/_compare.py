@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from restorekit.batch.video import VIDEO_SUFFIXES, is_video_comparison, video_comparison_path
 from restorekit.errors import ImageError
 from restorekit.images import Picture, Pixels, from_array, opened, side_by_side
 
@@ -15,15 +16,26 @@ MARK = (  # tells a comparison from a file of the user with the same name
 )
 
 
-def comparison(before: Picture, after: Picture) -> Picture:
-    """Return one picture of two side by side: upright, at 8 bits, and on white where they are transparent."""
-    sheet = side_by_side([(_shown(before), "before"), (_shown(after), "after")])
+def comparison(before: Picture, after: Picture, which: str = "") -> Picture:
+    """Return one picture of two side by side: upright, at 8 bits, of one size, and on white where they are transparent.
+
+    Args:
+        before: the picture as given.
+        after: the restored picture.
+        which: says which of several pictures they are.
+    """
+    shown, added = _shown(after), f", {which}" if which else ""
+    size = (shown.shape[1], shown.shape[0])
+    smaller = np.asarray(Image.fromarray(_shown(before)).resize(size, Image.Resampling.NEAREST))
+    sheet = side_by_side([(smaller, f"before{added}"), (shown, f"after{added}")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
     return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
 
 
 def is_comparison(path: Path) -> bool:
     """Return whether a file is a comparison that this library wrote."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return is_video_comparison(path)
     try:
         with opened(path) as content:
             return CREATOR in content.info().get("xmp", b"")
@@ -32,7 +44,9 @@ def is_comparison(path: Path) -> bool:
 
 
 def comparison_path(target: Path) -> Path:
-    """Return the path of the comparison for an output: in the same folder."""
+    """Return the path of the comparison for an output, a picture or a video: in the same folder."""
+    if target.suffix.lower() in VIDEO_SUFFIXES:
+        return video_comparison_path(target)
     return target.with_name(f"{target.stem}.compare.png")
 
 

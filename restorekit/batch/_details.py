@@ -9,15 +9,7 @@ import numpy as np
 def details_of(
     shape: tuple[int, ...], dtype: np.dtype[Any], mode: str, seconds: Mapping[str, float], network: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the size, the kind of pixels, the seconds and how the network ran, as plain data.
-
-    Args:
-        shape: height and width first.
-        dtype: dtype of the pixels.
-        mode: name of the kind of pixels, as in :class:`~restorekit.images.Picture`.
-        seconds: how long each step took.
-        network: how the network ran.
-    """
+    """Return as plain data: height and width, the kind of pixels, the seconds that each step took, and how the network ran."""
     height, width = shape[:2]
     rounded = {step: round(value, 4) for step, value in seconds.items()}
     return {"width": width, "height": height, "mode": mode, "bits": 8 * dtype.itemsize, "seconds": rounded, **network}

@@ -1,14 +1,10 @@
 """Restoring pictures or frames of one size together."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from restorekit.images import Array
 from restorekit.inference import Progress, Restorer
-
-Array = npt.NDArray[Any]
 
 
 def restored_stack(restorer: Restorer, pixels: Array, progress: Progress | None = None) -> Array:

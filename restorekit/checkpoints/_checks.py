@@ -3,14 +3,18 @@
 from collections.abc import Callable, Collection, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from restorekit.errors import CheckpointError
+from restorekit.composition import compose
+from restorekit.errors import CheckpointError, ConfigError
 from restorekit.network import RestorationNetwork
+from restorekit.stages import SHARED, MultiStage
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
-    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
+    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and finite floats.
 
     Args:
         model: the model.
@@ -18,6 +22,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         origin: where the weights come from, for the message.
         absent: modules whose weights may be missing.
     """
+    if any(tensor.is_meta for tensor in model.state_dict(keep_vars=True).values()):
+        raise CheckpointError(
+            f"{origin} cannot be loaded: the model is on the meta device, where parameters have no values; build it outside of "
+            'torch.device("meta"), and load the weights then'
+        )
     wanted = {
         name: tensor
         for name, tensor in model.state_dict(keep_vars=True).items()
@@ -34,6 +43,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         misshapen,
         lambda name: f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}",
     )
+    problems += _names(
+        "of a wrong type",
+        [name for name in both if not _converts(state[name].dtype, wanted[name].dtype)],
+        lambda name: f"{name} is {state[name].dtype}, expected {wanted[name].dtype}",
+    )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
     if not problems:
@@ -41,6 +55,44 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     if problems:
         name = (model.recipe or {}).get("architecture", type(model).__name__)
         raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
+
+
+def check_ties(model: nn.Module) -> None:
+    """Raise a :class:`CheckpointError` if a network shares parameters that would be separate after it was saved and loaded.
+
+    A network that cannot be built from its ``config``, because it has unregistered parts, is built by code that only its authors
+    know, and passes.
+    """
+    ties = _ties(model)
+    if not ties or not isinstance(model, MultiStage):
+        return
+    try:
+        config = model.config
+    except ConfigError:
+        return
+    for stage in [*config["stages"], *config.get(SHARED, {}).values()]:
+        if isinstance(stage, dict) and "pretrained" in stage:
+            stage["pretrained"] = False  # nothing is downloaded
+    with torch.device("meta"):
+        lost = sorted(ties - _ties(compose(config)))
+    if lost:
+        first, second = lost[0]
+        raise CheckpointError(
+            f"{second} is the same tensor as {first}, but a network built from the config has two ({len(lost)} in all), which "
+            "would train differently; share the part: list a stage several times, or use restorekit.Shared or the key 'shared'"
+        )
+
+
+def _ties(model: nn.Module) -> set[tuple[str, str]]:
+    """Return pairs of names of the same tensor: the first, and each further one."""
+    first: dict[int, str] = {}
+    named = model.state_dict(keep_vars=True).items()
+    return {(first[id(tensor)], name) for name, tensor in named if first.setdefault(id(tensor), name) != name}
+
+
+def _converts(given: torch.dtype, wanted: torch.dtype) -> bool:
+    """Return whether numbers of a type can be used as those of another without a loss that matters."""
+    return given == wanted or (given in FLOATS and wanted in FLOATS)
 
 
 def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

@@ -1,6 +1,5 @@
 """``restorekit convert``."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import torch
 import typer
 
 from restorekit.checkpoints import save_original_weights, save_weights
-from restorekit.cli._common import fail, say, warn
+from restorekit.cli._common import fail, say, showing_warnings
 from restorekit.models import model_from_checkpoint
 
 EXAMPLES = """
@@ -53,8 +52,7 @@ def convert_command(
     if target.exists() and not overwrite:
         fail(f"{target} exists; choose another name, or pass --overwrite", 2)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with showing_warnings():
             model, metadata = model_from_checkpoint(source)
         dtype = torch.float16 if half else None
         if to == "original":
@@ -63,7 +61,5 @@ def convert_command(
             save_weights(model, target, metadata, dtype=dtype)
     except (ValueError, OSError) as error:
         fail(error)
-    for warning in caught:
-        warn(warning.message)
     described = f"{metadata['architecture']}, arguments {metadata['arguments']}" if "architecture" in metadata else "a composition"
     say(f"{target}: {described}")

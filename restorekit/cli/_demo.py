@@ -2,7 +2,6 @@
 
 import io
 import time
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from PIL import Image
 
 from restorekit.checkpoints import read_example
-from restorekit.cli._common import bundled_model, fail, say, warn
+from restorekit.cli._common import bundled_model, fail, say, showing_warnings
 from restorekit.cli._inference import with_inference_options
 from restorekit.data import create_degradation, degrade
 from restorekit.errors import ImageError
@@ -78,8 +77,7 @@ def demo_command(
             raise ImageError(f"there is no folder {output.resolve().parent}; create it first, or choose another --output")
         if output.is_dir():
             raise ImageError(f"{output} is a folder; give the name of a file")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with showing_warnings():
             restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)
         if given is not None:
@@ -92,8 +90,6 @@ def demo_command(
         write_image(side_by_side(panels), output)
     except ValueError as error:
         fail(error)
-    for warning in caught:
-        warn(warning.message)
     if given is None:
         say(f"{what} {before:.2f} dB -> restored {after:.2f} dB (PSNR)")
     say(f"wrote {output.resolve()} in {time.perf_counter() - started:.1f} s")

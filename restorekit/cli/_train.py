@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from restorekit.cli._common import console, fail, say, warn
+from restorekit.cli._common import console, fail, print_result, say, warn
+from restorekit.cli._process import stopping_signals
 from restorekit.errors import ConfigError
 from restorekit.train import load_recipe, part_company, to_toml, train
 
@@ -55,52 +56,22 @@ def train_command(
     except ConfigError as error:
         fail(error, 2)
     if show:
-        sys.stdout.write(text)
+        print_result(text.removesuffix("\n"))
         return
     folder = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     first = os.environ.get("RANK", "0") == "0"  # this is the first of several processes
-    progress = Progress(*columns, console=console, disable=not first)
     try:
-        with _asked_to_stop() as stopping, progress:
-            task = progress.add_task("reading images", total=merged.run.steps, start=False, speed="")
-
-            def report(row: dict[str, Any]) -> None:
-                if not progress.tasks[0].started:
-                    progress.update(task, completed=row["step"])
-                    progress.start_task(task)
-                speed = f"{row['seconds']:.2f} s per step"
-                progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}", speed=speed)
-                if row["skipped"]:
-                    console.print(
-                        f"step {row['step']} skipped: loss {row['loss']:.3g}, gradient {row['gradient_norm']:.3g}, samples "
-                        f"{row['samples'][0]} to {row['samples'][1]}"
-                    )
-                if "psnr" in row:
-                    console.print(
-                        f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}"
-                    )
-
-            try:
-                weights = train(
-                    merged,
-                    folder,
-                    device=device,
-                    allow_changes=allow_changes,
-                    on_progress=report,
-                    on_notice=warn,
-                    stopping=stopping,
-                )
-            finally:
-                progress.live.transient = not progress.tasks[0].started  # an error before the first step needs no bar above it
+        with _asked_to_stop() as stopping, _showing_steps(merged.run.steps, shown=first) as report:
+            weights = train(
+                merged,
+                folder,
+                device=device,
+                allow_changes=allow_changes,
+                on_progress=report,
+                on_notice=warn,
+                stopping=stopping,
+            )
     except KeyboardInterrupt:
         console.print(f"interrupted before a checkpoint could be written; {_resuming(folder)}")
         raise typer.Exit(130) from None
@@ -116,6 +87,41 @@ def train_command(
 
 
 @contextmanager
+def _showing_steps(total: int, *, shown: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that shows a row of the log: in a progress bar, and in a line if there is something to remember."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(*columns, console=console, disable=not shown)
+    task = progress.add_task("reading images", total=total, start=False, speed="")
+
+    def show(row: dict[str, Any]) -> None:
+        if not progress.tasks[0].started:
+            progress.update(task, completed=row["step"])
+            progress.start_task(task)
+        speed = f"{row['seconds']:.2f} s per step"
+        progress.update(task, completed=row["step"], description=f"loss {row['loss']:.4f}", speed=speed)
+        if row["skipped"]:
+            console.print(
+                f"step {row['step']} skipped: loss {row['loss']:.3g}, gradient {row['gradient_norm']:.3g}, samples "
+                f"{row['samples'][0]} to {row['samples'][1]}"
+            )
+        if "psnr" in row:
+            console.print(f"step {row['step']}: loss {row['loss']:.4f}, validation {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}")
+
+    with progress:
+        try:
+            yield show
+        finally:
+            progress.live.transient = not progress.tasks[0].started  # an error before the first step needs no bar above it
+
+
+@contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether the user or the system asked to stop; a second Ctrl-C interrupts at once."""
     asked: list[int] = []
@@ -126,7 +132,7 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
         asked.append(number)
         console.print("stopping after this step; press Ctrl-C again to stop at once")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *stopping_signals())}
     try:
         yield lambda: bool(asked)
     finally:

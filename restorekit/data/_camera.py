@@ -5,7 +5,6 @@ its matrices, gains and noise levels). The further processing of a camera, in a 
 Zhang et al., Practical Blind Denoising via Swin-Conv-UNet and Data Synthesis, arXiv:2203.13278.
 """
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from restorekit._packages import from_extra
 from restorekit.data._degrading import (
     FloatImage,
     Number,
@@ -21,9 +21,9 @@ from restorekit.data._degrading import (
     Range,
     check_range,
     clipped,
+    compressed,
     degradations,
     draw,
-    to_pixels,
 )
 
 Matrix = npt.NDArray[np.float64]
@@ -44,6 +44,7 @@ XYZ_TO_CAMERA = np.array(  # colour matrices of four cameras, from Adobe's DNG c
 )
 
 
+@degradations.register("camera")
 @dataclass(frozen=True)
 class CameraNoise(PairDegradation):
     """Noise of a camera's sensor as it appears in JPEG files: not white, but with blotches from demosaicing and processing.
@@ -152,26 +153,16 @@ class CameraNoise(PairDegradation):
 
     def _compression(self, rng: np.random.Generator) -> Step:
         """Return the JPEG compressions of the file: none, one or two."""
-        from PIL import Image
-
         first, second = round(draw(rng, self.quality)), round(draw(rng, self.quality))
         chance, subsampled = rng.random(2)
         qualities = ([first] if chance < self.jpeg else []) + ([second] if chance < self.jpeg / 10 else [])
 
         def compress(picture: FloatImage) -> FloatImage:
-            grey = picture.shape[2] == 1
             for quality in qualities:
-                pixels, file = to_pixels(picture), io.BytesIO()
-                options = {} if grey else {"subsampling": "4:2:0" if subsampled < 0.5 else "4:4:4"}
-                Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "JPEG", quality=quality, **options)
-                with Image.open(file) as opened:
-                    picture = np.asarray(opened, dtype=np.float32).reshape(picture.shape) / np.float32(255)
+                picture = compressed(picture, quality, "4:2:0" if subsampled < 0.5 else "4:4:4")
             return picture
 
         return compress
-
-
-degradations.add("camera", CameraNoise)
 
 
 @dataclass(frozen=True)
@@ -277,15 +268,9 @@ def _resized(picture: FloatImage, size: tuple[int, int]) -> FloatImage:
 
 
 def _opencv() -> Any:
-    """Return OpenCV, for demosaicing and filtering.
-
-    Raises:
-        ImportError: if it is not installed.
-    """
-    try:
+    """Return OpenCV, for demosaicing and filtering."""
+    with from_extra("train", "camera noise needs OpenCV"):
         import cv2
-    except ImportError as error:
-        raise ImportError('camera noise needs OpenCV: pip install "restorekit[train]"') from error
     return cv2
 
 

@@ -4,7 +4,6 @@ A degradation is a function of an image and a random generator: ``degradation(im
 H x W x C in [0, 1]. All randomness comes from ``rng``, so the result of :func:`degrade` depends only on the seed and the index.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +21,13 @@ from restorekit.data._degrading import (
     bounds,
     check_range,
     clipped,
+    compressed,
     degradations,
     draw,
-    to_pixels,
 )
 
 
+@degradations.register("gaussian")
 @dataclass(frozen=True)
 class GaussianNoise:
     """White Gaussian noise: y = clip(x + sigma n), n ~ N(0, 1), independent for pixels and channels.
@@ -47,6 +47,7 @@ class GaussianNoise:
         return clipped(image + draw(rng, self.sigma) / 255 * rng.standard_normal(image.shape, dtype=np.float32))
 
 
+@degradations.register("poisson_gaussian")
 @dataclass(frozen=True)
 class PoissonGaussianNoise:
     """Noise of a camera's sensor: y = clip(a P(x / a) + b n), P a Poisson variable with that mean, n ~ N(0, 1).
@@ -74,6 +75,7 @@ class PoissonGaussianNoise:
         return clipped(gain * photons + read * rng.standard_normal(image.shape, dtype=np.float32))
 
 
+@degradations.register("motion_blur")
 @dataclass(frozen=True)
 class MotionBlur:
     """Blur of a shaking camera: y = k * x, where k is how long the camera's path stays over each pixel.
@@ -101,6 +103,7 @@ class MotionBlur:
         return _convolve(image, motion_kernel(draw(rng, self.length), draw(rng, self.shake), rng))
 
 
+@degradations.register("defocus")
 @dataclass(frozen=True)
 class DefocusBlur:
     """Blur of a lens out of focus: y = k * x, k a uniform disk (the circle of confusion) with an antialiased edge.
@@ -124,6 +127,7 @@ class DefocusBlur:
         return _convolve(image, disk / disk.sum())
 
 
+@degradations.register("rain")
 @dataclass(frozen=True)
 class Rain:
     """Rain streaks in several layers: y = clip(x + sum of S_i), S_i = intensity_i (drops_i * streak_i).
@@ -173,6 +177,7 @@ class Rain:
         return clipped(rainy)
 
 
+@degradations.register("jpeg")
 @dataclass(frozen=True)
 class JPEG:
     """JPEG compression and decompression by Pillow, with chroma at half the resolution. Source: ITU-T T.81.
@@ -189,15 +194,7 @@ class JPEG:
 
     def __call__(self, image: FloatImage, rng: np.random.Generator) -> FloatImage:
         """Return the image with compression artefacts."""
-        from PIL import Image
-
-        pixels = to_pixels(image)
-        grey = pixels.shape[2] == 1
-        file = io.BytesIO()
-        picture = Image.fromarray(pixels[..., 0] if grey else pixels)
-        picture.save(file, "JPEG", quality=round(draw(rng, self.quality)), **({} if grey else {"subsampling": "4:2:0"}))
-        with Image.open(file) as compressed:
-            return np.asarray(compressed, dtype=np.float32).reshape(image.shape) / np.float32(255)
+        return compressed(image, round(draw(rng, self.quality)), "4:2:0")
 
 
 @dataclass(frozen=True)
@@ -257,14 +254,6 @@ class Choice(PairDegradation):
         """Return the degraded image and its target."""
         weights = np.array(self.weights or [1] * len(self.parts), float)
         return apply_pair(self.parts[int(rng.choice(len(self.parts), p=weights / weights.sum()))], image, target, rng)
-
-
-degradations.add("gaussian", GaussianNoise)
-degradations.add("poisson_gaussian", PoissonGaussianNoise)
-degradations.add("motion_blur", MotionBlur)
-degradations.add("defocus", DefocusBlur)
-degradations.add("rain", Rain)
-degradations.add("jpeg", JPEG)
 
 
 def motion_kernel(length: float, shake: float, rng: np.random.Generator) -> Kernel:

@@ -1,5 +1,6 @@
 """What a degradation is, and what all of them share: the registry, seeds, ranges."""
 
+import io
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from restorekit.images import Pixels
 from restorekit.parts import Registry
@@ -115,6 +117,17 @@ def create_degradation(name: str, **arguments: Any) -> Degradation:
 def clipped(image: npt.NDArray[Any]) -> FloatImage:
     """Return an image clipped to [0, 1], as float32."""
     return np.clip(image, 0, 1).astype(np.float32)
+
+
+def compressed(image: FloatImage, quality: int, subsampling: str) -> FloatImage:
+    """Return an image after JPEG compression by Pillow; the subsampling of chroma, such as ``"4:2:0"``, is for colour images."""
+    pixels, file = to_pixels(image), io.BytesIO()
+    if pixels.shape[2] == 1:
+        Image.fromarray(pixels[..., 0]).save(file, "JPEG", quality=quality)
+    else:
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    with Image.open(file) as opened:
+        return np.asarray(opened, dtype=np.float32).reshape(image.shape) / np.float32(255)
 
 
 def draw(rng: np.random.Generator, value: Range, *, log: bool = False) -> float:

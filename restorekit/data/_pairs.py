@@ -48,29 +48,38 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
     return [PairPaths(name, path, second[name]) for name, path in first.items()]
 
 
-def pair_size(pair: PairPaths) -> tuple[int, int]:
-    """Return width and height of a pair; its images are decoded only if something seems to be wrong with them.
+def pair_size(pair: PairPaths, scale: int = 1) -> tuple[int, int]:
+    """Return width and height of the degraded image of a pair; images are decoded only if something seems to be wrong with them.
+
+    Args:
+        pair: the files.
+        scale: as for :func:`read_pair`.
 
     Raises:
         ImageError: as :func:`read_pair`, except if an image is damaged after its header.
     """
-    looks = [look_at(path) for path in (pair.input, pair.target)]
-    if looks[0] != looks[1] or looks[0][2] not in ("L", "RGB"):
-        height, width = read_pair(pair)[0].shape[:2]
-        return width, height
-    return looks[0][:2]
+    look, other = (look_at(path) for path in (pair.input, pair.target))
+    width, height = look.width, look.height
+    if other != look._replace(width=scale * width, height=scale * height) or look.several or look.mode not in ("L", "RGB"):
+        height, width = read_pair(pair, scale)[0].shape[:2]
+    return width, height
 
 
-def read_pair(pair: PairPaths) -> tuple[Pixels, Pixels]:
+def read_pair(pair: PairPaths, scale: int = 1) -> tuple[Pixels, Pixels]:
     """Read the two images of a pair as 8-bit RGB, H x W x 3.
 
+    Args:
+        pair: the files.
+        scale: how many times as high and wide as the degraded image the clean one is.
+
     Raises:
-        ImageError: if one cannot be read, has 16 bits or transparency, or if they differ in size or only one of them is grey.
+        ImageError: if one cannot be read, has 16 bits or transparency, or if their sizes do not fit or only one of them is grey.
     """
     (first, first_grey), (second, second_grey) = (_read(path) for path in (pair.input, pair.target))
-    if first.shape != second.shape:
+    if (scale * first.shape[0], scale * first.shape[1]) != second.shape[:2]:
         sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(pair[1:], (first, second), strict=True)]
-        raise ImageError(f"the images of a pair must have the same size; {' and '.join(sizes)}")
+        needed = "must have the same size" if scale == 1 else f"must differ in size by a factor of {scale}"
+        raise ImageError(f"the images of a pair {needed}; {' and '.join(sizes)}")
     if first_grey != second_grey:
         grey, colour = (pair.input, pair.target) if first_grey else (pair.target, pair.input)
         raise ImageError(f"{grey} is grey but its partner {colour} is in colour; convert one of them")

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from restorekit._packages import from_extra
 from restorekit.errors import DataError
 from restorekit.images import Array
-
-MISSING = 'reading .mat files needs SciPy and h5py: pip install "restorekit[evaluate]"'
 
 
 def read_array(path: Path, key: str) -> Array:
@@ -46,11 +45,9 @@ def read_boxes(path: Path) -> list[Array]:
 
 def _load(path: Path) -> Any:
     """Return the content: a dictionary for the old format, an open HDF5 file for version 7.3."""
-    try:
+    with from_extra("evaluate", "reading .mat files needs SciPy and h5py"):
         import h5py
         import scipy.io
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(MISSING) from error
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     try:

@@ -28,7 +28,7 @@ class Exporter(NamedTuple):
     write: Callable[..., None]
 
 
-_exporters: Registry[Exporter] = Registry("exporter")
+_exporters: Registry[Exporter] = Registry("exporter", "restorekit.export")
 
 
 def register_exporter(name: str, *, suffixes: Sequence[str], extra: str = "") -> Callable[[Write], Write]:
@@ -46,12 +46,7 @@ def register_exporter(name: str, *, suffixes: Sequence[str], extra: str = "") ->
     Raises:
         ValueError: if the name is taken.
     """
-
-    def decorator(write: Write) -> Write:
-        _exporters.add(name, Exporter(name, tuple(suffixes), extra, write))
-        return write
-
-    return decorator
+    return _exporters.register(name, lambda write: Exporter(name, tuple(suffixes), extra, write))
 
 
 def list_exporters() -> list[str]:

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from restorekit.inference._options import InferenceOptions
+from torch import nn
+
+from restorekit.inference._options import OPTIONS, InferenceOptions
 from restorekit.inference._progress import SILENT, Plan, Progress
 from restorekit.inference._restorer import Restorer
-from restorekit.network import RestorationNetwork
+from restorekit.network import network_in
 
 Restorable = TypeVar("Restorable")
 
 
 def restore(
-    model: RestorationNetwork,
+    model: nn.Module,
     image: Restorable,
     options: InferenceOptions | None = None,
     *,
@@ -33,7 +35,8 @@ def restore(
     For many images, create a :class:`~restorekit.inference.Restorer` once and call it: this function creates one for every call.
 
     Args:
-        model: the network, or the result of :func:`prepare` for it.
+        model: the network, or the result of :func:`prepare` for it. It may be in a wrapper such as ``DataParallel``, which is not
+            used.
         image: one of
 
             - a tensor, C x H x W or N x C x H x W: floating point in [0, 1], uint8 or uint16;
@@ -43,10 +46,12 @@ def restore(
         options: how to restore.
         on_plan: is called before the first tile with the :class:`~restorekit.inference.Plan`.
         on_tile: is called after each tile with the number of tiles done, and the total.
-        **overrides: fields of :class:`~restorekit.inference.InferenceOptions`, such as ``strength=0.7`` or ``tile=512``.
+        **overrides: fields of :class:`~restorekit.inference.InferenceOptions`, such as ``strength=0.7`` or ``tile=512``, and values
+            of the network's conditions, such as ``noise_level=25``.
 
     Returns:
-        The restored image, with the same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
+        The restored image, with the same kind, dtype and device, and the same shape unless
+        the network's ``output`` says otherwise; a PIL image keeps its colour profile and EXIF data.
 
     Raises:
         OptionError: if an option is not valid, or not with this network.
@@ -61,5 +66,10 @@ def restore(
         >>> restore(create_model("mprnet_tiny"), torch.zeros(1, 3, 30, 40), strength=0.7).shape
         torch.Size([1, 3, 30, 40])
     """
-    chosen = replace(options or InferenceOptions(), **overrides)
+    options = options or InferenceOptions()
+    names = [condition.name for condition in network_in(model).conditions if condition.name not in OPTIONS]
+    given = {name: overrides.pop(name) for name in names if name in overrides}
+    if given:
+        overrides["condition"] = {**(overrides.get("condition", options.condition) or {}), **given}
+    chosen = replace(options, **overrides)
     return Restorer(model, chosen)(image, progress=Progress(on_plan, on_tile))

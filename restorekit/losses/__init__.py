@@ -4,9 +4,6 @@ Each takes the restored image and the ground truth, N x C x H x W in [0, 1], wit
 equal. A file in this folder that registers a loss is discovered; the imports below only tell type checkers the names.
 """
 
-import importlib
-import pkgutil
-
 from restorekit.losses._charbonnier import Charbonnier, charbonnier
 from restorekit.losses._edge import Edge, edge
 from restorekit.losses._fft import FFT, fft
@@ -34,9 +31,6 @@ __all__ = [
     "register_loss",
     "ssim",
 ]
-
-for _found in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_found.name}")
 
 
 def __getattr__(name: str) -> LossFunction:

@@ -10,7 +10,7 @@ from restorekit.parts import Argument, Registry, signature_of
 LossFunction = Callable[..., Tensor]
 Function = TypeVar("Function", bound=LossFunction)
 
-_losses: Registry[LossFunction] = Registry("loss")
+_losses: Registry[LossFunction] = Registry("loss", "restorekit.losses")
 
 
 def register_loss(name: str) -> Callable[[Function], Function]:
@@ -24,12 +24,7 @@ def register_loss(name: str) -> Callable[[Function], Function]:
     Raises:
         ValueError: if the name is taken.
     """
-
-    def decorator(loss: Function) -> Function:
-        _losses.add(name, loss)
-        return loss
-
-    return decorator
+    return _losses.register(name)
 
 
 def list_losses() -> list[str]:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from restorekit._packages import from_extra
 from restorekit.metrics._pairs import Image, comparable_batches
 
 ITERATIONS = 100
@@ -65,10 +66,8 @@ def align(restored: Image, target: Image) -> Aligned:
 
 
 def _align_one(restored: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    try:
+    with from_extra("evaluate", "alignment needs OpenCV"):
         import cv2
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError('alignment needs OpenCV: pip install "restorekit[evaluate]"') from error
     energy = np.square(restored, dtype=np.float64).sum()
     if energy == 0:
         raise ValueError("the restored image is black and cannot be aligned; check the model's output")

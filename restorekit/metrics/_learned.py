@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from restorekit._packages import from_extra
 from restorekit.metrics._pairs import Image, comparable_batches
 
 
@@ -61,12 +62,10 @@ def _measure(name: str, a: Image, b: Image, download: bool) -> float:
 @functools.cache
 def _distance(name: str, download: bool) -> Callable[[Tensor, Tensor], Any]:
     """Return the metric as a function of two batches in [0, 1]."""
-    try:
+    with from_extra("perceptual", f"{name} needs torchmetrics and torchvision"):
         import torchvision
         from torchmetrics.functional.image.dists import DISTSNetwork
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f'{name} needs torchmetrics and torchvision: pip install "restorekit[perceptual]"') from error
     if name == "LPIPS":
         _check_on_disk(name, torchvision.models.AlexNet_Weights.DEFAULT, download)
         metric: Callable[[Tensor, Tensor], Any] = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`hinet` for a checkpoint with the original names.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from HINet.
-    """
+    """Return the arguments of :func:`hinet` for a checkpoint with the original names, or None if it is not from HINet."""
     if any(name not in state for name in ("conv_01.weight", "cat12.weight", "down_path_1.0.identity.weight")):
         return None
     width, image_channels = state["conv_01.weight"].shape[:2]

@@ -26,12 +26,9 @@ MAB, CHANNELS, GATING = "SplitHeadMultiAxisGmlpLayer", "channel_attention_block_
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`maxim` for a checkpoint with the original names.
+    """Return the arguments of :func:`maxim` for a checkpoint with the original names, or None if it is not from MAXIM.
 
     The shapes determine how many pixels a block has, and how many cells a grid. Both are assumed to be square.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from MAXIM.
 
     Raises:
         CheckpointError: if a block or grid is not square.
@@ -73,66 +70,28 @@ def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
 def original_names(stages: int, depth: int, scales: int, num_groups: int, num_bottleneck_blocks: int) -> dict[str, str]:
     """Return the table: module name in the authors' checkpoints -> module name here."""
     table: dict[str, str] = {}
-
-    def put(original: str, ours: str, names: Mapping[str, str]) -> None:
-        for theirs, mine in names.items():
-            table[f"{original}/{theirs}"] = f"{ours}.{mine}"
-
-    def group(original: str, ours: str, attention: str, conv1: str, conv2: str) -> None:
-        for g in range(num_groups):
-            mlp, mab = f"{original}/{MAB}_{g}", f"{ours}.blocks.{2 * g}"
-            put(mlp, mab, {"LayerNorm_in": "norm", "in_project": "expand", "out_project": "project"})
-            for axis, name in (("grid", "Grid"), ("block", "Block")):
-                layer = {
-                    "LayerNorm": "norm",
-                    "in_project": "expand",
-                    f"{name}GatingUnit/intermediate_layernorm": "gate_norm",
-                    f"{name}GatingUnit/Dense_0": "mixing",
-                    "out_project": "project",
-                }
-                put(f"{mlp}/{name}GmlpLayer", f"{mab}.{axis}", layer)
-            block = {
-                "LayerNorm": "norm",
-                conv1: "conv1",
-                conv2: "conv2",
-                "channel_attention/Conv_0": "attention.squeeze",
-                "channel_attention/Conv_1": "attention.excite",
-            }
-            put(f"{original}/{attention}{g}", f"{ours}.blocks.{2 * g + 1}", block)
-
-    def gating(original: str, ours: str) -> None:
-        for one, index in (("x", 0), ("y", 1)):
-            stream = {
-                f"Conv_{index}": f"enter_{one}",
-                f"LayerNorm_{one}": f"norm_{one}",
-                f"in_project_{one}": f"project_{one}",
-                f"out_project_{one}": f"leave_{one}",
-            }
-            gate = {"LayerNorm_in": "norm", "in_project": "expand", "Dense_0": "grid", "Dense_1": "block", "out_project": "project"}
-            put(original, ours, stream)
-            put(f"{original}/{GATING}_{one}", f"{ours}.gate_{one}", gate)
-
     for s in range(stages):
         theirs, ours = f"stage_{s}", f"stages.{s}"
         for i in range(scales):
             table[f"{theirs}_input_conv_{i}"] = f"stems.{s}.{i}"
             if s > 0:
-                gating(f"{theirs}_input_fuse_sam_{i}", f"joins.{s - 1}.{i}.gating")
+                table |= _gating(f"{theirs}_input_fuse_sam_{i}", f"joins.{s - 1}.{i}.gating")
             if s < stages - 1:
                 sam = {"Conv_0": "features", "Conv_1": "to_image", "Conv_2": "attention"}
-                put(f"{theirs}_supervised_attention_module_{i}", f"supervisors.{s}.{i}", sam)
+                table |= _renamed(f"{theirs}_supervised_attention_module_{i}", f"supervisors.{s}.{i}", sam)
             else:
                 table[f"{theirs}_output_conv_{i}"] = f"heads.{i}.to_image"
         for i in range(depth):
             encoder, decoder, skip = (f"{theirs}_{part}_block_{i}" for part in ("encoder", "decoder", "cross_gating"))
-            put(encoder, ours, {"Conv_0": f"encoders.{i}.conv", "Conv_1": f"downs.{i}.conv"})
-            group(encoder, f"{ours}.encoders.{i}", CHANNELS, "conv1", "conv2")
+            table |= _renamed(encoder, ours, {"Conv_0": f"encoders.{i}.conv", "Conv_1": f"downs.{i}.conv"})
+            table |= _groups(num_groups, encoder, f"{ours}.encoders.{i}")
             if s > 0:
-                gating(f"{encoder}/cross_gating_block", f"{ours}.guides.{i}.gating")
-            put(skip, ours, {"ConvTranspose_0": f"skips.{i}.up.conv"})
-            gating(skip, f"{ours}.skips.{i}")
-            put(decoder, ours, {"ConvTranspose_0": f"ups.{i}.conv", "UNetEncoderBlock_0/Conv_0": f"decoders.{i}.conv"})
-            group(f"{decoder}/UNetEncoderBlock_0", f"{ours}.decoders.{i}", CHANNELS, "conv1", "conv2")
+                table |= _gating(f"{encoder}/cross_gating_block", f"{ours}.guides.{i}.gating")
+            table[f"{skip}/ConvTranspose_0"] = f"{ours}.skips.{i}.up.conv"
+            table |= _gating(skip, f"{ours}.skips.{i}")
+            nested = f"{decoder}/UNetEncoderBlock_0"
+            table |= {f"{decoder}/ConvTranspose_0": f"{ours}.ups.{i}.conv", f"{nested}/Conv_0": f"{ours}.decoders.{i}.conv"}
+            table |= _groups(num_groups, nested, f"{ours}.decoders.{i}")
             # The authors number the resizing layers of all stages consecutively, in each stage from its coarsest level on.
             number = 2 * depth * depth * s + (depth - 1 - i) * depth
             for j in range(depth):
@@ -141,8 +100,57 @@ def original_names(stages: int, depth: int, scales: int, num_groups: int, num_bo
         for b in range(num_bottleneck_blocks):
             original, bottleneck = f"{theirs}_global_block_{b}", f"{ours}.bottleneck.{b}"
             table[f"{original}/input_proj"] = f"{bottleneck}.conv"
-            group(original, bottleneck, f"{CHANNELS}_", "channel_mixing/Dense_0", "channel_mixing/Dense_1")
+            mixing = ("channel_mixing/Dense_0", "channel_mixing/Dense_1")
+            table |= _groups(num_groups, original, bottleneck, attention=f"{CHANNELS}_", convs=mixing)
     return table
+
+
+def _groups(
+    number: int, original: str, ours: str, *, attention: str = CHANNELS, convs: tuple[str, str] = ("conv1", "conv2")
+) -> dict[str, str]:
+    """Return the names of pairs of a gated MLP and a channel attention block."""
+    table: dict[str, str] = {}
+    for g in range(number):
+        mlp, mab = f"{original}/{MAB}_{g}", f"{ours}.blocks.{2 * g}"
+        table |= _renamed(mlp, mab, {"LayerNorm_in": "norm", "in_project": "expand", "out_project": "project"})
+        for axis, name in (("grid", "Grid"), ("block", "Block")):
+            layer = {
+                "LayerNorm": "norm",
+                "in_project": "expand",
+                f"{name}GatingUnit/intermediate_layernorm": "gate_norm",
+                f"{name}GatingUnit/Dense_0": "mixing",
+                "out_project": "project",
+            }
+            table |= _renamed(f"{mlp}/{name}GmlpLayer", f"{mab}.{axis}", layer)
+        block = {
+            "LayerNorm": "norm",
+            convs[0]: "conv1",
+            convs[1]: "conv2",
+            "channel_attention/Conv_0": "attention.squeeze",
+            "channel_attention/Conv_1": "attention.excite",
+        }
+        table |= _renamed(f"{original}/{attention}{g}", f"{ours}.blocks.{2 * g + 1}", block)
+    return table
+
+
+def _gating(original: str, ours: str) -> dict[str, str]:
+    """Return the names of a cross gating block."""
+    table: dict[str, str] = {}
+    for one, index in (("x", 0), ("y", 1)):
+        stream = {
+            f"Conv_{index}": f"enter_{one}",
+            f"LayerNorm_{one}": f"norm_{one}",
+            f"in_project_{one}": f"project_{one}",
+            f"out_project_{one}": f"leave_{one}",
+        }
+        gate = {"LayerNorm_in": "norm", "in_project": "expand", "Dense_0": "grid", "Dense_1": "block", "out_project": "project"}
+        table |= _renamed(original, ours, stream) | _renamed(f"{original}/{GATING}_{one}", f"{ours}.gate_{one}", gate)
+    return table
+
+
+def _renamed(original: str, ours: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return names below a module of the authors -> names below a module here."""
+    return {f"{original}/{theirs}": f"{ours}.{mine}" for theirs, mine in names.items()}
 
 
 @register_model("maxim", parameters=22_212_795, checkpoints=Originals(original_names, infer_arguments))

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`mprnet` for a checkpoint with the original names.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from MPRNet.
-    """
+    """Return the arguments of :func:`mprnet` for a checkpoint with the original names, or None if it is not from MPRNet."""
     needed = ("shallow_feat1.0.weight", "stage1_encoder.down12.down.1.weight", "concat23.weight")
     if any(name not in state for name in needed):
         return None

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def infer_arguments(state: Mapping[str, "Tensor"]) -> dict[str, Any] | None:
-    """Return the arguments of :func:`nafnet` for a checkpoint with the original names.
-
-    Returns:
-        The arguments, or None if the checkpoint is not from NAFNet.
-    """
+    """Return the arguments of :func:`nafnet` for a checkpoint with the original names, or None if it is not from NAFNet."""
     if "intro.weight" not in state or "ending.weight" not in state or not _count(state, r".+\.sca\.1\.weight"):
         return None
     width, image_channels = state["intro.weight"].shape[:2]

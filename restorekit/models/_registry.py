@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from restorekit._lazy import modules_of
 from restorekit.checkpoints import Originals, originals
 from restorekit.parts import Registry
 from restorekit.provenance import PretrainedConfig
@@ -91,8 +90,6 @@ def _recording(name: str, builder: BuilderT, checkpoints: Originals) -> BuilderT
 
 def built_in() -> dict[str, Builder]:
     """Return the functions of this package that build models, by registered name."""
-    for _ in modules_of(HOME):
-        pass
     builders = {name: architectures.get(name).builder for name in architectures}
     return {name: builder for name, builder in builders.items() if builder.__module__.startswith(f"{HOME}.")}
 

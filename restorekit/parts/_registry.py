@@ -11,7 +11,7 @@ import importlib.metadata
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from restorekit._lazy import modules_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
+Definition = TypeVar("Definition")
 PartFactory = TypeVar("PartFactory", bound="Callable[..., nn.Module]")
 
 PLUGIN_GROUP = "restorekit.plugins"
@@ -45,6 +46,24 @@ class Registry(Generic[T]):
         self._is_complete = not homes
         self._lock = threading.RLock()
         self._entries: dict[str, T] = {}
+        self._definitions: dict[str, object] = {}
+
+    def register(self, name: str, entry_of: Callable[[Any], T] | None = None) -> Callable[[Definition], Definition]:
+        """Return a decorator that registers a class or function.
+
+        Args:
+            name: the name.
+            entry_of: returns what to register for the class or function; by default itself.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+
+        def decorator(definition: Definition) -> Definition:
+            self.add(name, entry_of(definition) if entry_of else cast(T, definition), definition=definition)
+            return definition
+
+        return decorator
 
     def add(self, name: str, entry: T, *, definition: object = None) -> None:
         """Register ``entry`` under ``name``.
@@ -57,12 +76,13 @@ class Registry(Generic[T]):
         Raises:
             ValueError: if the name is taken, unless the same definition runs again in a notebook or program.
         """
-        module = getattr(definition or entry, "__module__", None) or ""
+        definition = entry if definition is None else definition
+        module = getattr(definition, "__module__", None) or ""
         if not any(module.startswith(f"{home}.") for home in self._homes):
             self._import_homes()  # so that names of this package are taken even before the first look-up
-        if name in self._entries and not _is_run_again(self._entries[name], entry):
+        if name in self._entries and not _is_run_again(self._definitions.get(name), definition):
             raise ValueError(f"{self.kind} {name!r} is already registered, as {self._entries[name]}; choose another name")
-        self._entries[name] = entry
+        self._entries[name], self._definitions[name] = entry, definition
 
     def get(self, name: str) -> T:
         """Return the entry registered under ``name``.
@@ -90,9 +110,9 @@ class Registry(Generic[T]):
                     pass
 
 
-def _is_run_again(taken: object, entry: object) -> bool:
-    """Return whether an entry is the same definition as another, executed again, as a notebook cell can be."""
-    places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None)) for value in (taken, entry)]
+def _is_run_again(taken: object, definition: object) -> bool:
+    """Return whether a definition is the same as another, executed again, as a notebook cell can be."""
+    places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None)) for value in (taken, definition)]
     return places[0] == places[1] and places[0][0] == "__main__"
 
 
@@ -116,7 +136,7 @@ stages: PartRegistry = Registry("stage", STAGES)
 activations: PartRegistry = Registry("activation", BLOCKS)
 connectors: dict[str, PartRegistry] = {
     role: Registry(f"{role} connector", BLOCKS, STAGES)
-    for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample")
+    for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample", "merge")
 }
 
 
@@ -131,7 +151,7 @@ def register_block(name: str) -> Callable[[PartFactory], PartFactory]:
     Raises:
         ValueError: if the name is taken.
     """
-    return _registering(blocks, name)
+    return blocks.register(name)
 
 
 def register_stage(name: str) -> Callable[[PartFactory], PartFactory]:
@@ -140,7 +160,7 @@ def register_stage(name: str) -> Callable[[PartFactory], PartFactory]:
     Raises:
         ValueError: if the name is taken.
     """
-    return _registering(stages, name)
+    return stages.register(name)
 
 
 def register_activation(name: str) -> Callable[[PartFactory], PartFactory]:
@@ -149,7 +169,7 @@ def register_activation(name: str) -> Callable[[PartFactory], PartFactory]:
     Raises:
         ValueError: if the name is taken.
     """
-    return _registering(activations, name)
+    return activations.register(name)
 
 
 def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartFactory]:
@@ -158,14 +178,14 @@ def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartF
     Args:
         name: unique among the connectors of the role.
         role: its purpose, as :class:`restorekit.MultiStage` and the stages name it: ``"stem"``, ``"join"``, ``"supervise"``,
-            ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"`` or ``"upsample"``.
+            ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"``, ``"upsample"`` or ``"merge"``.
 
     Raises:
         ValueError: if there is no such role, or the name is taken.
     """
     if role not in connectors:
         raise ValueError(f"unknown role {role!r} of connector {name!r}{did_you_mean(role, connectors)}")
-    return _registering(connectors[role], name)
+    return connectors[role].register(name)
 
 
 def list_blocks() -> list[str]:
@@ -204,14 +224,6 @@ def create_stage(name: str, *args: Any, **kwargs: Any) -> "nn.Module":
         ValueError: if no stage has this name.
     """
     return stages.get(name)(*args, **kwargs)
-
-
-def _registering(registry: PartRegistry, name: str) -> Callable[[PartFactory], PartFactory]:
-    def decorator(factory: PartFactory) -> PartFactory:
-        registry.add(name, factory)
-        return factory
-
-    return decorator
 
 
 _plugins_loaded = False

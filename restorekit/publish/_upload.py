@@ -1,18 +1,19 @@
 """A model as a repository that anyone can load by name: weights, config, card, licence."""
 
 import dataclasses
-import shutil
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from restorekit._files import write_json
+from restorekit._files import atomic_path, make_folder, write_json
 from restorekit.checkpoints import save_weights
-from restorekit.checkpoints.hub import CONFIG_FILE, WEIGHTS_FILE, WeightsError, about_to_data, client, explain_hub_errors
+from restorekit.checkpoints.hub import CONFIG_FILE, WEIGHTS_FILE, WeightsError, about_to_data, client, patiently
 from restorekit.models import config_of, metadata_of
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig, WeightsLicence
 from restorekit.publish._card import model_card
+from restorekit.publish._replaceable import CARD_FILE, check_replaceable
 
 LICENCE_FILE = "LICENSE"
 
@@ -54,17 +55,35 @@ def push(
 
     Raises:
         ValueError: if the model is neither of these, so that it could not be built again.
+        FileExistsError: if the folder of a dry run contains files of these names that this function did not write, or that were
+            changed.
         WeightsError: if the Hub refuses, or the text of the licence is not available.
     """
     about = about or model.pretrained_config
+    missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
+    if missing:
+        raise WeightsError(f"there is no file at {', '.join(missing)}")
+
+    if len({path.name for path in examples}) < len(examples):
+        raise WeightsError("two examples have the same name, so that one would replace the other; rename one")
+
+    def write(folder: Path) -> None:
+        licence = None
+        if licence_file is not None:
+            licence = licence_file.read_bytes()
+        elif about is not None and about.licence.text_url:
+            licence = _text_of(about.licence, about.licence.text_url).encode()
+        _write_model(model, folder, repository, about, comparison, examples, licence)
+
     if dry_run is not None:
-        dry_run.mkdir(parents=True, exist_ok=True)
-        _write(model, dry_run, repository, about, comparison, examples, licence_file)
+        make_folder(dry_run)
+        write(dry_run)
         return str(dry_run)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        _write(model, folder, repository, about, comparison, examples, licence_file)
-        with explain_hub_errors(repository):
+        write(folder)
+
+        def upload() -> str:
             api = client()
             api.create_repo(repository, private=private, exist_ok=True)
             if branch is not None:
@@ -72,10 +91,13 @@ def push(
             commit = api.upload_folder(
                 repo_id=repository, folder_path=folder, revision=branch, create_pr=pull_request, commit_message=message
             )
-    return commit.pr_url or commit.commit_url
+            return str(commit.pr_url or commit.commit_url)
+
+        size = sum(path.stat().st_size for path in folder.rglob("*"))
+        return patiently(upload, repository, size, attempts=1)
 
 
-def save(model: RestorationNetwork, folder: Path) -> None:
+def save(model: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
     """Write a model to a folder: weights, config, card. ``create_model("local-dir:folder", pretrained=True)`` loads it.
 
     Args:
@@ -84,28 +106,11 @@ def save(model: RestorationNetwork, folder: Path) -> None:
 
     Raises:
         ValueError: if the model is neither of these, so that it could not be built again.
+        FileExistsError: if the folder contains files of these names that this function did not write, or a card that was edited.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    make_folder(folder)
     _write_model(model, folder, folder.resolve().name, model.pretrained_config, None, ())
-
-
-def _write(
-    model: RestorationNetwork,
-    folder: Path,
-    repository: str,
-    about: PretrainedConfig | None,
-    comparison: Path | None,
-    examples: Sequence[Path],
-    licence_file: Path | None,
-) -> None:
-    missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
-    if missing:
-        raise WeightsError(f"there is no file at {', '.join(missing)}")
-    if licence_file is not None:
-        shutil.copyfile(licence_file, folder / LICENCE_FILE)
-    elif about is not None and about.licence.text_url:
-        (folder / LICENCE_FILE).write_text(_text_of(about.licence, about.licence.text_url))
-    _write_model(model, folder, repository, about, comparison, examples)
 
 
 def _write_model(
@@ -115,21 +120,26 @@ def _write_model(
     about: PretrainedConfig | None,
     comparison: Path | None,
     examples: Sequence[Path],
+    licence: bytes | None = None,
 ) -> None:
     config = config_of(model)
+    given = {f"examples/{example.name}": example.read_bytes() for example in examples}
+    picture = None
+    if comparison is not None:
+        picture = f"comparison{comparison.suffix}"
+        given[picture] = comparison.read_bytes()
+    if licence is not None:
+        given[LICENCE_FILE] = licence
+    card = model_card(model, repository, config, about, picture, [name for name in given if name.startswith("examples/")])
+    check_replaceable(folder, given)
     save_weights(model, folder / WEIGHTS_FILE, metadata_of(config))
     if about is not None:
         about = dataclasses.replace(about, size=(folder / WEIGHTS_FILE).stat().st_size)
     write_json(folder / CONFIG_FILE, config | ({"weights": about_to_data(about)} if about else {}))
-    picture = None
-    if comparison is not None:
-        picture = f"comparison{comparison.suffix}"
-        shutil.copyfile(comparison, folder / picture)
-    for example in examples:
-        (folder / "examples").mkdir(exist_ok=True)
-        shutil.copyfile(example, folder / "examples" / example.name)
-    card = model_card(model, repository, config, about, picture, [f"examples/{example.name}" for example in examples])
-    (folder / "README.md").write_text(card)
+    for name, content in {**given, CARD_FILE: card.encode()}.items():
+        make_folder((folder / name).parent)
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def _text_of(licence: WeightsLicence, url: str) -> str:
@@ -137,8 +147,7 @@ def _text_of(licence: WeightsLicence, url: str) -> str:
 
     instead = "or pass the text as licence_file (--licence-file)"
     try:
-        with explain_hub_errors(url):
-            answer = get_session().get(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        answer = patiently(lambda: get_session().get(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT), url, attempts=1)
     except WeightsError as error:
         raise type(error)(f"{licence.name} requires its text next to the weights: {error}, {instead}") from error
     if answer.status_code != 200 or answer.text.lstrip().startswith("<"):

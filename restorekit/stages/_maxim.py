@@ -86,11 +86,6 @@ class MAXIMStage(Stage):
             pairs = ((MultiAxisGatedMLP(width, **sizes[i]), attention(width, reduction=reduction)) for _ in range(num_groups))
             return ResidualGroup(in_width, width, *itertools.chain(*pairs))
 
-        def from_all_levels(i: int) -> nn.ModuleList:
-            return nn.ModuleList(
-                RatioResize(width, widths[i], up=2 ** max(j - i, 0), down=2 ** max(i - j, 0)) for j, width in enumerate(widths)
-            )
-
         self.encoders = nn.ModuleList(
             group(above[i] + (width if i < num_inputs else 0), width, i, ResidualChannelAttentionBlock)
             for i, width in enumerate(widths)
@@ -100,12 +95,12 @@ class MAXIMStage(Stage):
         self.bottleneck = nn.Sequential(
             *(group(widths[-1], widths[-1], depth, ResidualDenseChannelAttentionBlock) for _ in range(num_bottleneck_blocks))
         )
-        self.skip_resizes = nn.ModuleList(from_all_levels(i) for i in range(depth))
+        self.skip_resizes = nn.ModuleList(_from_all_levels(widths, i) for i in range(depth))
         self.skips = nn.ModuleList(
             CrossGatingBlock(width, x_width=depth * width, y_width=below[i], upsample=True, **sizes[i])
             for i, width in enumerate(widths)
         )
-        self.decoder_resizes = nn.ModuleList(from_all_levels(i) for i in range(depth))
+        self.decoder_resizes = nn.ModuleList(_from_all_levels(widths, i) for i in range(depth))
         self.ups = nn.ModuleList(TransposedConv(below[i], width) for i, width in enumerate(widths))
         self.decoders = nn.ModuleList(
             group((1 + depth) * width, width, i, ResidualChannelAttentionBlock) for i, width in enumerate(widths)
@@ -152,6 +147,13 @@ class MAXIMStage(Stage):
             )
             decoded.append(x)
         return tuple(reversed(decoded))
+
+
+def _from_all_levels(widths: Sequence[int], i: int) -> nn.ModuleList:
+    """Return the modules that bring the features of each level to the size and width of one."""
+    return nn.ModuleList(
+        RatioResize(width, widths[i], up=2 ** max(j - i, 0), down=2 ** max(i - j, 0)) for j, width in enumerate(widths)
+    )
 
 
 class ResidualGroup(nn.Module):

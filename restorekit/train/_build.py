@@ -1,6 +1,5 @@
 """Building the network, optimiser and scheduler of a recipe."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,6 @@ def build_model(recipe: ModelRecipe) -> RestorationNetwork:
         registered = recipe.init.partition(".")[0] in architectures and not Path(recipe.init).exists()
         load_weights(model, create_model(recipe.init, pretrained=True).state_dict() if registered else recipe.init)
     return model.train()
-
-
-def metadata_of(recipe: ModelRecipe, model: RestorationNetwork) -> dict[str, str]:
-    """Return what a weights file must record about its network, so that it can be built again."""
-    if isinstance(model, MultiStage) and recipe.composition:
-        return {"composition": json.dumps(model.config)}
-    return {"architecture": recipe.name, "arguments": json.dumps(dict(recipe.arguments))}
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:

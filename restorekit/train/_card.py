@@ -11,16 +11,13 @@ from restorekit.train._run import Run
 
 
 def write_card(run: Run, recipe: Recipe, model: nn.Module, images: int) -> bool:
-    """Write ``README.md`` into the folder of a finished run; one that somebody else wrote or changed is kept.
+    """Write ``README.md`` into the folder of a finished run, and return whether it was written: one that was changed is kept.
 
     Args:
         run: the run.
         recipe: its recipe.
         model: its network.
         images: number of validation images.
-
-    Returns:
-        Whether it was written.
     """
     return run.write_card(_text(run, recipe, model, run.rows(), images))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from restorekit._packages import from_extra
 from restorekit.network import RestorationNetwork
 from restorekit.train._card import write_card
 from restorekit.train._recipe import Recipe
@@ -39,12 +40,10 @@ class Journal:
         """Begin with step ``first``; records of later steps are removed.
 
         Raises:
-            ImportError: if TensorBoard is not installed.
+            ModuleNotFoundError: if TensorBoard is not installed.
         """
-        try:
+        with from_extra("train", "training needs further packages"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
         self.run.forget_after(first)
         self.board = SummaryWriter(str(self.run.folder / "tensorboard"), purge_step=first + 1)
 
@@ -84,7 +83,7 @@ class Journal:
         return write_card(self.run, self.recipe, model, len(self.examples))
 
     def _show(self, model: RestorationNetwork, step: int) -> None:
-        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures])
+        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures], self.recipe.data.condition)
         self.run.show(picture, step)
         if self.board is not None:
             self.board.add_image("pictures", np.asarray(picture), step, dataformats="HWC")

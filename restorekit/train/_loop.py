@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from restorekit.data import Sample, listed
-from restorekit.errors import ConfigError, ImageError
+from restorekit._packages import from_extra
+from restorekit.data import DegradedCrops, PairedCrops, Sample, listed
+from restorekit.errors import ConfigError, ImageError, OptionError
 from restorekit.inference import has_bfloat16
 from restorekit.inference.passes import for_training
+from restorekit.models import config_of, metadata_of
 from restorekit.network import RestorationNetwork
-from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, metadata_of, stage_losses
+from restorekit.train._build import AllStages, build_model, build_optimizer, build_schedule, stage_losses
 from restorekit.train._guard import Guard
 from restorekit.train._journal import Journal
 from restorekit.train._recipe import Recipe
@@ -65,29 +67,22 @@ def train(
     """
     accelerator = _accelerator(recipe, device)
     main = accelerator.is_main_process
-    run = _run(folder, recipe, allow_changes=allow_changes, checked=main)
+    run = Run(folder)
+    if main:
+        run.check(recipe, allow_changes=allow_changes)
     learner = _learner(recipe, accelerator)
-    data, examples = open_data(recipe), validation_examples(recipe)
-    journal = Journal(run, recipe, metadata_of(recipe.model, learner.model), examples)
-    parts = {
-        "model": learner.model,
-        "average": learner.average.module,
-        "optimizer": learner.optimizer,
-        "guard": learner.guard,
-        "journal": journal,
-    }
+    scale = learner.model.output.scale
+    data, examples = open_data(recipe, scale), validation_examples(recipe, scale)
+    journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
+    parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
     with accelerator.main_process_first():
         if main:
-            run.make()
+            folder.mkdir(parents=True, exist_ok=True)
             run.check_space(size)
         first = run.resume(**parts)
     if main:
-        if data.small:
-            on_notice(
-                f"{len(data.small)} images in {recipe.data.path} are smaller than a crop, {data.crop} x {data.crop}, and reflected "
-                f"at the right and the bottom: {listed(data.small)}; a smaller data.crop avoids that"
-            )
+        _note_small(data, recipe.data.path, on_notice)
         run.begin(recipe, accelerator.num_processes)
         journal.open(first)
     batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
@@ -102,7 +97,7 @@ def train(
                 raise without_traceback(error) from error
             done, last = step + 1, step + 1 == recipe.run.steps
             if examples and (last or done % recipe.validation.every == 0):
-                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe.run.precision, accelerator)
+                row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe, accelerator)
             if main:
                 run.check_space(size, spare=0)
                 journal.record(row, learner.average.module)
@@ -141,13 +136,19 @@ class Learner:
     schedule: Any
     guard: Guard
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a checkpoint keeps, by name; the schedule follows from the step."""
+        return {"model": self.model, "average": self.average.module, "optimizer": self.optimizer, "guard": self.guard}
 
-def _run(folder: Path, recipe: Recipe, *, allow_changes: bool, checked: bool) -> Run:
-    """Return the run in a folder; one process checks that the folder may be written to."""
-    run = Run(folder)
-    if checked:
-        run.check(recipe, allow_changes=allow_changes)
-    return run
+
+def _note_small(data: DegradedCrops | PairedCrops, path: str, on_notice: Callable[[str], None]) -> None:
+    """Say which images are smaller than a crop, if there are any."""
+    if data.small:
+        on_notice(
+            f"{len(data.small)} images in {path} are smaller than a crop, {data.crop} x {data.crop}, and reflected "
+            f"at the right and the bottom: {listed(data.small)}; a smaller data.crop avoids that"
+        )
 
 
 def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
@@ -158,6 +159,10 @@ def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
     model = build_model(recipe.model)
     if recipe.data.crop % model.size_multiple:
         raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
+    try:
+        model.check_conditions(recipe.data.condition)
+    except OptionError as error:
+        raise ConfigError(f"data.{error}") from error
     model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
     for each in for_training(compile=recipe.run.compile):
         each.run(model)
@@ -211,6 +216,7 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
             images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
         )
         with accelerator.accumulate(learner.network):
+            image = learner.model.with_conditions(image, recipe.data.condition)
             with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
                 outputs = learner.network(image)
             losses = stage_losses(outputs, target, recipe.loss, learner.model)
@@ -220,20 +226,18 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
 
 
 def _validated(
-    model: RestorationNetwork, examples: list[Example], precision: str, accelerator: "Accelerator"
+    model: RestorationNetwork, examples: list[Example], recipe: Recipe, accelerator: "Accelerator"
 ) -> tuple[float, float]:
     """Return mean PSNR and SSIM; every process measures some of the examples."""
     mine = examples[accelerator.process_index :: accelerator.num_processes]
-    sums = accelerator.reduce(torch.tensor(measure(model, mine, precision), device=accelerator.device), "sum")
+    sums = accelerator.reduce(torch.tensor(measure(model, mine, recipe), device=accelerator.device), "sum")
     psnr, ssim = (sums / len(examples)).tolist()
     return psnr, ssim
 
 
 def _accelerator(recipe: Recipe, device: str) -> "Accelerator":
-    try:
+    with from_extra("train", "training needs further packages"):
         from accelerate import Accelerator
-    except ImportError as error:
-        raise ImportError('training needs further packages: pip install "restorekit[train]"') from error
     if device not in ("auto", "cpu"):
         raise ConfigError(f"device must be auto or cpu; got {device!r}. CUDA_VISIBLE_DEVICES chooses among several GPUs")
     return Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")

@@ -79,6 +79,9 @@ class DataRecipe(Section):
     mixup_from: Natural = 0
     """First step with MixUp."""
 
+    condition: Mapping[str, float] = Field({})
+    """What the network is told about every image, if it takes conditions: names and numbers."""
+
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
 

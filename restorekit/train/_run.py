@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from restorekit._files import atomic_path, remove_leftovers, write_json
-from restorekit._versions import versions_of
+from restorekit._packages import versions_of
 from restorekit.checkpoints import save_weights
 from restorekit.errors import CheckpointError, ConfigError
 from restorekit.images import write_image
@@ -71,14 +71,6 @@ class Run:
                     f"{self.folder} contains a run of another recipe: {', '.join(changed)}; choose another folder, use the earlier "
                     "values, or resume with the new ones: --allow-changes"
                 )
-
-    def make(self) -> None:
-        """Make the folder, if it does not exist.
-
-        Raises:
-            OSError: if it cannot be made.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, recipe: Recipe, processes: int) -> None:
         """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed."""

@@ -41,11 +41,15 @@ MIXUP = 2  # separates the random source of MixUp from those of the samples
 Example = tuple[Pixels, Pixels]
 
 
-def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
+def open_data(recipe: Recipe, scale: int = 1) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
+    Args:
+        recipe: the recipe.
+        scale: how many times as high and wide as the degraded images the clean ones are.
+
     Raises:
-        ConfigError: if no folder is given, or a degradation is not valid.
+        ConfigError: if no folder is given, a degradation is not valid, or photographs should get another size.
         DataError: if the folder does not have the layout.
         ImageError: if an image cannot be used; damage after the header of an image is found only when a pair is needed.
     """
@@ -54,6 +58,7 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
         raise ConfigError("data.path is empty; give the folder of the data set: data.path=FOLDER")
     samples = run.steps * run.batch
     if data.layout == "photos":
+        _check_size("data", scale)
         degradation = degradation_of(data.degradations, "data.degradations", data)
         return DegradedCrops(
             _photos(Path(data.path), "data.layout"),
@@ -65,7 +70,9 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
             half_size=data.half_size,
         )
     pairs = LAYOUTS[data.layout](Path(data.path))
-    return PairedCrops(pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation)
+    return PairedCrops(
+        pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation, scale=scale
+    )
 
 
 def shares(recipe: Recipe, data: Dataset[Sample], first: int, rank: int, processes: int) -> Iterator[Sample]:
@@ -110,8 +117,12 @@ def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
     return batch._replace(input=mix(batch.input), target=mix(batch.target))
 
 
-def validation_examples(recipe: Recipe) -> list[Example]:
+def validation_examples(recipe: Recipe, scale: int = 1) -> list[Example]:
     """Return the degraded and clean central crops for the validation of a recipe.
+
+    Args:
+        recipe: the recipe.
+        scale: how many times as high and wide as the degraded images the clean ones are.
 
     Raises:
         ConfigError, DataError, ImageError: as :func:`open_data`.
@@ -121,12 +132,30 @@ def validation_examples(recipe: Recipe) -> list[Example]:
         return []
     if section.layout != "photos":
         pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
-        return [cast(Example, tuple(central_crop(image, section.crop) for image in read_pair(pair))) for pair in pairs]
+        return [_central(read_pair(pair, scale), section.crop, scale) for pair in pairs]
+    _check_size("validation", scale)
     key = "validation" if section.degradations else "data"
     degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
     clean = [central_crop(read_rgb(path), section.crop) for path in paths]
     return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
+
+
+def _check_size(section: str, scale: int) -> None:
+    """Raise if photographs are to be degraded for a network that enlarges images."""
+    if scale > 1:
+        raise ConfigError(
+            f"{section}.layout: photographs are degraded at their size, but this network enlarges images {scale} times; train it "
+            f"on pairs of two sizes, {section}.layout=folders"
+        )
+
+
+def _central(pair: Example, side: int, scale: int) -> Example:
+    """Return the central crops of a pair, at the same place."""
+    degraded, clean = pair
+    top, left = (max(0, (length - side) // 2) for length in degraded.shape[:2])
+    place = tuple(slice(scale * first, scale * (first + side)) for first in (top, left))
+    return central_crop(degraded, side), clean[place]
 
 
 def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from _helpers.full_disk import largest_file, restorekit
 from _helpers.identity import Identity
 from restorekit.batch import FfmpegError, restore_video
-from restorekit.batch._video import _Process
+from restorekit.batch.video._ffmpeg import Process
 from restorekit.checkpoints import save_original_weights, save_weights
 from restorekit.cli import app
 from restorekit.errors import ImageError
@@ -131,14 +131,13 @@ def test_a_large_picture_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
+    ("arguments", "name", "before"),
     [
-        (("demo", "-o", "demo.jpg"), "demo.jpg"),
-        (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp"),
-        (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg"),
+        (("demo", "-o", "demo.jpg"), "demo.jpg", "what was there"),
+        (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp", None),
+        (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg", "what was there"),
     ],
 )
-@pytest.mark.parametrize("before", [None, "what was there"])
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_other_pictures_that_do_not_fit_leave_what_was_there(tmp_path, monkeypatch, arguments, name, before):
     monkeypatch.chdir(tmp_path)
@@ -183,7 +182,7 @@ def test_an_ffmpeg_that_does_not_mind_a_full_disk_is_not_believed():
     complaint = f"Error closing file b.mkv: {os.strerror(errno.ENOSPC)}"
     with (
         pytest.raises(FfmpegError, match=f"ffmpeg failed: {os.strerror(errno.ENOSPC)}"),
-        _Process([sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r})"]),
+        Process([sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r})"]),
     ):
         pass
 

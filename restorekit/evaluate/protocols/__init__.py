@@ -3,9 +3,6 @@
 A file in this folder that registers a protocol is discovered automatically.
 """
 
-import importlib
-import pkgutil
-
 from restorekit.evaluate.protocols._measures import measure_aligned, measure_rgb, measure_volume, measure_y
 from restorekit.evaluate.protocols._protocol import (
     DND,
@@ -34,8 +31,5 @@ __all__ = [
     "measure_y",
     "register_protocol",
 ]
-
-for _found in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_found.name}")
 
 __dir__ = __all__.copy

@@ -25,10 +25,13 @@ class Example(NamedTuple):
     Attributes:
         name: name of the image in its set.
         read: returns the degraded image and the target, 8-bit RGB.
+        read_scaled: the same for a target that is several times as high and wide as the image; takes this factor. None if there is
+            no such target.
     """
 
     name: str
     read: Callable[[], tuple[Pixels, Pixels]]
+    read_scaled: Callable[[int], tuple[Pixels, Pixels]] | None = None
 
 
 class Published(NamedTuple):
@@ -72,12 +75,12 @@ class Protocol:
 
 def examples_of(pairs: Sequence[PairPaths]) -> list[Example]:
     """Return pairs of files as examples."""
-    return [Example(pair.name, partial(read_pair, pair)) for pair in pairs]
+    return [Example(pair.name, partial(read_pair, pair), partial(read_pair, pair)) for pair in pairs]
 
 
 Make = TypeVar("Make", bound=Callable[..., Protocol])
 
-_protocols: Registry[Callable[..., Protocol]] = Registry("protocol")
+_protocols: Registry[Callable[..., Protocol]] = Registry("protocol", "restorekit.evaluate.protocols")
 
 
 def register_protocol(name: str) -> Callable[[Make], Make]:
@@ -90,12 +93,7 @@ def register_protocol(name: str) -> Callable[[Make], Make]:
     Raises:
         ValueError: if the name is taken.
     """
-
-    def decorator(make: Make) -> Make:
-        _protocols.add(name, make)
-        return make
-
-    return decorator
+    return _protocols.register(name)
 
 
 def list_protocols() -> list[str]:
