@@ -37,13 +37,13 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
     if not problems:
-        problems += _names("shared by the model, different in the file", _unshared(wanted, state))
+        problems += _names("shared by the model, different in the file", unshared(wanted, state))
     if problems:
         name = (model.recipe or {}).get("architecture", type(model).__name__)
         raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
 
 
-def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Return the names whose tensor the model shares with an earlier name, but whose value differs from the value of that name."""
     first: dict[int, str] = {}
     return [name for name, tensor in wanted.items() if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])]

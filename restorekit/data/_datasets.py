@@ -192,7 +192,8 @@ def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *
 
 
 def central_crop(image: Pixels, side: int) -> Pixels:
-    """Return the central ``side x side`` pixels of an image, or fewer if it is smaller."""
+    """Return the central ``side x side`` pixels of an image, or fewer if it is smaller; all if ``side`` is 0."""
+    side = side or max(image.shape[:2])
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
 

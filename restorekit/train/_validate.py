@@ -8,16 +8,17 @@ from PIL import Image
 
 from restorekit.data import to_pixels, to_tensor
 from restorekit.images import Pixels, contact_sheet
-from restorekit.inference import InferenceOptions, Restorer
+from restorekit.inference import Restorer
 from restorekit.metrics import psnr, ssim
 from restorekit.network import RestorationNetwork
 from restorekit.ops import pad_to_multiple
+from restorekit.train._recipe import Recipe
 from restorekit.train._sources import Example
 
 
-def measure(model: RestorationNetwork, examples: Sequence[Example], precision: str) -> tuple[float, float]:
+def measure(model: RestorationNetwork, examples: Sequence[Example], recipe: Recipe) -> tuple[float, float]:
     """Return the sums of PSNR and SSIM over examples: RGB, results rounded to 8 bits."""
-    restorer = Restorer(model, InferenceOptions(precision=precision))
+    restorer = Restorer(model, recipe.validation.inference_options(recipe.run.precision))
     restored = [restorer(degraded) for degraded, _ in examples]
     pairs = list(zip(restored, (clean for _, clean in examples), strict=True))
     return sum(psnr(*pair) for pair in pairs), sum(ssim(*pair) for pair in pairs)
