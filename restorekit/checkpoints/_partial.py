@@ -60,8 +60,8 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
     """Load the weights that fit a model by name and shape; the rest of the model keeps its values.
 
     Convolutions from or to images of another number of channels are adapted. The weights of those from images are summed for one
-    channel; for more, they are repeated in order, and scaled so that their sum stays about the same, as in timm. Of those to images,
-    one channel becomes the mean, and more are repeated.
+    channel; for more, they are repeated in order, and scaled so that their sum stays about the same, as in timm. One channel of
+    those to images becomes the mean; more are repeated.
 
     Args:
         model: a model of this library.

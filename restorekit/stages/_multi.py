@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from restorekit._lazy import deferred
 from restorekit.blocks import NoSupervision, multiple_of
 from restorekit.errors import WiringError
 from restorekit.network import Padding, RestorationNetwork
@@ -47,6 +48,7 @@ class MultiStage(RestorationNetwork):
 
     Attributes:
         description: the arguments that the network was created with, as data.
+        features: returns the features of stages for an image: :func:`restorekit.inspection.features`.
 
     Raises:
         WiringError: if the stages do not fit together.
@@ -63,6 +65,7 @@ class MultiStage(RestorationNetwork):
     """
 
     description: dict[str, Any]
+    features: ClassVar[Callable[..., Any]] = deferred("restorekit.inspection", "features")
 
     def __init__(
         self,

@@ -69,8 +69,8 @@ def _validation(recipe: Recipe, rows: Sequence[Mapping[str, Any]], images: int) 
     best = max(measured, key=lambda row: row["psnr"])
     validation = recipe.validation
     part = f"central crops of at most {validation.crop} pixels per side" if validation.crop else "whole images"
-    return f"""Means over {images} images of `{validation.path}`: {part},
-rounded to 8 bits. The best PSNR was {best["psnr"]:.2f} dB at step {best["step"]}.
+    return f"""Means over {images} images of `{validation.path}`: {part}, rounded to the bits
+of the degraded images. The best PSNR was {best["psnr"]:.2f} dB at step {best["step"]}.
 
 | step | PSNR, dB | SSIM |
 |---|---|---|

@@ -77,7 +77,8 @@ def train(
         run.check(recipe, allow_changes=allow_changes)
     loaded: list[PartialLoad] = []
     learner = _learner(recipe, accelerator, loaded.append)
-    data, examples = open_data(recipe), validation_examples(recipe)
+    channels = (learner.model.image_channels, learner.model.image_channels)
+    data, examples = open_data(recipe, channels), validation_examples(recipe, channels)
     journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
     parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports

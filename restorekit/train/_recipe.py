@@ -60,8 +60,8 @@ class DataRecipe(Section):
     """Folder of the data set."""
 
     layout: Literal["photos", "folders", "gopro", "rain13k", "sidd"] = "photos"
-    """``photos``: clean photographs, which are degraded; ``folders``: pairs in ``input/`` and ``target/``; ``gopro``,
-    ``rain13k``, ``sidd``: as published."""
+    """``photos``: clean photographs, which are degraded; ``folders``: pairs in ``input/`` and ``target/``, of images or
+    NumPy arrays; ``gopro``, ``rain13k``, ``sidd``: as published."""
 
     degradations: tuple[Arguments, ...] = Field((), strict=False)
     """Degradations of the photographs, in this order: mappings of a name and arguments, as in ``restorekit data preview``."""

@@ -24,11 +24,11 @@ from restorekit.data import (
     degrade_pair,
     folders,
     gopro,
-    read_pair,
+    read_planes,
     read_rgb,
 )
 from restorekit.errors import ConfigError, DataError, ImageError
-from restorekit.images import Pixels, find_images
+from restorekit.images import Array, find_images
 from restorekit.parts import did_you_mean, signature_of
 from restorekit.train._recipe import ChoiceRecipe, DataRecipe, Recipe
 
@@ -38,14 +38,18 @@ VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
 }
 CHOICE = "choice"
 MIXUP = 2  # separates the random source of MixUp from those of the samples
-Example = tuple[Pixels, Pixels]
+Example = tuple[Array, Array]
 
 
-def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
+def open_data(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
+    Args:
+        recipe: the recipe.
+        channels: channels of the degraded and the clean images that the network needs.
+
     Raises:
-        ConfigError: if no folder is given, or a degradation is not valid.
+        ConfigError: if no folder is given, a degradation is not valid, or the network does not take photographs.
         DataError: if the folder does not have the layout.
         ImageError: if an image cannot be used; damage after the header of an image is found only when a pair is needed.
     """
@@ -54,6 +58,7 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
         raise ConfigError("data.path is empty; give the folder of the data set: data.path=FOLDER")
     samples = run.steps * run.batch
     if data.layout == "photos":
+        _check_colour("data", channels)
         degradation = degradation_of(data.degradations, "data.degradations", data)
         return DegradedCrops(
             _photos(Path(data.path), "data.layout"),
@@ -65,7 +70,9 @@ def open_data(recipe: Recipe) -> DegradedCrops | PairedCrops:
             half_size=data.half_size,
         )
     pairs = LAYOUTS[data.layout](Path(data.path))
-    return PairedCrops(pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation)
+    return PairedCrops(
+        pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation, channels=channels
+    )
 
 
 def shares(recipe: Recipe, data: Dataset[Sample], first: int, rank: int, processes: int) -> Iterator[Sample]:
@@ -110,8 +117,12 @@ def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
     return batch._replace(input=mix(batch.input), target=mix(batch.target))
 
 
-def validation_examples(recipe: Recipe) -> list[Example]:
+def validation_examples(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> list[Example]:
     """Return the degraded and clean central crops for the validation of a recipe.
+
+    Args:
+        recipe: the recipe.
+        channels: as for :func:`open_data`.
 
     Raises:
         ConfigError, DataError, ImageError: as :func:`open_data`.
@@ -121,12 +132,22 @@ def validation_examples(recipe: Recipe) -> list[Example]:
         return []
     if section.layout != "photos":
         pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
-        return [cast(Example, tuple(central_crop(image, section.crop) for image in read_pair(pair))) for pair in pairs]
+        return [cast(Example, tuple(central_crop(image, section.crop) for image in read_planes(pair, channels))) for pair in pairs]
+    _check_colour("validation", channels)
     key = "validation" if section.degradations else "data"
     degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
     clean = [central_crop(read_rgb(path), section.crop) for path in paths]
     return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
+
+
+def _check_colour(section: str, channels: tuple[int, int]) -> None:
+    """Raise if a network does not take photographs, which are in colour."""
+    if channels != (3, 3):
+        raise ConfigError(
+            f"{section}.layout: photographs are degraded in colour, but this network maps images of {channels[0]} channels to "
+            f"images of {channels[1]}; train it on pairs, {section}.layout=folders"
+        )
 
 
 def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,10 +12,10 @@ from restorekit import create_model
 from restorekit.checkpoints import load_partial, save_weights
 from restorekit.composition import compose
 from restorekit.errors import CheckpointError, ConfigError
+from restorekit.images import Picture, write_picture
 from restorekit.train import _loop, build_model, build_optimizer, checkpoint_blocks, freeze, train
 
 UNET = {"name": "unet", "widths": [4, 6], "block": "cab"}
-OTHER = "{ name = 'unet', widths = [4, 8], block = 'cab' }"
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +228,35 @@ def test_trackers_get_curves_and_pictures(tmp_path, folder, monkeypatch):
 def test_settings_are_checked(folder, overrides, message):
     with pytest.raises(ConfigError, match=message):
         recipe(folder, *overrides)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("grey", 1), ("deep", 3), ("raw", 4)])
+def test_pairs_of_other_kinds_train_a_network(tmp_path, kind, channels):
+    values = np.random.default_rng(0).integers(0, 2**16, (32, 48, 4), np.uint16)
+    for place in ("input", "target"):
+        (tmp_path / place).mkdir()
+        if kind == "raw":
+            np.save(tmp_path / place / "a.npy", values)
+        else:
+            pixels = values[..., 0].astype(np.uint8) if kind == "grey" else values[..., :3]
+            write_picture(Picture(pixels), tmp_path / place / "a.png")
+    network = f"{{ stages = [{{ name = 'unet', widths = [4, 6], block = 'cab' }}], image_channels = {channels} }}"
+    options = [
+        f"model.composition={network}",
+        "data.layout=folders",
+        "data.degradations=[]",
+        "data.half_size=false",
+        "run.steps=1",
+        "schedule.warmup=0",
+    ]
+    options += [f"validation.path={tmp_path}", "validation.layout=folders", "validation.crop=0"]
+    seen = []
+    train(recipe(tmp_path, *options), tmp_path / "run", device="cpu", on_progress=seen.append)
+    assert 10 < seen[0]["psnr"] < 100
+    assert (tmp_path / "run" / "pictures" / "step-0000001.png").exists()
+
+
+def test_photographs_need_a_network_of_colours(tmp_path, folder):
+    network = "model.composition={ stages = [{ name = 'unet', widths = [4, 6], block = 'cab' }], image_channels = 1 }"
+    with pytest.raises(ConfigError, match=r"data.layout: photographs are degraded in colour, but this network maps images of 1"):
+        train(recipe(folder, network), tmp_path / "run", device="cpu")

@@ -99,7 +99,7 @@ def checked_config(config: Any, origin: str) -> dict[str, Any]:
     """
     if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
         raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
-    kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict}
+    kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict, "requires": list}
     for key, kind in kinds.items():
         if key in config and not isinstance(config[key], kind):
             raise WeightsError(f"{origin}: {key!r} is {config[key]!r}, expected a {kind.__name__}")
