@@ -51,7 +51,9 @@ def test_a_checkpoint_names_the_file_and_the_shell_loads_it(parts, monkeypatch):
     load_parts(parts)
     model = restorekit.compose(NETWORK)
     assert config_of(model)["requires"] == ["my_parts.py"]
-    assert "requires" not in config_of(restorekit.compose({"stages": [{"name": "unet", "widths": [4], "activation": "gelu"}]}))
+    assert "requires" not in config_of(
+        restorekit.compose({"stages": [{"name": "unet", "widths": [4], "block": {"name": "cab", "act": "gelu"}}]})
+    )
     folder = parts.parent / "model"
     model.save_pretrained(folder)
     weights = folder / "model.safetensors"
