@@ -23,6 +23,7 @@ NEEDED = {  # what a value must be, by the type of pydantic's error; limits are 
     "int_type": "an integer",
     "is_instance_of": "a list",  # Sequence is the only class that configs use
     "less_than_equal": "at most {le:g}",
+    "list_type": "a list",
     "literal_error": "{expected}",
     "mapping_type": "a mapping",
     "model_type": "a section with keys",

@@ -59,6 +59,11 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
                 file.unlink(missing_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Return whether a file is one that is being written, or is in a folder of such files."""
+    return any(PART in name for name in path.parts)
+
+
 def _short_stem(path: Path) -> str:
     """Return the stem of a name, or its start and a checksum if a temporary name with the whole stem would be too long."""
     stem = os.fsencode(path.stem)

@@ -1,10 +1,35 @@
 """Errors, grouped by where the fault is. Every error says what was found, what is needed and what to do."""
 
-__all__ = ["CheckpointError", "ConfigError", "DataError", "ImageError", "OptionError", "RestorekitError", "WiringError"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "ImageError",
+    "OptionError",
+    "RestorekitError",
+    "WiringError",
+    "printable",
+]
+
+
+def printable(text: str) -> str:
+    r"""Return a text with escapes for the characters that a terminal would obey; names in files may contain any.
+
+    Example:
+        >>> print(printable("a\x1b[2Jb"))
+        a\x1b[2Jb
+    """
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 class RestorekitError(Exception):
-    """Base of all errors that this library raises on purpose, except plain ones such as ``ValueError`` for an argument."""
+    """Base of all errors that this library raises on purpose, except plain ones such as ``ValueError`` for an argument.
+
+    Its text cannot command a terminal.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(RestorekitError, ValueError):
@@ -47,7 +72,7 @@ class OptionError(RestorekitError, ValueError):
         self.option, self.problem = option, problem
 
     def __str__(self) -> str:
-        return f"{self.option} {self.problem}"
+        return printable(f"{self.option} {self.problem}")
 
     @property
     def in_shell(self) -> str:

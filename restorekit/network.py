@@ -1,7 +1,9 @@
 """The contract of a restoration network: what every network offers, whatever its parts."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +17,7 @@ from restorekit.provenance import PretrainedConfig
 
 Padding = Literal["corner", "centre"]
 
+DESCRIPTION = "restorekit"  # key in the metadata of a state dict
 LIKELY_RANGE = 16.0  # unclipped noise leaves [0, 1]; values beyond this are pixels in 0..255
 
 
@@ -51,6 +54,12 @@ class RestorationNetwork(nn.Module, ABC):
     tile: int | None = None
     save_pretrained: ClassVar[Callable[..., None]] = deferred("restorekit.publish", "save")
     push_to_hub: ClassVar[Callable[..., str]] = deferred("restorekit.publish", "push")
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        """Record in the metadata of a state dict how the network is built, so that a file with nothing else can be recognised."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        with suppress(ValueError, AttributeError):  # it cannot be described as data, or the caller's dict has no metadata
+            destination._metadata[prefix[:-1]][DESCRIPTION] = json.dumps(deferred("restorekit.models", "description_of")(self))
 
     @abstractmethod
     def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
@@ -107,6 +116,31 @@ class RestorationNetwork(nn.Module, ABC):
             largest = image.detach().abs().amax().item()
             if largest > LIKELY_RANGE:
                 raise ValueError(f"image must be in [0, 1]; got values up to {largest:g}; divide 8-bit values by 255")
+
+
+def networks_in(module: nn.Module) -> list[RestorationNetwork]:
+    """Return the restoration networks in a module: itself, or what wrappers such as ``DataParallel`` contain."""
+    if isinstance(module, RestorationNetwork):
+        return [module]
+    return [network for child in module.children() for network in networks_in(child)]
+
+
+def network_in(module: nn.Module) -> RestorationNetwork:
+    """Return the only restoration network in a module: itself, or the one in a wrapper such as ``DataParallel``.
+
+    Raises:
+        ValueError: if there is not exactly one.
+
+    Example:
+        >>> from restorekit import create_model
+        >>> network = create_model("nafnet", width=4)
+        >>> network_in(nn.DataParallel(network)) is network
+        True
+    """
+    found = networks_in(module)
+    if len(found) != 1:
+        raise ValueError(f"a {type(module).__name__} contains {len(found) or 'no'} restoration networks; pass the network itself")
+    return found[0]
 
 
 def check_image_tensor(image: Tensor, image_channels: int) -> None:

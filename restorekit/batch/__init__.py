@@ -4,7 +4,7 @@ from restorekit.batch._jobs import Job, Problem, left_out, plan_jobs, shard
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._pipeline import Outcome, restore_files
 from restorekit.batch._report import ReportFile, check_apart
-from restorekit.batch._video import FfmpegError, probe, restore_video
+from restorekit.batch.video import FfmpegError, VideoOptions, probe, restore_video
 
 __all__ = [
     "LARGE",
@@ -13,6 +13,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "ReportFile",
+    "VideoOptions",
     "can_go_by_rows",
     "check_apart",
     "left_out",

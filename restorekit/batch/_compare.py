@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from restorekit.batch.video import VIDEO_SUFFIXES, is_video_comparison, video_comparison_path
 from restorekit.errors import ImageError
 from restorekit.images import Picture, Pixels, from_array, opened, side_by_side
 
@@ -24,6 +25,8 @@ def comparison(before: Picture, after: Picture) -> Picture:
 
 def is_comparison(path: Path) -> bool:
     """Return whether a file is a comparison that this library wrote."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return is_video_comparison(path)
     try:
         with opened(path) as content:
             return CREATOR in content.info().get("xmp", b"")
@@ -32,7 +35,9 @@ def is_comparison(path: Path) -> bool:
 
 
 def comparison_path(target: Path) -> Path:
-    """Return the path of the comparison for an output: in the same folder."""
+    """Return the path of the comparison for an output, a picture or a video: in the same folder."""
+    if target.suffix.lower() in VIDEO_SUFFIXES:
+        return video_comparison_path(target)
     return target.with_name(f"{target.stem}.compare.png")
 
 

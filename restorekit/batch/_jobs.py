@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from restorekit._files import make_folder
+from restorekit._files import is_temporary, make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
-from restorekit.batch._video import VIDEO_SUFFIXES
+from restorekit.batch.video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError
 from restorekit.images import FORMATS, check_can_hold, find_images, is_image
 
@@ -85,7 +85,7 @@ def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = Non
         kinds.update(
             path.suffix.lower() or "without a suffix"
             for path in _outside(folder.rglob("*"), folder, output or _folder_beside(folder))
-            if path.is_file() and not is_image(path) and not path.name.startswith(".")
+            if path.is_file() and not is_image(path) and not path.name.startswith(".") and not is_temporary(path)
         )
     if not kinds:
         return ""
@@ -137,7 +137,7 @@ def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> l
             pairs += [(file, folder / file.relative_to(path)) for file in _outside(found, path, folder)]
         elif _is_pattern(path):
             root = _fixed_part(path)
-            matching = sorted(root.glob(str(path.relative_to(root))))
+            matching = sorted(file for file in root.glob(str(path.relative_to(root))) if not is_temporary(file))
             found = [file for file in matching if file.is_file() and (is_image(file) or file.suffix.lower() in VIDEO_SUFFIXES)]
             if not found:
                 problems.append((path, f"no image matches {path}"))
@@ -193,7 +193,7 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
 def _in_the_way(job: Job) -> str:
     """Return why a comparison cannot be written, if another file already has its name."""
     path = comparison_path(job.target)
-    if job.done or job.is_video or not os.path.lexists(path) or is_comparison(path):
+    if job.done or not os.path.lexists(path) or is_comparison(path):
         return ""
     return f"{path} exists and was not written by --compare; move it, choose another output, or pass --overwrite"
 

@@ -8,9 +8,11 @@ from torch import Tensor
 from restorekit.errors import CheckpointError
 from restorekit.network import RestorationNetwork
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: str, absent: Collection[str] = ()) -> None:
-    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and is finite.
+    """Raise a :class:`CheckpointError` unless the state has exactly the model's names and shapes, and finite floats.
 
     Args:
         model: the model.
@@ -18,6 +20,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         origin: where the weights come from, for the message.
         absent: modules whose weights may be missing.
     """
+    if any(tensor.is_meta for tensor in model.state_dict(keep_vars=True).values()):
+        raise CheckpointError(
+            f"{origin} cannot be loaded: the model is on the meta device, where parameters have no values; build it outside of "
+            'torch.device("meta"), and load the weights then'
+        )
     wanted = {
         name: tensor
         for name, tensor in model.state_dict(keep_vars=True).items()
@@ -34,6 +41,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
         misshapen,
         lambda name: f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}",
     )
+    problems += _names(
+        "of a wrong type",
+        [name for name in both if not converts(state[name].dtype, wanted[name].dtype)],
+        lambda name: f"{name} is {state[name].dtype}, expected {wanted[name].dtype}",
+    )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
     if not problems:
@@ -41,6 +53,11 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     if problems:
         name = (model.recipe or {}).get("architecture", type(model).__name__)
         raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
+
+
+def converts(given: torch.dtype, wanted: torch.dtype) -> bool:
+    """Return whether numbers of a type can be used as those of another without a loss that matters."""
+    return given == wanted or (given in FLOATS and wanted in FLOATS)
 
 
 def unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

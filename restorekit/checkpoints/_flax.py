@@ -39,7 +39,8 @@ def to_torch(state: Mapping[str, Tensor], model: RestorationNetwork, original_na
             converted[name] = tensor
             continue
         module = modules.get(original_names.get(path, ""))
-        converted[f"{path}.{LEAVES[leaf]}"] = _kernel(tensor, module) if leaf == "kernel" else tensor
+        is_kernel = leaf == "kernel" and tensor.ndim in (2, 4)  # no other fits any module
+        converted[f"{path}.{LEAVES[leaf]}"] = _kernel(tensor, module) if is_kernel else tensor
     return converted
 
 

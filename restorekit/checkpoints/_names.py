@@ -1,10 +1,13 @@
 """Converting the names of the original authors to ours, and back."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from torch import Tensor
 
 State = dict[str, Tensor]
+
+DEEPEST = 32  # parts of a name
 
 
 def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
@@ -21,6 +24,47 @@ def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str])
         ours = original_names.get(module)
         renamed[name if ours is None else f"{ours}.{parameter}"] = tensor
     return renamed
+
+
+def prefixes(names: Iterable[str], modules: Collection[str]) -> Counter[str]:
+    """Return what may come before the names of a model in a file, such as ``"module."``, and before how many names it does.
+
+    Args:
+        names: names of parameters in a file.
+        modules: names of the modules that parameters of the model belong to.
+
+    Example:
+        >>> prefixes(["net.body.weight", "net.body.bias", "loss.scale"], {"body"})
+        Counter({'net.': 2})
+    """
+    found: Counter[str] = Counter()
+    for steps in _steps(names):
+        for i in range(len(steps) - 1):
+            if ".".join(steps[i:-1]) in modules:
+                found["".join(f"{step}." for step in steps[:i])] += 1
+    return found
+
+
+def common_prefixes(names: Collection[str], share: float = 0.1) -> list[str]:
+    """Return the prefixes that many names have in common, shortest first; the first is empty.
+
+    Args:
+        names: names of parameters in a file.
+        share: part of the names that must have a prefix.
+
+    Example:
+        >>> common_prefixes([f"module.net.{i}.weight" for i in range(20)])
+        ['', 'module.', 'module.net.']
+    """
+    found: Counter[str] = Counter()
+    for steps in _steps(names):
+        found.update("".join(f"{step}." for step in steps[:i]) for i in range(len(steps)))
+    return sorted((prefix for prefix, number in found.items() if number > share * len(names)), key=len)
+
+
+def _steps(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the parts of the names that have as few as those of a network, so that no name takes long."""
+    yield from (name.split(".") for name in names if name.count(".") < DEEPEST)
 
 
 def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from restorekit.errors import CheckpointError
 from restorekit.parts import Registry
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ class Originals:
 
     def infer(self, state: State) -> dict[str, Any] | None:
         """Return the builder's arguments that a checkpoint was made with, or None if it is not recognised."""
-        return None if self.infer_arguments is None else self.infer_arguments(state)
+        try:
+            return None if self.infer_arguments is None else self.infer_arguments(state)
+        except CheckpointError:
+            raise
+        except (LookupError, ValueError, TypeError, ArithmeticError):  # names of this network, with shapes that it never has
+            return None
 
 
 # Keyed by the name of the architecture; each entry is registered with its model.

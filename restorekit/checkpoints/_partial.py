@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.checkpoints._checks import unshared
+from restorekit.checkpoints._checks import converts, unshared
 from restorekit.checkpoints._flax import to_torch
+from restorekit.checkpoints._loading import best_of
 from restorekit.checkpoints._names import to_our_names
 from restorekit.checkpoints._originals import original_names
-from restorekit.checkpoints._reading import read_checkpoint, unwrap
+from restorekit.checkpoints._reading import read_states, states_in
 from restorekit.errors import CheckpointError
 from restorekit.network import RestorationNetwork
 
@@ -80,12 +81,9 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
         >>> report.adapted["stems.0.0.weight"]
         ((4, 3, 3, 3), (4, 1, 3, 3))
     """
-    if isinstance(source, Mapping):
-        state, origin = unwrap(source, "state dict"), "state dict"
-    else:
-        state, origin = read_checkpoint(source), str(source)
-    names = original_names(model)
-    state = to_our_names(to_torch(state, model, names), names)
+    found, prefix = best_of(model, states_in(source, "state dict") if isinstance(source, Mapping) else read_states(source))
+    chosen, names = found.under(prefix), original_names(model)
+    state, origin = to_our_names(to_torch(chosen.state, model, names), names), chosen.origin
     wanted = model.state_dict(keep_vars=True)
     both = {name: (tuple(state[name].shape), tuple(wanted[name].shape)) for name in wanted if name in state}
     fitting = {name: state[name] for name, (found, needed) in both.items() if found == needed}
@@ -101,6 +99,7 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
         )
     values = fitting | adapted
     for problem, wrong in (
+        ("have another type", [name for name, tensor in values.items() if not converts(tensor.dtype, wanted[name].dtype)]),
         ("are NaN or infinite", [name for name, tensor in values.items() if not tensor.isfinite().all()]),
         ("are shared by the model, but differ in the file", unshared({name: wanted[name] for name in values}, values)),
     ):
@@ -113,7 +112,7 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
         {name: both[name] for name in adapted},
         {name: shapes for name, shapes in both.items() if name not in values},
         tuple(name for name in wanted if name not in state),
-        tuple(name for name in state if name not in wanted),
+        tuple(name for name in state if name not in wanted) + tuple(name for name in found.state if not name.startswith(prefix)),
     )
 
 

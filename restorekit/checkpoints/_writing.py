@@ -1,5 +1,6 @@
 """Writing the weights of a model to a file."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from torch import nn
 from restorekit._files import atomic_path
 from restorekit.checkpoints._names import State, to_original_names
 from restorekit.checkpoints._originals import original_names
+from restorekit.checkpoints._reading import descriptions_in
 from restorekit.checkpoints.formats import Format, format_to_write, formats
-from restorekit.network import RestorationNetwork
+from restorekit.network import RestorationNetwork, network_in, networks_in
 
 
 def save_weights(
@@ -23,19 +25,24 @@ def save_weights(
 ) -> None:
     """Write the weights of a model to a safetensors file, atomically.
 
-    A parameter that several modules share is written once per name, so that every reader can load the file strictly.
+    The file says how the network is built, if it was built by name or is composed of registered parts. A parameter that several
+    modules share is written once per name, so that every reader can load the file strictly.
 
     Args:
-        model: the model.
+        model: the model. Of a wrapper such as ``DataParallel`` or that of ``torch.compile``, the network inside is written.
         path: file to write; an existing file is replaced.
-        metadata: strings to store with the weights.
+        metadata: strings to store with the weights; by default, how the network is built.
         dtype: dtype to store floating-point tensors in; by default, each keeps its own.
 
     Raises:
+        ValueError: if a wrapper contains several networks.
         OSError: if the file cannot be written; no partial file is left.
     """
+    model = network_in(model) if networks_in(model) else model
+    if metadata is None:
+        metadata = json.loads(next(iter(descriptions_in(model.state_dict()).values()), "{}"))
     with atomic_path(path) as temporary:
-        _write(formats.get("safetensors"), _stored(model, dtype), temporary, metadata or {})
+        _write(formats.get("safetensors"), _stored(model, dtype), temporary, metadata)
 
 
 def save_original_weights(model: RestorationNetwork, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from restorekit.errors import OptionError
+from restorekit.errors import OptionError, printable
 from restorekit.parts import did_you_mean
 
 DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}
@@ -73,8 +73,8 @@ def bundled_model(task: str, tasks: Iterable[str] = TASKS) -> str:
 
 def say(message: str) -> None:
     """Print a line of the result to standard output."""
-    sys.stdout.write(message + "\n")
+    sys.stdout.write(printable(message) + "\n")
 
 
 def _escaped(message: object) -> str:
-    return escape(str(message))
+    return escape(printable(str(message)))

@@ -13,6 +13,7 @@ from restorekit.batch import (
     Job,
     Outcome,
     ReportFile,
+    VideoOptions,
     can_go_by_rows,
     check_apart,
     left_out,
@@ -42,10 +43,10 @@ Examples:
 
   restorekit restore blurred.png -o sharp.png --weights model_deblurring.pth --ensemble
 
-  restorekit restore clip.mp4 -o clean.mp4
+  restorekit restore clip.mp4 -o clean.mkv --codec h265 --crf 18
 """
 
-FILES = "Files"
+FILES, VIDEOS = "Files", "Videos"
 
 
 @with_inference_options()
@@ -90,7 +91,8 @@ def restore_command(
         ),
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also write NAME.compare.png: before and after.", rich_help_panel=FILES)
+        bool,
+        typer.Option("--compare", help="Also write NAME.compare.png (a video: .mp4): before and after.", rich_help_panel=FILES),
     ] = False,
     report: Annotated[
         Path | None,
@@ -106,6 +108,22 @@ def restore_command(
         str | None,
         typer.Option(help="Restore only part i of n: i/n, for several machines.", show_default=False, rich_help_panel=FILES),
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="h264, h265, vp9, av1, prores or ffv1 (lossless). By default h264, in WebM vp9.",
+            show_default=False,
+            rich_help_panel=VIDEOS,
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            help="Quality of the codec: lower is better and larger, 0 to 51 (vp9, av1: 63). By default visually lossless.",
+            show_default=False,
+            rich_help_panel=VIDEOS,
+        ),
+    ] = None,
 ) -> None:
     """Restore photographs: one file, several files, a folder and its subfolders, or a video.
 
@@ -115,6 +133,7 @@ def restore_command(
     """
     started = time.perf_counter()
     try:
+        video = VideoOptions(codec=codec, crf=crf, compare=compare)
         name = _model_name(task, model, weights)
         jobs, problems = plan_jobs(images, output, overwrite=overwrite, compare=compare)
         lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
@@ -132,7 +151,7 @@ def restore_command(
             restorer = Restorer(network, options)
         except ValueError as error:
             fail(error, 2)
-        run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare})
+        run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare}, video)
     else:
         run.skipped = len(jobs)
     total = len(jobs) + len(problems)
@@ -175,7 +194,9 @@ class _Run:
         """How many jobs have ended, with any outcome."""
         return self.restored + self.skipped + self.failed
 
-    def restore(self, restorer: Restorer, jobs: list[Job], report: ReportFile | None, how: dict[str, Any]) -> None:
+    def restore(
+        self, restorer: Restorer, jobs: list[Job], report: ReportFile | None, how: dict[str, Any], video: VideoOptions
+    ) -> None:
         """Restore all files; an interruption exits with a message."""
 
         def ended(outcome: Outcome) -> None:
@@ -202,24 +223,37 @@ class _Run:
 
             return Progress(planned, tile_done)
 
-        def frames_done(done: int, frames: int | None) -> None:
-            self.progress.update(bar, total=frames, completed=done)
-
         try:
             with self.progress:
                 bar = self.progress.add_task("restoring", total=self.total)
                 restore_files(restorer, [job for job in jobs if job.done or not job.is_video], ended, progress=progress_of, **how)
                 for job in jobs:
                     if job.is_video and not job.done:
-                        try:
-                            self.progress.update(bar, description=job.source.name)
-                            details = restore_video(restorer, job.source, job.target, batch=how["batch"], progress=frames_done)
-                            ended(Outcome(job, details=details))
-                        except Exception as error:  # a fault in one video must not stop the others
-                            ended(Outcome(job, error=str(error) or type(error).__name__))
+                        ended(self._restore_video(restorer, job, how["batch"], video))
         except KeyboardInterrupt:
-            console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others are unchanged")
+            resumes = "; run the same command again to resume" if any(job.is_video for job in jobs) else ""
+            console.print(f"interrupted: {self.restored} of {self.total} images are restored, the others are unchanged{resumes}")
             raise typer.Exit(130) from None
+
+    def _restore_video(self, restorer: Restorer, job: Job, batch: int, options: VideoOptions) -> Outcome:
+        """Restore a video, with a bar for its frames."""
+        frames = self.progress.add_task(f"{job.source.name}, looking at its frames", total=None)
+
+        def frames_done(done: int, total: int) -> None:
+            if self.progress.tasks[self.progress.task_ids.index(frames)].total is None:  # the time left is estimated from here on
+                self.progress.reset(frames, completed=done, total=total, description=f"{job.source.name}, frame")
+            self.progress.update(frames, completed=done)
+
+        def note(text: str) -> None:
+            say_aside(f"{job.source}: {text}")
+
+        try:
+            details = restore_video(restorer, job.source, job.target, batch=batch, options=options, progress=frames_done, note=note)
+            return Outcome(job, details=details)
+        except Exception as error:  # a fault in one video must not stop the others
+            return Outcome(job, error=str(error) or type(error).__name__)
+        finally:
+            self.progress.remove_task(frames)
 
     def _add_to(self, report: ReportFile, outcome: Outcome) -> None:
         """Write the line of a job; if that fails, say so, and continue without a report."""

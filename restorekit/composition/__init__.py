@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from restorekit._lazy import lazy
 
 if TYPE_CHECKING:
+    from restorekit.composition._bounded import bounded, sketched
     from restorekit.composition._build import compose, read_config
     from restorekit.composition._check import check_config, json_schema, network_arguments
 
-__all__ = ["check_config", "compose", "json_schema", "network_arguments", "read_config"]
+__all__ = ["bounded", "check_config", "compose", "json_schema", "network_arguments", "read_config", "sketched"]
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = lazy(__name__, __all__)

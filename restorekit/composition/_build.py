@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from torch import nn
 
+from restorekit._limits import DEPTH, FILE_SIZE, excess, limit
+from restorekit.composition._bounded import bounded
 from restorekit.composition._check import check_config, network_arguments
 from restorekit.errors import ConfigError, WiringError
 from restorekit.parts import activation, arguments_of, part_kind, registry_of
@@ -28,6 +30,7 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
 
     Raises:
         ConfigError: if a key or a name is unknown, or a value has a wrong type; the message says where, and suggests alternatives.
+            Also if the network or its description is too large; the message says how to lift the limit.
         WiringError: if a stage cannot be built with its arguments, or the stages do not fit together; the message names them.
 
     Example:
@@ -37,6 +40,11 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
     """
     config = read_config(config)
     check_config(config)
+    return bounded(lambda: _network(config))
+
+
+def _network(config: Mapping[str, Any]) -> MultiStage:
+    """Build the network of a checked composition."""
     shared = {name: activation(part) for name, part in config.get(SHARED, {}).items()}
     stages = [_stage(_resolved(part, "stage", shared), f"stages[{i}]") for i, part in enumerate(config["stages"])]
     kinds = {argument.name: part_kind(argument.hint) for argument in network_arguments()}
@@ -59,7 +67,13 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
     if path.suffix not in parsers:
         raise ConfigError(f"{path}: a composition is a .json or .toml file")
     try:
+        if problem := excess("it has", path.stat().st_size, FILE_SIZE, "bytes"):
+            raise ConfigError(f"{path} is too large: {problem}")
         content = parsers[path.suffix](path.read_text(encoding="utf-8"))
+    except ConfigError:
+        raise
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested more deeply than Python allows; the limit is {limit(DEPTH)} levels") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:  # from the parsers, and for text that is not UTF-8

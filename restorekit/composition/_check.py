@@ -9,6 +9,8 @@ from typing import Annotated, Any, ForwardRef, Literal, Union
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, RootModel, Tag, create_model
 
 from restorekit._config import Section, argument_docs, arguments_model, checked, problem, summary
+from restorekit._limits import excess_of
+from restorekit.errors import ConfigError
 from restorekit.parts import (
     GIVEN,
     Argument,
@@ -26,9 +28,14 @@ _REFERENCE = "any_{}"
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Raise a :class:`ConfigError` with the location if a composition has unknown keys or names, or values of wrong types."""
+    """Raise a :class:`ConfigError` with the location if a composition has unknown keys or names, or wrong or too large values."""
+    if problem := excess_of(config):
+        raise ConfigError(f"the composition is too large: {problem}")
     shared = config.get(SHARED)
-    checked(composition_model(), config, context=list(shared) if isinstance(shared, Mapping) else [])
+    try:
+        checked(composition_model(), config, context=list(shared) if isinstance(shared, Mapping) else [])
+    except RecursionError as error:  # only if the limit was lifted
+        raise ConfigError("the composition is nested more deeply than Python allows") from error
 
 
 def json_schema() -> dict[str, Any]:

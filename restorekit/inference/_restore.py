@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from torch import nn
+
 from restorekit.inference._options import InferenceOptions
 from restorekit.inference._progress import SILENT, Plan, Progress
 from restorekit.inference._restorer import Restorer
-from restorekit.network import RestorationNetwork
 
 Restorable = TypeVar("Restorable")
 
 
 def restore(
-    model: RestorationNetwork,
+    model: nn.Module,
     image: Restorable,
     options: InferenceOptions | None = None,
     *,
@@ -33,7 +34,8 @@ def restore(
     For many images, create a :class:`~restorekit.inference.Restorer` once and call it: this function creates one for every call.
 
     Args:
-        model: the network, or the result of :func:`prepare` for it.
+        model: the network, or the result of :func:`prepare` for it. It may be in a wrapper such as ``DataParallel``, which is not
+            used.
         image: one of
 
             - a tensor, C x H x W or N x C x H x W: floating point in [0, 1], uint8 or uint16;

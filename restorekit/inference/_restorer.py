@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from restorekit.errors import OptionError
 from restorekit.inference._bands import PEAKS, Source, colours_of, restored_bands
@@ -16,7 +16,7 @@ from restorekit.inference._options import InferenceOptions, check_tile
 from restorekit.inference._precision import compute_dtype, converted, prepare
 from restorekit.inference._progress import SILENT, Plan, Progress
 from restorekit.inference.passes import local_pooling, seamless
-from restorekit.network import RestorationNetwork
+from restorekit.network import RestorationNetwork, network_in
 
 Array = npt.NDArray[Any]
 Restorable = TypeVar("Restorable")
@@ -29,10 +29,12 @@ class Restorer:
     """Restores images with a network and options. The network is prepared once per precision, and is not changed itself.
 
     Args:
-        model: the network, or the result of :func:`prepare` for it.
+        model: the network, or the result of :func:`prepare` for it. It may be in a wrapper such as ``DataParallel``, which is not
+            used.
         options: how to restore.
 
     Raises:
+        ValueError: if the model contains no network, or several.
         OptionError: if the network has fewer supervised stages, needs larger tiles, or has means that cannot be made local.
 
     Example:
@@ -42,8 +44,9 @@ class Restorer:
         (torch.Size([3, 30, 40]), (9, 5, 3))
     """
 
-    def __init__(self, model: RestorationNetwork, options: InferenceOptions | None = None) -> None:
+    def __init__(self, model: nn.Module, options: InferenceOptions | None = None) -> None:
         self.options = options = options or InferenceOptions()
+        model = network_in(model)
         model.check_stages(options.stages)
         if options.pooling == "local":
             try:

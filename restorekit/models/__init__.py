@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from restorekit.models._building import config_of, metadata_of, model_from_config
+from restorekit.models._building import config_of, description_of, metadata_of, model_from_config
 from restorekit.models._factory import create_model, fetch_weights, full_name, model_from_checkpoint, pretrained_config
 from restorekit.models._registry import Builder, ModelEntry, architectures, built_in, list_models, register_model
 
@@ -11,6 +11,7 @@ __all__ = [
     "architectures",
     "config_of",
     "create_model",
+    "description_of",
     "fetch_weights",
     "full_name",
     "list_models",

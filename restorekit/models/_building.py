@@ -34,14 +34,14 @@ def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> 
         **kwargs: arguments that replace those of the config.
 
     Raises:
-        CheckpointError: if it names an unregistered model, or arguments that its builder does not take.
+        CheckpointError: if it names an unregistered model, or arguments that its builder does not take, or is too large.
     """
     arguments = {key: _frozen(value) for key, value in config.get("arguments", {}).items()}
     try:
         if "composition" in config:
             return composition.compose({**config["composition"], **kwargs})
-        return build(config["architecture"], arguments | kwargs)
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:  # the latter two for sizes that no tensor can have
+        return composition.bounded(lambda: build(config["architecture"], arguments | kwargs))
+    except (ValueError, TypeError, ArithmeticError) as error:  # the last for sizes of zero
         origins = ", ".join(map(ascii, config.get("requires", ())))
         advice = f"; its parts come from {origins}: install the package, or load the file, with --parts or restorekit.load_parts"
         raise CheckpointError(
@@ -81,6 +81,15 @@ def _described(model: "RestorationNetwork") -> dict[str, Any]:
 def metadata_of(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the metadata of a safetensors file for a model that is built from a config."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items() if key in CONFIG_KEYS}
+
+
+def description_of(model: "RestorationNetwork") -> dict[str, str]:
+    """Return the metadata of a safetensors file for a model.
+
+    Raises:
+        ValueError: if the model was neither built by name from plain data nor composed of registered parts.
+    """
+    return metadata_of(config_of(model))
 
 
 def config_in(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:

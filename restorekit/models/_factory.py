@@ -1,5 +1,6 @@
 """Models by name: building, and loading their weights."""
 
+import functools
 import json
 import os
 import re
@@ -7,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorekit import checkpoints
+from restorekit import checkpoints, composition
 from restorekit.checkpoints import hub, originals
 from restorekit.errors import CheckpointError
 from restorekit.models._building import build, config_in, metadata_of, model_from_config
@@ -118,8 +119,9 @@ def pretrained_config(name: str) -> PretrainedConfig:
 def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNetwork", dict[str, str]]:
     """Build the model that a checkpoint belongs to, and load the checkpoint.
 
-    A safetensors file that this library wrote states its model; for a checkpoint of the original authors, the architecture and its
-    arguments are inferred from names and shapes.
+    A safetensors file that this library wrote states its model, and so does the state dict of a model that was built by name or is
+    composed of registered parts, also in a file of ``torch.save``. For a checkpoint of the original authors, the architecture and
+    its arguments are inferred from names and shapes. Wrappers and prefixes are found as :func:`restorekit.load_weights` does.
 
     Returns:
         The model, in evaluation mode, and the metadata for :func:`restorekit.checkpoints.save_weights`.
@@ -128,20 +130,59 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNet
         CheckpointError: if the file cannot be read, or belongs to no registered model.
     """
     metadata = checkpoints.read_metadata(path)
-    if "architecture" in metadata or "composition" in metadata:
+    states = checkpoints.read_states(path)
+    if not ("architecture" in metadata or "composition" in metadata):
+        metadata = next((found for state in states if (found := _description(state))), {})
+    for recognise in (_inferred, _as_registered):
+        metadata = metadata or next((known for state in states if (known := recognise(state))), {})
+    if metadata:
         model = model_from_config(config_in(metadata, path), str(path))
-        return checkpoints.load_weights(model, path).eval(), metadata
-    state = checkpoints.read_checkpoint(path)
-    for architecture in originals:
-        arguments = originals.get(architecture).infer(state)
-        if arguments is not None:
-            model = checkpoints.load_state(create_model(architecture, **arguments), state, str(path)).eval()
-            return model, {"architecture": architecture, "arguments": json.dumps(arguments)}
+        checkpoints.load_best(model, states)
+        return model.eval(), metadata
+    first = states[0].state
     recognised = (name for name in originals if originals.get(name).infer_arguments is not None)
     raise CheckpointError(
-        f"{path} does not belong to a registered model: {len(state)} tensors, starting with {', '.join(list(state)[:3])}; "
-        f"models whose checkpoints are recognised: {', '.join(recognised)}"
+        f"{path} does not belong to a registered model: {len(first)} tensors, starting with {', '.join(list(first)[:3])}; "
+        f"models whose checkpoints are recognised: {', '.join(recognised)}; if you know the model, create_model(name, "
+        "pretrained=path, ...) loads the file into it"
     )
+
+
+def _description(found: checkpoints.StateDict) -> dict[str, str]:
+    """Return how the first network in a state dict is built, as metadata; empty if it does not say."""
+    for text in found.descriptions.values():
+        try:
+            metadata = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()):
+            return metadata
+    return {}
+
+
+def _inferred(found: checkpoints.StateDict) -> dict[str, str]:
+    """Return architecture and arguments of the model that weights under the authors' names belong to; empty if there is none."""
+    for prefix in checkpoints.common_prefixes(found.state):
+        state = found.under(prefix).state
+        for architecture in originals:
+            arguments = originals.get(architecture).infer(state)
+            if arguments is not None:
+                return {"architecture": architecture, "arguments": json.dumps(arguments)}
+    return {}
+
+
+def _as_registered(found: checkpoints.StateDict) -> dict[str, str]:
+    """Return the architecture that has, without arguments, the names and shapes of weights; empty if there is none."""
+    for prefix in checkpoints.common_prefixes(found.state):
+        shapes = {name: tensor.shape for name, tensor in found.under(prefix).state.items()}
+        total = sum(shape.numel() for shape in shapes.values())
+        for architecture in architectures:
+            parameters = architectures.get(architecture).parameters
+            if parameters is not None and parameters <= total <= 1.01 * parameters:  # in a file, what is shared is there twice
+                network = composition.sketched(functools.partial(build, architecture, {}))
+                if {name: tensor.shape for name, tensor in network.state_dict().items()} == shapes:
+                    return {"architecture": architecture, "arguments": "{}"}
+    return {}
 
 
 def _config(architecture: str, entry: ModelEntry, tag: str) -> PretrainedConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restorekit._files import write_json
 from restorekit.checkpoints import save_weights
-from restorekit.checkpoints.hub import CONFIG_FILE, WEIGHTS_FILE, WeightsError, about_to_data, client, explain_hub_errors
+from restorekit.checkpoints.hub import CONFIG_FILE, WEIGHTS_FILE, WeightsError, about_to_data, client, patiently
 from restorekit.models import config_of, metadata_of
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig, WeightsLicence
@@ -76,7 +76,8 @@ def push(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write(folder)
-        with explain_hub_errors(repository):
+
+        def upload() -> str:
             api = client()
             api.create_repo(repository, private=private, exist_ok=True)
             if branch is not None:
@@ -84,7 +85,10 @@ def push(
             commit = api.upload_folder(
                 repo_id=repository, folder_path=folder, revision=branch, create_pr=pull_request, commit_message=message
             )
-    return commit.pr_url or commit.commit_url
+            return str(commit.pr_url or commit.commit_url)
+
+        size = sum(path.stat().st_size for path in folder.rglob("*"))
+        return patiently(upload, repository, size, attempts=1)
 
 
 def save(model: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
@@ -131,8 +135,7 @@ def _text_of(licence: WeightsLicence, url: str) -> str:
 
     instead = "or pass the text as licence_file (--licence-file)"
     try:
-        with explain_hub_errors(url):
-            answer = get_session().get(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        answer = patiently(lambda: get_session().get(url, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT), url, attempts=1)
     except WeightsError as error:
         raise type(error)(f"{licence.name} requires its text next to the weights: {error}, {instead}") from error
     if answer.status_code != 200 or answer.text.lstrip().startswith("<"):

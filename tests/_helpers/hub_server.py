@@ -34,6 +34,7 @@ class Answer:
         headers: beside Content-Length, which is that of the body unless it is here.
         reset_after: bytes of the body after which the connection is reset; None for never.
         delay: seconds between the first half of the body and the second.
+        pace: seconds between one byte of the body and the next.
     """
 
     status: int = 200
@@ -41,6 +42,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     reset_after: int | None = None
     delay: float = 0.0
+    pace: float = 0.0
 
 
 Fault = Callable[[Answer], Answer]
@@ -88,6 +90,16 @@ def slow(answer: Answer) -> Answer:
 def stall(answer: Answer) -> Answer:
     """Stop in the middle of the body for longer than any test takes."""
     return replace(answer, delay=60.0)
+
+
+def drip(answer: Answer) -> Answer:
+    """Send the body byte by byte, each in time."""
+    return replace(answer, pace=0.05)
+
+
+def instead(content: object) -> Fault:
+    """Answer with other JSON."""
+    return lambda answer: data(content)
 
 
 def page(answer: Answer) -> Answer:
@@ -360,6 +372,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.end_headers()
             if self.command == "HEAD":
+                return
+            for i in range(len(body) if answer.pace else 0):
+                self.wfile.write(body[i : i + 1])
+                threading.Event().wait(answer.pace)
+            if answer.pace:
                 return
             half = len(body) // 2 if answer.delay else 0
             self.wfile.write(body[:half])

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +17,11 @@ from _helpers.identity import Identity
 from restorekit import create_model, restore
 from restorekit._files import atomic_path
 from restorekit.batch import (
-    FfmpegError,
     Job,
     Outcome,
     ReportFile,
     plan_jobs,
-    probe,
     restore_files,
-    restore_video,
     shard,
 )
 from restorekit.images import Picture, read_picture, write_picture
@@ -308,70 +304,3 @@ def test_unknown_choices_are_explained() -> None:
             InferenceOptions(**choice)
     with pytest.raises(ValueError, match="stages must be from 1 to 3"):
         Restorer(create_model("mprnet_tiny"), InferenceOptions(stages=4))
-
-
-def test_without_ffmpeg_a_video_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FfmpegError, match="ffmpeg and ffprobe not found; videos need ffmpeg; install it"):
-        restore_video(Restorer(Identity(), EXACT), tmp_path / "a.mp4", tmp_path / "b.mp4")
-
-
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-class TestVideo:
-    @staticmethod
-    def ffmpeg(*arguments: object) -> bytes:
-        return subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True, capture_output=True).stdout
-
-    def clip(self, path: Path, pixel_format: str = "yuv420p") -> None:
-        picture = ("-f", "lavfi", "-i", "gradients=size=64x48:rate=25:duration=0.6:seed=1")
-        sound = ("-f", "lavfi", "-i", "sine=frequency=440:duration=0.6")
-        codec = ("-c:v", "libx264", "-crf", "0", "-pix_fmt", pixel_format, "-colorspace", "bt709", "-c:a", "aac")
-        self.ffmpeg(*picture, *sound, *codec, "-metadata", "title=A clip", path)
-
-    def frames(self, path: Path) -> np.ndarray:
-        return np.frombuffer(self.ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb48le", "-"), np.uint16).astype(float) / 65535
-
-    @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p"])
-    def test_frames_and_sound_survive(self, tmp_path: Path, pixel_format: str) -> None:
-        self.clip(tmp_path / "a.mp4", pixel_format)
-        counts: list[tuple[int, int | None]] = []
-        details = restore_video(
-            Restorer(Identity(), EXACT),
-            tmp_path / "a.mp4",
-            tmp_path / "out" / "b.mp4",
-            batch=4,
-            progress=lambda *count: counts.append(count),
-        )
-        assert details["frames"] == 15
-        assert counts[-1] == (15, 15)
-        first, second = self.frames(tmp_path / "a.mp4"), self.frames(tmp_path / "out" / "b.mp4")
-        assert first.shape == second.shape
-        assert np.square(first - second).mean() < 10 ** (-40 / 10)
-        assert probe(tmp_path / "out" / "b.mp4") == probe(tmp_path / "a.mp4")
-        sounds = [
-            self.ffmpeg("-i", tmp_path / name, "-map", "0:a", "-c", "copy", "-f", "md5", "-") for name in ("a.mp4", "out/b.mp4")
-        ]
-        assert sounds[0] == sounds[1]
-        assert b"title=A clip" in self.ffmpeg("-i", tmp_path / "out" / "b.mp4", "-f", "ffmetadata", "-")
-
-    def test_what_is_no_video_is_explained_and_leaves_nothing(self, tmp_path: Path) -> None:
-        (tmp_path / "a.mp4").write_bytes(b"no video")
-        restorer = Restorer(Identity(), EXACT)
-        with pytest.raises(FfmpegError, match=r"a.mp4 is not a video that ffmpeg can read"):
-            restore_video(restorer, tmp_path / "a.mp4", tmp_path / "b.mp4")
-        with pytest.raises(FfmpegError, match=r"no video at"):
-            restore_video(restorer, tmp_path / "none.mp4", tmp_path / "b.mp4")
-        self.clip(tmp_path / "c.mp4")
-        with pytest.raises(FfmpegError, match=r"a video can be written as .mp4"):
-            restore_video(restorer, tmp_path / "c.mp4", tmp_path / "b.png")
-        assert names(tmp_path) == ["a.mp4", "c.mp4"]
-
-    def test_a_network_that_fails_stops_ffmpeg(self, tmp_path: Path) -> None:
-        class Failing(Identity):
-            def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
-                raise RuntimeError("broken")
-
-        self.clip(tmp_path / "a.mp4")
-        with pytest.raises(RuntimeError, match="broken"):
-            restore_video(Restorer(Failing(), EXACT), tmp_path / "a.mp4", tmp_path / "b.mp4")
-        assert names(tmp_path) == ["a.mp4"]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from _helpers.full_disk import largest_file, restorekit
 from _helpers.identity import Identity
 from restorekit.batch import FfmpegError, restore_video
-from restorekit.batch._video import _Process
+from restorekit.batch.video._ffmpeg import Process
 from restorekit.checkpoints import save_original_weights, save_weights
 from restorekit.cli import app
 from restorekit.errors import ImageError
@@ -183,7 +183,7 @@ def test_an_ffmpeg_that_does_not_mind_a_full_disk_is_not_believed():
     complaint = f"Error closing file b.mkv: {os.strerror(errno.ENOSPC)}"
     with (
         pytest.raises(FfmpegError, match=f"ffmpeg failed: {os.strerror(errno.ENOSPC)}"),
-        _Process([sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r})"]),
+        Process([sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r})"]),
     ):
         pass
 

@@ -146,7 +146,10 @@ def test_a_name_that_is_none_is_refused(name, hub):
         (b'{"architecture": "small", "arguments": {"width": "os.system"}}', "cannot be built here"),
         (b'{"architecture": "small", "arguments": {"width": -1}}', "cannot be built here: .*negative dimension"),
         (b"[" * 10**5, "is not JSON"),
-        (b" " * 2**20 + b"{}", "has 1048578 bytes; this is too large for a config"),
+        (
+            b" " * 2**20 + b"{}",
+            "is too large for a config: it has 1,048,578 bytes, and the limit is 1,048,576; .*RESTOREKIT_MAX_SIZE=2",
+        ),
     ],
     ids=lambda case: case[:40] if isinstance(case, bytes) else "",
 )

@@ -2,6 +2,7 @@
 
 from restorekit.checkpoints.formats._format import (
     Format,
+    first_line,
     format_of,
     format_to_write,
     formats,
@@ -10,6 +11,6 @@ from restorekit.checkpoints.formats._format import (
     weight_suffixes,
 )
 
-__all__ = ["Format", "format_of", "format_to_write", "formats", "read_example", "read_metadata", "weight_suffixes"]
+__all__ = ["Format", "first_line", "format_of", "format_to_write", "formats", "read_example", "read_metadata", "weight_suffixes"]
 
 __dir__ = __all__.copy

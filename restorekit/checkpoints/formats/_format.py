@@ -86,6 +86,11 @@ def starts_with(path: Path, *beginnings: bytes) -> bool:
         return file.read(max(map(len, beginnings))).startswith(beginnings)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or else its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the metadata of a checkpoint; empty if its format stores none.
 

@@ -1,12 +1,15 @@
 """Archives of numpy (``.npz``), which contain weights from flax."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from restorekit.checkpoints._flax import Arrays, without_optimiser
+from restorekit.checkpoints.formats._archives import check_zip
 from restorekit.checkpoints.formats._format import Format, formats
 
 
@@ -17,6 +20,8 @@ def read_npz(path: Path) -> Arrays:
         ValueError: if the file is truncated, is not such an archive, or contains pickled objects.
     """
     try:
+        check_zip(path)
+        _check_headers(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {short: archive[name] for name, short in without_optimiser(archive.files).items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
@@ -25,6 +30,20 @@ def read_npz(path: Path) -> Arrays:
                 "it contains pickled objects, which can run code when they are read, and is refused; save arrays only"
             ) from error
         raise ValueError(f"it is truncated or not an archive of numpy arrays: {error}") from error
+
+
+def _check_headers(path: Path) -> None:
+    """Raise a ``ValueError`` if an array declares more numbers than it has, before there is memory for them."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                if not entry.filename.endswith(".npy"):
+                    continue
+                read_header = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
+                shape, _, dtype = read_header(file)
+            declared = math.prod(shape) * dtype.itemsize
+            if declared > entry.file_size:
+                raise ValueError(f"{entry.filename!r} declares {declared:,} bytes of numbers, but has {entry.file_size:,}")
 
 
 def is_npz(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from restorekit.checkpoints.formats._format import Format, formats
+from restorekit.checkpoints.formats._format import Format, first_line, formats
 from restorekit.errors import CheckpointError
 
 
@@ -24,6 +24,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {first_line(error)}") from error
+    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:  # for dtypes that PyTorch does not have
+        raise CheckpointError(f"{path} has tensors that PyTorch cannot represent: {first_line(error)}") from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -66,11 +68,6 @@ def is_safetensors(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= path.stat().st_size
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or else its name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 formats.add(

@@ -1,6 +1,6 @@
 """Fetching published weights into a checked file on this machine."""
 
-from restorekit.checkpoints.hub._api import client
+from restorekit.checkpoints.hub._api import client, patiently
 from restorekit.checkpoints.hub._cache import Cached, Entry, Record, content_of, entries, home
 from restorekit.checkpoints.hub._errors import (
     AccessError,
@@ -10,7 +10,6 @@ from restorekit.checkpoints.hub._errors import (
     NotFoundError,
     UnreachableError,
     WeightsError,
-    explain_hub_errors,
 )
 from restorekit.checkpoints.hub._fetch import WEIGHTS_FILE, in_place, obtain
 from restorekit.checkpoints.hub._repository import CONFIG_FILE, Repository, about_from_data, about_to_data, checked_config
@@ -35,10 +34,10 @@ __all__ = [
     "client",
     "content_of",
     "entries",
-    "explain_hub_errors",
     "home",
     "in_place",
     "obtain",
+    "patiently",
 ]
 
 __dir__ = __all__.copy

@@ -3,13 +3,14 @@
 import fnmatch
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from restorekit._files import sha256_of
 from restorekit.checkpoints.formats import weight_suffixes
+from restorekit.checkpoints.hub._deadline import within_deadline
 from restorekit.checkpoints.hub._errors import LONGEST_WAIT, IntegrityError, NotFoundError, UnreachableError, explain_hub_errors
 from restorekit.provenance import HubFile
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 3
+TYPES = (str, int | None, str | None)  # of the name, size and checksum of a file
 SIZE_TOLERANCE = 0.02  # published sizes are rounded
 
 
@@ -74,7 +76,7 @@ class Snapshot:
             return Path(str(client().hf_hub_download(self.repository, name, revision=self.commit, force_download=again)))
 
         for again in (False, True):  # a cached copy may be damaged; a file that arrives damaged twice is refused
-            path = patiently(partial(fetch, again), place)
+            path = patiently(partial(fetch, again), place, file.size or 0)
             if file.sha256 in (None, found := sha256_of(path)):
                 return path
         discard(path)
@@ -114,18 +116,8 @@ def snapshot(repository: str, revision: str | None) -> Snapshot:
     Raises:
         WeightsError: if neither has it.
     """
-    from huggingface_hub import constants
-
-    place = f"{repository}{f'@{revision}' if revision else ''}"
-
-    def ask() -> Snapshot:
-        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        info = client().model_info(repository, revision=revision, files_metadata=True, timeout=timeout)
-        files = [RepositoryFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or []]
-        return Snapshot(repository, info.sha or "main", tuple(files))
-
     try:
-        return patiently(ask, place)
+        return ask(repository, revision)
     except UnreachableError:
         cached = _cached_snapshot(repository, revision)
         if cached is None:
@@ -133,22 +125,45 @@ def snapshot(repository: str, revision: str | None) -> Snapshot:
         return cached
 
 
-def patiently(call: Callable[[], T], place: str) -> T:
-    """Return the result of ``call``; while the server is busy, wait and try again.
+def ask(repository: str, revision: str | None, attempts: int = ATTEMPTS) -> Snapshot:
+    """Return the files of a repository as the Hub states them now.
 
     Raises:
-        WeightsError: if the last attempt fails.
+        WeightsError: if there is no such repository, or no useful answer.
     """
-    for attempt in range(ATTEMPTS):
-        try:
-            with explain_hub_errors(place):
-                return call()
-        except UnreachableError as error:
-            wait = error.retry_after
-            if wait is None or wait > LONGEST_WAIT or attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(wait * 2**attempt)
-    raise AssertionError("the last attempt returns or raises")
+    from huggingface_hub import constants
+
+    def files() -> Snapshot:
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        info = client().model_info(repository, revision=revision, files_metadata=True, timeout=timeout)
+        stated = [RepositoryFile(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or []]
+        if not all(isinstance(value, kind) for file in stated for value, kind in zip(astuple(file), TYPES, strict=True)):
+            raise TypeError("the names, sizes or checksums of its files have wrong types")
+        return Snapshot(repository, str(info.sha or "main"), tuple(stated))
+
+    return patiently(files, f"{repository}{f'@{revision}' if revision else ''}", attempts=attempts)
+
+
+def patiently(call: Callable[[], T], place: str, size: int = 0, attempts: int = ATTEMPTS) -> T:
+    """Return the result of ``call``; while the server is busy, wait and try again, but not beyond the deadline.
+
+    Raises:
+        WeightsError: if the last attempt fails, or the deadline passes.
+    """
+
+    def persist() -> T:
+        for attempt in range(attempts):
+            try:
+                with explain_hub_errors(place):
+                    return call()
+            except UnreachableError as error:
+                wait = error.retry_after
+                if wait is None or wait > LONGEST_WAIT or attempt == attempts - 1:
+                    raise
+                time.sleep(wait * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    return within_deadline(persist, place, size)
 
 
 def discard(path: Path) -> None:

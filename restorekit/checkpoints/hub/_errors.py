@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from restorekit.checkpoints.formats import first_line
 from restorekit.errors import CheckpointError
 
 
@@ -124,6 +125,9 @@ def _explained(error: BaseException, place: str) -> WeightsError | None:
         return UnreachableError(f"{place}: the answer is not from a Hub; {hint}")
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return IntegrityError(f"{place}: the file arrived incomplete; nothing was kept, try again")
+    if isinstance(error, (KeyError, TypeError, AttributeError, IndexError, ValueError, AssertionError, RecursionError)):
+        told = f"{type(error).__name__}: {first_line(error)}"
+        return UnreachableError(f"{place}: the answer is not what a Hub sends ({told}); check HF_ENDPOINT ({constants.ENDPOINT})")
     return _of_connection(error, place)
 
 
@@ -137,11 +141,11 @@ def _of_status(status: int, retry_after: str | None, place: str) -> WeightsError
         return NotFoundError(f"{place}: not found (HTTP 404); check the name, and HF_ENDPOINT if it is set")
     if status == 429:
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 60.0
-        return _again(
+        return again(
             f"{place}: too many requests (HTTP 429); wait {seconds:g} s and try again; with HF_TOKEN the limit is higher", seconds
         )
     if status in BUSY:
-        return _again(f"{place}: the server failed (HTTP {status}); try again later", PAUSE)
+        return again(f"{place}: the server failed (HTTP {status}); try again later", PAUSE)
     return UnreachableError(f"{place}: unexpected answer (HTTP {status}); check HF_ENDPOINT")
 
 
@@ -153,15 +157,16 @@ def _of_connection(error: BaseException, place: str) -> UnreachableError | None:
         return None
     if "TimeoutException" in kinds:
         seconds = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        return _again(f"{place}: no answer within {seconds} s; try again, or allow more with HF_HUB_DOWNLOAD_TIMEOUT=60", PAUSE)
+        return again(f"{place}: no answer within {seconds} s; try again, or allow more with HF_HUB_DOWNLOAD_TIMEOUT=60", PAUSE)
     if "ConnectError" in kinds:
         return UnreachableError(
             f"{place}: no connection ({error}); check the network, proxy and HF_ENDPOINT ({constants.ENDPOINT})"
         )
-    return _again(f"{place}: the connection broke ({type(error).__name__}: {error}); nothing was kept, try again", PAUSE)
+    return again(f"{place}: the connection broke ({type(error).__name__}: {error}); nothing was kept, try again", PAUSE)
 
 
-def _again(message: str, seconds: float) -> UnreachableError:
+def again(message: str, seconds: float) -> UnreachableError:
+    """Return an error that another attempt may cure, after some seconds."""
     error = UnreachableError(message)
     error.retry_after = seconds
     return error

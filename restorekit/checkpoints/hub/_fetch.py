@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from restorekit._files import sha256_of
-from restorekit.checkpoints.hub._api import discard, snapshot
+from restorekit.checkpoints.hub._api import discard, patiently, snapshot
 from restorekit.checkpoints.hub._cache import Cached, Entry, Record, content_of, disk_errors_explained, home
+from restorekit.checkpoints.hub._deadline import within_deadline
 from restorekit.checkpoints.hub._errors import (
     AccessError,
     CacheError,
@@ -22,7 +23,6 @@ from restorekit.checkpoints.hub._errors import (
     NotFoundError,
     UnreachableError,
     WeightsError,
-    explain_hub_errors,
 )
 from restorekit.errors import CheckpointError
 from restorekit.provenance import Bundled, Drive, HubFile, LocalFile, PretrainedConfig, WebFile
@@ -31,6 +31,7 @@ Convert = Callable[[Path, Path], None]  # (checkpoint, safetensors file to write
 
 WEIGHTS_FILE = "model.safetensors"  # in the repositories that this library writes
 DRIVE_RETRIES = 2
+UNKNOWN_SIZE = 100_000_000  # bytes to allow time for, if the size of a file is not known
 
 logger = logging.getLogger("restorekit")
 
@@ -130,9 +131,11 @@ def _places(entry: Entry, about: PretrainedConfig) -> Iterator[Iterator[Download
         if isinstance(source, HubFile):
             yield _from_hub(source, about.size)
         elif isinstance(source, Drive):
-            yield _from_drive(source, entry)
+            yield _from_drive(source, entry, about.size)
         elif isinstance(source, WebFile):
-            yield _from_web(source, entry)
+            yield _from_web(source, entry, about.size)
+        else:
+            yield _from_disk(source)
 
 
 def _from_hub(source: HubFile, size: int | None) -> Iterator[Download]:
@@ -143,7 +146,13 @@ def _from_hub(source: HubFile, size: int | None) -> Iterator[Download]:
         yield Download(path, found.url(name), source.sha256, (lambda: None) if keep else partial(discard, path))
 
 
-def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
+def _from_disk(source: Bundled | LocalFile) -> Iterator[Download]:
+    """Raise an error: a file that is there was used where it is."""
+    raise NotFoundError(f"there is no file {source.path}; restore it, or change the path in the model's registration")
+    yield
+
+
+def _from_drive(source: Drive, entry: Entry, size: int | None) -> Iterator[Download]:
     from huggingface_hub import constants
 
     by_hand = f"download {source.url} in a browser and pass the path of the file with pretrained= (--weights in the shell)"
@@ -158,7 +167,8 @@ def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
     target = entry.incoming / "download.pth"
     try:
         with disk_errors_explained():
-            gdown.download(
+            download = partial(
+                gdown.download,
                 id=source.id,
                 output=str(target),
                 quiet=not sys.stderr.isatty(),
@@ -166,6 +176,7 @@ def _from_drive(source: Drive, entry: Entry) -> Iterator[Download]:
                 timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
                 retries=DRIVE_RETRIES,
             )
+            within_deadline(download, str(source), size or UNKNOWN_SIZE)
     except FileURLRetrievalError as error:
         raise AccessError(
             f"{source}: received a page instead of the file (too many downloads, or no longer shared); {by_hand}"
@@ -190,15 +201,15 @@ def _trouble(error: Exception) -> str:
     return str(cause).splitlines()[0]
 
 
-def _from_web(source: WebFile, entry: Entry) -> Iterator[Download]:
+def _from_web(source: WebFile, entry: Entry, size: int | None) -> Iterator[Download]:
     from huggingface_hub import constants
     from huggingface_hub.file_download import http_get
 
     if constants.HF_HUB_OFFLINE:
         raise UnreachableError(f"{source}: HF_HUB_OFFLINE is set")
     target = entry.incoming / Path(urlsplit(source.url).path).name
-    with explain_hub_errors(source.url), disk_errors_explained(), target.open("wb") as file:
-        http_get(source.url, file)
+    with disk_errors_explained(), target.open("wb") as file:
+        patiently(partial(http_get, source.url, file), source.url, size or UNKNOWN_SIZE, attempts=1)
     yield Download(target, source.url, source.sha256, target.unlink)
 
 

@@ -2,23 +2,27 @@
 
 import dataclasses
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from restorekit.checkpoints.hub._api import snapshot
-from restorekit.checkpoints.hub._cache import Entry
+from restorekit._limits import FILE_SIZE, excess, excess_of
+from restorekit.checkpoints.hub._api import ask, snapshot
+from restorekit.checkpoints.hub._cache import Entry, Record
 from restorekit.checkpoints.hub._errors import NotFoundError, WeightsError
 from restorekit.checkpoints.hub._fetch import WEIGHTS_FILE
 from restorekit.provenance import UNKNOWN, HubFile, LocalFile, Metric, PretrainedConfig, Source, WeightsLicence
 
 CONFIG_FILE = "config.json"
-LARGEST_CONFIG = 2**20  # bytes
 WANTED = 'it must be a JSON object with "architecture" and "arguments", or with "composition"'
 PREFIX = "hf-hub:"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 NAME = re.compile(r"hf-hub:(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w-][\w.-]*(/[\w-][\w.-]*)*))?", re.ASCII)
+
+logger = logging.getLogger("restorekit")
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Repository:
     def open(cls, name: str, *, refresh: bool = False) -> "Repository":
         """Read the config of ``hf-hub:owner/repo[@revision]``: from the cache if its weights are there, otherwise from the Hub.
 
+        If they are in the cache, a warning says when the Hub has others by now, or cannot be asked.
+
         Args:
             name: the name.
-            refresh: always ask the Hub.
+            refresh: take the config from the Hub.
 
         Raises:
             WeightsError: if the name is malformed, or the config is not available or not usable.
@@ -53,6 +59,7 @@ class Repository:
         entry = Entry(name)
         record = entry.record() if entry.weights.is_file() and not refresh else None
         if record is not None:
+            _look_again(record, repository, revision)
             return cls(record.config, _about(record.config, (HubFile(repository, WEIGHTS_FILE, revision),)))
         found = snapshot(repository, revision)
         try:
@@ -76,14 +83,42 @@ class Repository:
         return cls(config, _about(config, (LocalFile(folder / WEIGHTS_FILE),)))
 
 
+def _look_again(record: Record, repository: str, revision: str | None) -> None:
+    """Warn if the weights in the cache are not those of the repository any more, or if nobody knows."""
+    if revision is not None and COMMIT.fullmatch(revision):
+        return  # a commit does not change
+    try:
+        found = ask(repository, revision, attempts=1)
+    except WeightsError as error:
+        logger.warning(
+            "%s: the copy of %s is used, since the Hub was not able to tell whether it is current: %s",
+            record.name,
+            record.when,
+            error,
+        )
+        return
+    here = record.origin.rpartition("/")[2]
+    there = next((file for file in found.files if file.name == here), None)
+    same_file = there is not None and there.sha256 == record.sha256
+    if not same_file and f"/{found.commit}/" not in record.origin:
+        logger.warning(
+            "%s: the copy of %s is used, but the repository has changed since then (now commit %s); to use what it has now: "
+            "restorekit weights trust %s",
+            record.name,
+            record.when,
+            found.commit[:8],
+            record.name,
+        )
+
+
 def read_config(path: Path, origin: str) -> dict[str, Any]:
     """Return the checked content of a config file.
 
     Raises:
         WeightsError: if it is not a config.
     """
-    if path.stat().st_size > LARGEST_CONFIG:
-        raise WeightsError(f"{origin} has {path.stat().st_size} bytes; this is too large for a config")
+    if problem := excess("it has", path.stat().st_size, FILE_SIZE, "bytes"):
+        raise WeightsError(f"{origin} is too large for a config: {problem}")
     try:
         config = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
@@ -94,11 +129,15 @@ def read_config(path: Path, origin: str) -> dict[str, Any]:
 def checked_config(config: Any, origin: str) -> dict[str, Any]:
     """Return a config after checking it: plain data that names an architecture and its arguments, or contains a composition.
 
+    The data may not be large, so that nobody's config uses up time or memory.
+
     Raises:
         WeightsError: if it is anything else.
     """
     if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
         raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
+    if problem := excess_of({key: value for key, value in config.items() if key != "weights"}):
+        raise WeightsError(f"{origin} is too large: {problem}")
     kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict, "requires": list}
     for key, kind in kinds.items():
         if key in config and not isinstance(config[key], kind):
@@ -119,14 +158,14 @@ def about_from_data(data: Mapping[str, Any], origin: str, sources: tuple[Source,
     Raises:
         WeightsError: if a field is missing or unknown.
     """
-    known = _printable(data)
     try:
+        known = _printable(data)
         known["licence"] = WeightsLicence(**_typed(known["licence"], WeightsLicence))
         known["metrics"] = tuple(Metric(**_typed(metric, Metric)) for metric in known.get("metrics", ()))
         plain = {field: known[field] for field in ("task", "training_data", "trained_by", "source")}
         _typed(plain | {"size": known.get("size")}, PretrainedConfig)
         return PretrainedConfig(**{**known, "sources": sources})
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
         fields = ", ".join(field.name for field in dataclasses.fields(PretrainedConfig) if field.name != "sources")
         raise WeightsError(f"{origin} does not describe the weights ({error}); it must have {fields}") from error
 
