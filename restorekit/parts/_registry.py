@@ -208,8 +208,8 @@ def list_connectors(role: str) -> list[str]:
         ValueError: if there is no such role.
 
     Example:
-        >>> list_connectors("join")
-        ['add', 'concat']
+        >>> "concat" in list_connectors("join")
+        True
     """
     if role not in connectors:
         raise ValueError(f"unknown role {role!r} of connectors{did_you_mean(role, connectors)}")

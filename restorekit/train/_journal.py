@@ -52,7 +52,7 @@ class Journal:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether there were too many validations without a better result to go on."""
+        """Whether there were enough validations without a better result to stop."""
         return 0 < self.recipe.validation.patience <= self.stale
 
     def record(self, row: Mapping[str, Any], model: RestorationNetwork) -> None:

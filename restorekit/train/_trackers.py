@@ -45,7 +45,7 @@ def open_trackers(recipe: Recipe, run: Run, first: int) -> list["GeneralTracker"
             tracker.start()
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"run.trackers contains {wanted!r}, which is not installed: pip install {wanted}") from error
-        if wanted != "tensorboard":  # which would count it as a run of its own
+        if wanted != "tensorboard":  # which would show it as a separate run
             tracker.store_init_configuration(recipe.model_dump())
         trackers.append(tracker)
     return trackers
