@@ -99,4 +99,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = lazy(__name__, __all__, "._factories", "._loose")
+    __getattr__, __dir__ = lazy(__name__, __all__, "._loose", "._factories")
