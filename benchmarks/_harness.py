@@ -113,10 +113,15 @@ def run_once(function: Callable[[], object]) -> tuple[float, float]:
     return seconds, resident_memory("VmHWM") - before
 
 
+def process_of(function: Callable[..., Any], *arguments: Any) -> list[str]:
+    """Return the command that calls a public function of a case in a process of its own; its last line is the result, as JSON."""
+    call = json.dumps([Path(sys.modules[function.__module__].__file__ or "").stem, function.__name__, arguments])
+    return [sys.executable, __file__, call]
+
+
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a public function of a case in a process of its own, and return what it returns; all must be JSON."""
-    call = json.dumps([Path(sys.modules[function.__module__].__file__ or "").stem, function.__name__, arguments])
-    done = subprocess.run([sys.executable, __file__, call], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(process_of(function, *arguments), check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -265,7 +270,7 @@ def show(measured: Mapping[str, Any]) -> str:
     return "\n\n".join([about, *([table(measured)] if measured["rows"] else []), *notes(measured)])
 
 
-if __name__ == "__main__":  # the other side of apart()
+if __name__ == "__main__":  # the other side of process_of()
     sys.path.insert(0, str(FOLDER))
     module, name, arguments = json.loads(sys.argv[1])
     print(json.dumps(getattr(importlib.import_module(f"cases.{module}"), name)(*arguments)))

@@ -22,8 +22,8 @@ Parameters count the whole network. GMACs are billions of multiply-accumulates o
 image of {SIDE} x {SIDE} pixels. This library resizes up *after* the 1x1 convolution, which costs less and gives the same result: in
 the order of the paper, MPRNet has 759.4.
 
-The tests build a small version of each, run it forwards and backwards, save and load it, and export it with `torch.export` at
-dynamic sizes. Nothing here has been trained.
+The tests build a small version of each, run it forwards and backwards, and save and load it; those of every night also export it
+with `torch.export` at dynamic sizes. Nothing here has been trained.
 
 ## Rows of the paper
 

@@ -19,6 +19,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+UNSHOWN = ("compare",)  # cases whose results tell something to those who change the library, but not to users
 PAGES = ("published", "recipes", "ablations")  # programs in this folder that know a page
 TABLE = re.compile(r"(<!-- figures: ([^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 FIGURE = re.compile(r"(<!-- figure: ([^\n]+?) -->)[^\n]*?(<!-- end -->)")
@@ -26,7 +27,7 @@ BENCHMARKS = """# Benchmarks
 
 <!-- Written by docs/generate.py from benchmarks/results. -->
 
-This page shows all measured figures, each with the command that measures it again. `python benchmarks/run.py --list` lists the
+This page shows the measured figures, each with the command that measures it again. `python benchmarks/run.py --list` lists the
 cases, and `--help` after a case shows its options. With `--record`, a case writes the results from which this page is generated.
 If date and commit are missing, the figures come from an earlier report that did not state them.
 """
@@ -41,7 +42,7 @@ def benchmarks() -> str:
     """Return the page of all measurements."""
     sections = [BENCHMARKS]
     for case, text in cases().items():
-        recorded = _harness.load_all(case)
+        recorded = [] if case in UNSHOWN else _harness.load_all(case)
         if recorded:
             title, _, more = text.partition("\n")
             method = "\n".join(line for line in more.splitlines() if not line.startswith("    "))

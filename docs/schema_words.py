@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from restorekit.parts import registry_of
+from restorekit.parts import GIVEN, registry_of
 
 WORDS = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a string", "object": "a mapping"}
 
@@ -12,6 +12,8 @@ def in_words(schema: Mapping[str, Any]) -> str:
     """Return what a schema takes; a part is a link to its kind."""
     if "$ref" in schema:
         kind = schema["$ref"].rpartition("/")[2]
+        if kind not in GIVEN:  # a data class
+            return f"a mapping, with the arguments of [`{kind}`](api/models.md)"
         return f"[{_article(registry_of(kind).kind)}](#kind-of-part-{kind})"
     if options := schema.get("anyOf") or schema.get("oneOf"):
         types = [option.get("type") for option in options]

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from restorekit.errors import CheckpointError, ConfigError, RestorekitError, WiringError
     from restorekit.inference import restore
     from restorekit.models import create_model, list_models, register_model
-    from restorekit.network import RestorationNetwork
+    from restorekit.network import Condition, ImageSpec, RestorationNetwork
     from restorekit.parts import (
+        Shared,
         create_block,
         create_stage,
         list_blocks,
@@ -53,10 +54,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "Condition",
     "ConfigError",
+    "ImageSpec",
     "MultiStage",
     "RestorationNetwork",
     "RestorekitError",
+    "Shared",
     "Stage",
     "StageSpec",
     "WiringError",

@@ -50,6 +50,12 @@ class Section(BaseModel):
         return data
 
 
+class _Arguments(Section):
+    """Arguments of a class or function. Their source has no docstrings of attributes: pydantic need not search for them."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 def problem(kind: str, **context: Any) -> PydanticCustomError:
     """Return an error for validators to raise.
 
@@ -85,7 +91,7 @@ def arguments_model(
         elif argument.default is not inspect.Parameter.empty:
             about["default_factory"] = lambda: None  # it is not data, so a schema does not show it
         fields[argument.name] = (data_type(argument.hint), Field(**about))
-    return create_model(name, __base__=Section, **fields)
+    return create_model(name, __base__=_Arguments, **fields)
 
 
 def checked(

@@ -6,9 +6,14 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 PART = ".restorekit-part"  # in the name of a file that is being written; no other program uses it for its temporary files
 LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.[^.]*)?(\.rows)?", re.DOTALL)
@@ -27,17 +32,43 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to; create it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_short_stem(path)}.", suffix=PART + path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    with _locked_temporary(path) as temporary:
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ordinary new files are not private
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked_temporary(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary file for a path; it is locked, so that another process does not take it for a leftover."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_short_stem(path)}.", suffix=PART + path.suffix)
+        if fcntl is None:  # on Windows, where an open file cannot be replaced
+            os.close(handle)
+            yield Path(name)
+            return
+        with os.fdopen(handle, "rb") as file:
+            if _lock(file) and os.fstat(handle).st_nlink:  # else another process has removed it before it was locked
+                yield Path(name)
+                return
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock a file until it is closed; return whether no other process has locked it."""
+    if fcntl is None:
+        return True
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ordinary new files are not private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        return True
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -49,14 +80,22 @@ def write_json(path: Path, content: Any) -> None:
 def remove_leftovers(paths: Iterable[Path]) -> None:
     """Remove temporary files that killed processes left next to these files.
 
-    Only names made by :func:`atomic_path` are removed; hidden files of the user and of other programs stay.
+    Only names made by :func:`atomic_path` are removed, and not those that a process is still writing; hidden files of the user and
+    of other programs stay.
     """
     wanted = {path.parent / f"{_short_stem(path)}{path.suffix}" for path in paths}
     for folder in {path.parent for path in wanted}:
         for file in folder.glob(f".*{PART}*") if folder.is_dir() else ():
             found = LEFTOVER.fullmatch(file.name)
-            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted and file.is_file():
-                file.unlink(missing_ok=True)
+            if found and folder / f"{found['stem']}{found['suffix'] or ''}" in wanted:
+                _remove_unless_locked(file)
+
+
+def _remove_unless_locked(path: Path) -> None:
+    owner = path.with_suffix("") if path.suffix == ".rows" and path.with_suffix("").exists() else path
+    with suppress(OSError), owner.open("rb") as file:  # it may be a folder, private, or gone
+        if _lock(file):
+            path.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:

@@ -1,5 +1,7 @@
 """Errors, grouped by where the fault is. Every error says what was found, what is needed and what to do."""
 
+import unicodedata
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -12,14 +14,30 @@ __all__ = [
 ]
 
 
-def printable(text: str) -> str:
-    r"""Return a text with escapes for the characters that a terminal would obey; names in files may contain any.
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories of control characters, formatting, lone bytes, line breaks
+JOINERS = "\u200c\u200d"  # formatting that words and emoji consist of
+
+
+def printable(text: object, *, lines: bool = True) -> str:
+    r"""Return text with escapes for the characters that a terminal would obey or hide; names of files may contain any.
+
+    Args:
+        text: what to show.
+        lines: whether to keep line breaks.
 
     Example:
-        >>> print(printable("a\x1b[2Jb"))
-        a\x1b[2Jb
+        >>> print(printable("a\x1b[31m\n.png", lines=False))
+        a\x1b[31m\n.png
     """
-    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+    return "".join(char if lines and char == "\n" else _visible(char) for char in str(text))
+
+
+def _visible(char: str) -> str:
+    if unicodedata.category(char) not in INVISIBLE or char in JOINERS:
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte of a name that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 class RestorekitError(Exception):

@@ -4,14 +4,14 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from restorekit._files import is_temporary, make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
 from restorekit.batch.video import VIDEO_SUFFIXES
-from restorekit.errors import ImageError
+from restorekit.errors import ImageError, OptionError
 from restorekit.images import FORMATS, check_can_hold, find_images, is_image
 
 RESTORED = ".restored"  # inserted before the suffix when the user names no output
@@ -40,8 +40,44 @@ class Job:
 Problem = tuple[Path, str]  # an input, and why it cannot be restored
 
 
+@dataclass(frozen=True)
+class _Naming:
+    """How outputs are named.
+
+    Attributes:
+        added: text before the suffix; None for the default.
+        ending: suffix of pictures; None for that of the input.
+    """
+
+    added: str | None = None
+    ending: str | None = None
+
+    def beside(self, path: Path) -> Path:
+        """Return the output next to an input."""
+        return self._of(path, RESTORED if self.added is None else self.added)
+
+    def inside(self, folder: Path, path: Path) -> Path:
+        """Return the output in a folder; ``path`` is relative to it."""
+        return folder / self._of(path, self.added or "")
+
+    def folder_beside(self, path: Path) -> Path:
+        """Return the folder of outputs next to a folder of inputs."""
+        named = path.resolve() if path.name in ("", "..") else path
+        return named.with_name(named.name + (RESTORED if self.added is None else self.added))
+
+    def _of(self, path: Path, added: str) -> Path:
+        ending = None if path.suffix.lower() in VIDEO_SUFFIXES else self.ending
+        return path.with_name(f"{path.stem}{added}{ending or path.suffix}")
+
+
 def plan_jobs(
-    inputs: Sequence[str | os.PathLike[str]], output: Path | None, *, overwrite: bool = False, compare: bool = False
+    inputs: Sequence[str | os.PathLike[str]],
+    output: Path | None,
+    *,
+    overwrite: bool = False,
+    compare: bool = False,
+    format: str | None = None,
+    suffix: str | None = None,
 ) -> tuple[list[Job], list[Problem]]:
     """Return which file is restored to which, and the inputs that cannot be restored.
 
@@ -55,17 +91,27 @@ def plan_jobs(
         overwrite: whether existing outputs are replaced.
         compare: whether comparisons are written next to the outputs. An existing file of such a name must be a comparison, unless
             ``overwrite`` is set.
+        format: format of the pictures, such as ``"webp"``; by default that of each input. Videos keep theirs.
+        suffix: text that is added to the names of outputs: of files or, if a folder is restored without ``output``, of the folder
+            of outputs. The default is ``.restored`` without ``output``, and nothing with it.
+
+    Raises:
+        OptionError: if these do not fit together, for example one output file for several inputs.
     """
     paths = [Path(given) for given in inputs]
     problems: list[Problem] = []
-    single = len(paths) == 1 and not paths[0].is_dir() and not _is_pattern(paths[0])
+    naming = _Naming(_checked_suffix(suffix), suffix_of_format(format) if format is not None else None)
+    single = len(paths) == 1 and not os.path.isdir(paths[0]) and not _is_pattern(paths[0])  # noqa: PTH112  # see _is_pattern
     if single and output is not None and output.suffix and not output.is_dir():
         if output.suffix.lower() not in (*FORMATS, *VIDEO_SUFFIXES):
             known = ", ".join(suffix for suffix, record in FORMATS.items() if record.modes)
             return [], [(output, f"unknown image format {output.suffix!r}; use one of {known}, or an existing folder")]
+        _check_names(output, naming)
         pairs = [(paths[0], output)]
     else:
-        pairs = _pairs(paths, output, problems)
+        if output is not None:
+            _check_folder(output)
+        pairs = _pairs(paths, output, naming, problems)
     jobs, refused = _checked(_without_results(pairs), overwrite, single)
     if compare and not overwrite:
         refused += [(job.source, _in_the_way(job)) for job in jobs if _in_the_way(job)]
@@ -73,18 +119,32 @@ def plan_jobs(
     return jobs, problems + refused
 
 
-def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None) -> str:
+def suffix_of_format(format: str) -> str:
+    """Return the suffix of a format by its name: ``".webp"`` for ``"webp"``.
+
+    Raises:
+        OptionError: if no such files can be written.
+    """
+    suffix = f".{format.lower().removeprefix('.')}"
+    if suffix not in FORMATS or not FORMATS[suffix].modes:
+        known = [suffix.removeprefix(".") for suffix, record in FORMATS.items() if record.modes]
+        raise OptionError("format", f"must be one of {', '.join(known)}; got {format!r}")
+    return suffix
+
+
+def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None, *, suffix: str | None = None) -> str:
     """Return one line about the files in folders that are of another kind and are left out, or "".
 
     Args:
         inputs: as :func:`plan_jobs` takes them.
         output: the folder of the results, which may be among the inputs.
+        suffix: as :func:`plan_jobs` takes it.
     """
     kinds: Counter[str] = Counter()
-    for folder in [Path(given) for given in inputs if Path(given).is_dir()]:
+    for folder in [Path(given) for given in inputs if os.path.isdir(given)]:  # noqa: PTH112  # see _is_pattern
         kinds.update(
             path.suffix.lower() or "without a suffix"
-            for path in _outside(folder.rglob("*"), folder, output or _folder_beside(folder))
+            for path in _outside(folder.rglob("*"), folder, output or _Naming(suffix).folder_beside(folder))
             if path.is_file() and not is_image(path) and not path.name.startswith(".") and not is_temporary(path)
         )
     if not kinds:
@@ -128,22 +188,49 @@ def shard(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:
     return list(jobs[part - 1 :: parts])
 
 
-def _pairs(paths: list[Path], output: Path | None, problems: list[Problem]) -> list[tuple[Path, Path]]:
+def _checked_suffix(suffix: str | None) -> str | None:
+    if suffix is not None and ("/" in suffix or os.sep in suffix or "\0" in suffix):
+        raise OptionError("suffix", f"must be text that names can end with, such as _restored; got {suffix!r}")
+    return suffix
+
+
+def _check_names(output: Path, naming: _Naming) -> None:
+    """Raise an error if one output file is named in two ways."""
+    if naming.added is not None:
+        raise OptionError("suffix", f"names the outputs of inputs; the output is already named {output}: leave out one of the two")
+    if naming.ending is not None and FORMATS.get(output.suffix.lower()) is not FORMATS[naming.ending]:
+        raise OptionError("format", f"is {naming.ending.removeprefix('.')}, but the output is {output}: leave out one of the two")
+
+
+def _check_folder(output: Path) -> None:
+    """Raise an error if the folder of outputs is a file, or named like one."""
+    if output.is_dir():
+        return
+    if output.exists() or output.suffix.lower() in (*FORMATS, *VIDEO_SUFFIXES):
+        what = "is a file" if output.exists() else "is the name of one file"
+        raise OptionError("output", f"must be a folder for several inputs; {output} {what}. An existing folder may have any name")
+
+
+def _pairs(paths: list[Path], output: Path | None, naming: _Naming, problems: list[Problem]) -> list[tuple[Path, Path]]:
     pairs: list[tuple[Path, Path]] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  # see _is_pattern
             found = _found(path, problems)
-            folder = output or _folder_beside(path)
-            pairs += [(file, folder / file.relative_to(path)) for file in _outside(found, path, folder)]
+            if output:
+                pairs += [(file, naming.inside(output, file.relative_to(path))) for file in _outside(found, path, output)]
+            else:
+                folder = naming.folder_beside(path)
+                named = replace(naming, added="")
+                pairs += [(file, named.inside(folder, file.relative_to(path))) for file in _outside(found, path, folder)]
         elif _is_pattern(path):
             root = _fixed_part(path)
             matching = sorted(file for file in root.glob(str(path.relative_to(root))) if not is_temporary(file))
             found = [file for file in matching if file.is_file() and (is_image(file) or file.suffix.lower() in VIDEO_SUFFIXES)]
             if not found:
                 problems.append((path, f"no image matches {path}"))
-            pairs += [(file, output / file.relative_to(root) if output else _beside(file)) for file in found]
+            pairs += [(file, naming.inside(output, file.relative_to(root)) if output else naming.beside(file)) for file in found]
         else:
-            pairs.append((path, output / path.name if output else _beside(path)))
+            pairs.append((path, naming.inside(output, Path(path.name)) if output else naming.beside(path)))
     return pairs
 
 
@@ -164,10 +251,15 @@ def _without_results(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
 
 
 def _found(folder: Path, problems: list[Problem]) -> list[Path]:
+    """Return the images below a folder; folders in it that cannot be read are problems, since they may contain images."""
+    before = len(problems)
+    for _ in os.walk(folder, onerror=lambda error: problems.append((Path(error.filename), f"cannot be read: {error.strerror}"))):
+        pass
     try:
-        return find_images(folder)
+        return [path for path in find_images(folder) if not path.is_dir()]
     except ImageError as error:
-        problems.append((folder, str(error)))
+        if len(problems) == before:
+            problems.append((folder, str(error)))
         return []
 
 
@@ -178,7 +270,11 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
     first: dict[Path, Path] = {}
     for source, target in pairs:
         owner = first.setdefault(_absolute(target), source)
-        exists = target.exists() and not overwrite
+        try:
+            exists = _exists(target) and not overwrite
+        except OSError as error:  # the name is too long, or its folder is private
+            problems.append((source, f"its output cannot be {target.name}: {error.strerror}; choose another with --output"))
+            continue
         if owner is not source:
             problems.append((source, f"{target} is also the output of {owner}; use another folder, or rename one"))
         elif exists and source.exists() and target.samefile(source):
@@ -190,6 +286,15 @@ def _checked(pairs: list[tuple[Path, Path]], overwrite: bool, single: bool) -> t
     return jobs, problems
 
 
+def _exists(path: Path) -> bool:
+    """Return whether a file exists; ``Path.exists`` raises for some errors, depending on the version of Python."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _in_the_way(job: Job) -> str:
     """Return why a comparison cannot be written, if another file already has its name."""
     path = comparison_path(job.target)
@@ -198,21 +303,13 @@ def _in_the_way(job: Job) -> str:
     return f"{path} exists and was not written by --compare; move it, choose another output, or pass --overwrite"
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.stem}{RESTORED}{path.suffix}")
-
-
-def _folder_beside(path: Path) -> Path:
-    named = path.resolve() if path.name in ("", "..") else path
-    return named.with_name(named.name + RESTORED)
-
-
 def _absolute(path: Path) -> Path:
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent)) / path.name  # Path.resolve raises for links in a circle
 
 
 def _is_pattern(path: Path) -> bool:
-    return glob.has_magic(str(path)) and not path.exists()
+    # os.path, since Path.exists and Path.is_dir raise for names that are too long and in private folders
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
 
 
 def _fixed_part(pattern: Path) -> Path:

@@ -43,7 +43,7 @@ def restore_by_rows(
     seconds = {"read": 0.0, "network": 0.0, "write": 0.0}
     reader = RowReader(job.source)
     check_output(job, reader.mode, reader.info)
-    height, width, channels = reader.shape
+    height, width, channels = restorer.restored_shape(*reader.shape)
     read = _timed(reader.read, seconds, "read")
     with rows_written(job.target, (height, width, channels), reader.dtype, reader.info, quality=quality) as write_rows:
         write = _timed(write_rows, seconds, "write")
@@ -59,7 +59,7 @@ def restore_by_rows(
     seconds["network"] = restored - seconds["read"]
     seconds["write"] += time.perf_counter() - started - restored
     network = {**restorer.describe(reader.dtype), "batch": 1, "by_rows": True}
-    return details_of(reader.shape, reader.dtype, reader.mode, seconds, network)
+    return details_of((height, width, channels), reader.dtype, reader.mode, seconds, network)
 
 
 def _timed(function: Callable[..., Any], seconds: dict[str, float], step: str) -> Callable[..., Any]:

@@ -216,7 +216,8 @@ class _Line:
         for piece, result in zip(pieces, restored, strict=True):
             piece.seconds["network"] = seconds
             piece.network = {**self.restorer.describe(pixels.dtype), "batch": len(pieces), "by_rows": False}
-            yield piece, result.reshape(piece.picture.pixels.shape)
+            grey = piece.picture.pixels.ndim == 2 and result.shape[-1] == 1
+            yield piece, result[..., 0] if grey else result
 
 
 def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
@@ -242,14 +243,14 @@ def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list
 def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
     try:
         return all(can_go_by_rows(job, restorer) for job in group)
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return False
 
 
 def _kind_of(job: Job) -> tuple[int, int, str]:
     try:
         return look_at(job.source)
-    except ImageError:  # reported when the file is read
+    except (ImageError, OSError):  # reported when the file is read
         return (0, 0, "")
 
 
@@ -274,4 +275,4 @@ def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -
         if sheet is not None:
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
-    return details_of(restored.shape, restored.dtype, piece.picture.mode, piece.seconds, piece.network)
+    return details_of(restored.shape, restored.dtype, after.mode, piece.seconds, piece.network)

@@ -8,33 +8,54 @@ if TYPE_CHECKING:
     from restorekit.blocks._channel_attention import ChannelAttention, ChannelAttentionBlock
     from restorekit.blocks._conv import conv
     from restorekit.blocks._cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
-    from restorekit.blocks._entry import AddJoin, ConcatJoin, conv_block
+    from restorekit.blocks._entry import AddJoin, ConcatJoin, RepeatStem, StackJoin, conv_block
     from restorekit.blocks._gated_mlp import GatedMLP, MultiAxisGatedMLP
     from restorekit.blocks._guidance import AddGuidance, GatedGuidance
     from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
+    from restorekit.blocks._head import DirectHead, ImageHead, PixelShuffleHead, ResidualHead, add_image
+    from restorekit.blocks._merge import AddMerge, ConcatMerge
     from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
-    from restorekit.blocks._norm import ChannelLayerNorm
+    from restorekit.blocks._norm import BiasFreeLayerNorm, ChannelLayerNorm
     from restorekit.blocks._original_resolution import OriginalResolutionBlock
     from restorekit.blocks._pooling import EPSILON, GlobalMean, GlobalNormalisation
     from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
     from restorekit.blocks._residual_dense import ResidualDenseBlock
-    from restorekit.blocks._resize import Downsample, PixelShuffle, RatioResize, StridedConv, TransposedConv, Upsample
+    from restorekit.blocks._resize import (
+        Downsample,
+        PixelShuffle,
+        PixelUnshuffle,
+        RatioResize,
+        StridedConv,
+        TransposedConv,
+        Upsample,
+    )
     from restorekit.blocks._sized import SizedModule, multiple_of
     from restorekit.blocks._spatial_mixing import Size, SpatialMixing
-    from restorekit.blocks._supervised_attention import NoSupervision, PlainSupervision, ResidualHead, SupervisedAttentionModule
+    from restorekit.blocks._supervised_attention import (
+        FeedbackSupervision,
+        HeadSupervision,
+        NoSupervision,
+        PlainSupervision,
+        SupervisedAttentionModule,
+    )
     from restorekit.blocks._transformer import GatedDconvFeedForward, MultiDconvHeadTransposedAttention, TransformerBlock
 
 __all__ = [
     "EPSILON",
     "AddGuidance",
     "AddJoin",
+    "AddMerge",
+    "BiasFreeLayerNorm",
     "ChannelAttention",
     "ChannelAttentionBlock",
     "ChannelLayerNorm",
     "ConcatJoin",
+    "ConcatMerge",
     "CrossGating",
     "CrossGatingBlock",
+    "DirectHead",
     "Downsample",
+    "FeedbackSupervision",
     "GatedDconvFeedForward",
     "GatedGuidance",
     "GatedMLP",
@@ -42,14 +63,19 @@ __all__ = [
     "GlobalNormalisation",
     "HalfInstanceNorm",
     "HalfInstanceNormBlock",
+    "HeadSupervision",
+    "ImageHead",
     "MultiAxisGatedMLP",
     "MultiDconvHeadTransposedAttention",
     "NAFBlock",
     "NoSupervision",
     "OriginalResolutionBlock",
     "PixelShuffle",
+    "PixelShuffleHead",
+    "PixelUnshuffle",
     "PlainSupervision",
     "RatioResize",
+    "RepeatStem",
     "ResidualChannelAttentionBlock",
     "ResidualDenseBlock",
     "ResidualDenseChannelAttentionBlock",
@@ -59,11 +85,13 @@ __all__ = [
     "SizedModule",
     "SpatialMixing",
     "SplitHeadGating",
+    "StackJoin",
     "StridedConv",
     "SupervisedAttentionModule",
     "TransformerBlock",
     "TransposedConv",
     "Upsample",
+    "add_image",
     "conv",
     "conv_block",
     "multiple_of",

@@ -68,3 +68,53 @@ class AddJoin(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"], attended: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h w"]:
         """Return the inputs of the stage."""
         return self.conv(x + attended)
+
+
+@register_connector("repeat", role="stem")
+class RepeatStem(nn.Module):
+    """The image itself as features, repeated to the width: a stem without parameters.
+
+    Args:
+        image_channels: channels of the image.
+        width: channels of the features, a multiple of those of the image.
+
+    Raises:
+        ValueError: if the width is not a multiple of the image's channels.
+    """
+
+    def __init__(self, image_channels: int, width: int) -> None:
+        super().__init__()
+        if width % image_channels:
+            raise ValueError(f"an image of {image_channels} channels cannot be repeated to {width}; choose a multiple")
+        self.times = width // image_channels
+
+    def forward(self, image: Float[Tensor, "n image_channels h w"]) -> Float[Tensor, "n c h w"]:
+        """Return the repeated image."""
+        return image.repeat(1, self.times, 1, 1)
+
+
+@register_connector("stack", role="join")
+class StackJoin(nn.Module):
+    """Joins stem features and attended features by concatenation alone: a join without parameters.
+
+    With the stem ``"repeat"`` and the supervision ``"feedback"``, a stage gets the image and the one that was restored before, as
+    in Ren et al., PReNet, CVPR 2019, arXiv:1901.09221.
+
+    Args:
+        width: channels of each input.
+        out_width: channels of the result: twice as many.
+
+    Raises:
+        ValueError: if the result does not have twice the channels.
+    """
+
+    def __init__(self, width: int, out_width: int) -> None:
+        super().__init__()
+        if out_width != 2 * width:
+            raise ValueError(
+                f"two inputs of {width} channels give {2 * width}, but {out_width} are needed; choose 'concat' instead"
+            )
+
+    def forward(self, x: Float[Tensor, "n c h w"], attended: Float[Tensor, "n c h w"]) -> Float[Tensor, "n two_c h w"]:
+        """Return the inputs of the stage."""
+        return torch.cat((x, attended), dim=1)

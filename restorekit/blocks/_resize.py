@@ -118,27 +118,62 @@ class TransposedConv(nn.Module):
 
 @register_connector("pixel_shuffle", role="upsample")
 class PixelShuffle(nn.Module):
-    """Doubles height and width and changes the width: a 1x1 convolution to four times the width, then pixel shuffle.
+    """Doubles height and width and changes the width: a convolution to four times the width, then pixel shuffle.
 
     The values of the 2x2 pixels are the channels of one. Source: Shi et al., CVPR 2016, arXiv:1609.05158; with a 1x1
-    convolution without bias as in Chen et al., NAFNet, ECCV 2022, arXiv:2204.04676.
+    convolution without bias as in Chen et al., NAFNet, ECCV 2022, arXiv:2204.04676, and with a 3x3 convolution in Zamir et al.,
+    Restormer, CVPR 2022, arXiv:2111.09881.
 
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
+        kernel_size: side of the kernel in pixels.
+        bias: whether the convolution has a bias.
 
     Example:
         >>> PixelShuffle(24, 16)(torch.zeros(1, 24, 3, 4)).shape
         torch.Size([1, 16, 6, 8])
     """
 
-    def __init__(self, in_width: int, out_width: int) -> None:
+    def __init__(self, in_width: int, out_width: int, *, kernel_size: int = 1, bias: bool = False) -> None:
         super().__init__()
-        self.conv = conv(in_width, 4 * out_width, 1)
+        self.conv = conv(in_width, 4 * out_width, kernel_size, bias=bias)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_double w_double"]:
         """Return features of double the size."""
         return F.pixel_shuffle(self.conv(x), 2)
+
+
+@register_connector("pixel_unshuffle", role="downsample")
+class PixelUnshuffle(nn.Module):
+    """Halves height and width and changes the width: a convolution to a quarter of the width, then pixel unshuffle.
+
+    The channels of a pixel are the values of 2x2 pixels. Source: Zamir et al., Restormer, CVPR 2022, arXiv:2111.09881, with 3x3
+    kernels without biases.
+
+    Args:
+        in_width: channels of the input.
+        out_width: channels of the output, a multiple of 4.
+        kernel_size: side of the kernel in pixels.
+        bias: whether the convolution has a bias.
+
+    Raises:
+        ValueError: if 4 does not divide the width of the output.
+
+    Example:
+        >>> PixelUnshuffle(16, 32)(torch.zeros(1, 16, 6, 8)).shape
+        torch.Size([1, 32, 3, 4])
+    """
+
+    def __init__(self, in_width: int, out_width: int, *, kernel_size: int = 3, bias: bool = False) -> None:
+        super().__init__()
+        if out_width % 4:
+            raise ValueError(f"pixel_unshuffle gives multiples of 4 channels; got the width {out_width}")
+        self.conv = conv(in_width, out_width // 4, kernel_size, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_half w_half"]:
+        """Return features of half the size; both sides must be even."""
+        return F.pixel_unshuffle(self.conv(x), 2)
 
 
 @register_connector("antialiased", role="downsample")

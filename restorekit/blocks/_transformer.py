@@ -6,8 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
-from restorekit.blocks._norm import ChannelLayerNorm
+from restorekit.blocks._norm import BiasFreeLayerNorm, ChannelLayerNorm
 from restorekit.parts import register_block
+
+EPSILON = 1e-5  # in the norms
 
 
 @register_block("mdta")
@@ -23,6 +25,7 @@ class MultiDconvHeadTransposedAttention(nn.Module):
         width: channels of the features.
         num_heads: number of groups of channels that the attention is divided into.
         bias: whether the convolutions have biases.
+        norm_bias: whether the normalisation subtracts means and has offsets; otherwise it is :class:`BiasFreeLayerNorm`.
 
     Raises:
         ValueError: if ``num_heads`` does not divide ``width``.
@@ -32,11 +35,11 @@ class MultiDconvHeadTransposedAttention(nn.Module):
         torch.Size([1, 16, 5, 7])
     """
 
-    def __init__(self, width: int, *, num_heads: int = 1, bias: bool = False) -> None:
+    def __init__(self, width: int, *, num_heads: int = 1, bias: bool = False, norm_bias: bool = True) -> None:
         super().__init__()
         if num_heads < 1 or width % num_heads:
             raise ValueError(f"num_heads must divide the width; got {num_heads} heads for width {width}")
-        self.norm = ChannelLayerNorm(width)
+        self.norm = _norm(width, norm_bias)
         self.expand = conv(width, 3 * width, 1, bias=bias)
         self.depthwise = conv(3 * width, 3 * width, 3, groups=3 * width, bias=bias)
         self.scale = nn.Parameter(torch.ones(num_heads, 1, 1))
@@ -62,6 +65,7 @@ class GatedDconvFeedForward(nn.Module):
         width: channels of the features.
         expansion: factor by which a branch is wider; the width is rounded down.
         bias: whether the convolutions have biases.
+        norm_bias: whether the normalisation subtracts means and has offsets; otherwise it is :class:`BiasFreeLayerNorm`.
 
     Raises:
         ValueError: if ``expansion`` leaves no channel.
@@ -71,12 +75,12 @@ class GatedDconvFeedForward(nn.Module):
         torch.Size([1, 16, 5, 7])
     """
 
-    def __init__(self, width: int, *, expansion: float = 2.66, bias: bool = False) -> None:
+    def __init__(self, width: int, *, expansion: float = 2.66, bias: bool = False, norm_bias: bool = True) -> None:
         super().__init__()
         hidden = int(width * expansion)
         if hidden < 1:
             raise ValueError(f"expansion {expansion} leaves no channel of width {width}; it must be at least {1 / width:g}")
-        self.norm = ChannelLayerNorm(width)
+        self.norm = _norm(width, norm_bias)
         self.expand = conv(width, 2 * hidden, 1, bias=bias)
         self.depthwise = conv(2 * hidden, 2 * hidden, 3, groups=2 * hidden, bias=bias)
         self.project = conv(hidden, width, 1, bias=bias)
@@ -98,6 +102,7 @@ class TransformerBlock(nn.Module):
         num_heads: heads of the attention.
         expansion: factor by which a branch of the feed-forward network is wider.
         bias: whether the convolutions have biases.
+        norm_bias: whether the normalisation subtracts means and has offsets; otherwise it is :class:`BiasFreeLayerNorm`.
 
     Raises:
         ValueError: if ``num_heads`` does not divide ``width``, or ``expansion`` leaves no channel.
@@ -107,10 +112,12 @@ class TransformerBlock(nn.Module):
         torch.Size([1, 16, 5, 7])
     """
 
-    def __init__(self, width: int, *, num_heads: int = 1, expansion: float = 2.66, bias: bool = False) -> None:
+    def __init__(
+        self, width: int, *, num_heads: int = 1, expansion: float = 2.66, bias: bool = False, norm_bias: bool = True
+    ) -> None:
         super().__init__()
-        self.attention = MultiDconvHeadTransposedAttention(width, num_heads=num_heads, bias=bias)
-        self.feed_forward = GatedDconvFeedForward(width, expansion=expansion, bias=bias)
+        self.attention = MultiDconvHeadTransposedAttention(width, num_heads=num_heads, bias=bias, norm_bias=norm_bias)
+        self.feed_forward = GatedDconvFeedForward(width, expansion=expansion, bias=bias, norm_bias=norm_bias)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Return refined features."""
@@ -120,3 +127,7 @@ class TransformerBlock(nn.Module):
 def _heads(x: Float[Tensor, "n c h w"], num_heads: int) -> Float[Tensor, "n heads head_c pixels"]:
     """Return the channels of each head, with the pixels in a row."""
     return x.reshape(x.shape[0], num_heads, -1, x.shape[2] * x.shape[3])
+
+
+def _norm(width: int, bias: bool) -> nn.Module:
+    return ChannelLayerNorm(width, eps=EPSILON) if bias else BiasFreeLayerNorm(width, eps=EPSILON)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from restorekit.errors import CheckpointError
+from restorekit.composition import compose
+from restorekit.errors import CheckpointError, ConfigError
 from restorekit.network import RestorationNetwork
+from restorekit.stages import SHARED, MultiStage
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -53,6 +55,39 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     if problems:
         name = (model.recipe or {}).get("architecture", type(model).__name__)
         raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
+
+
+def check_ties(model: nn.Module) -> None:
+    """Raise a :class:`CheckpointError` if a network shares parameters that would be separate after it was saved and loaded.
+
+    A network that cannot be built from its ``config``, because it has unregistered parts, is built by code that only its authors
+    know, and passes.
+    """
+    ties = _ties(model)
+    if not ties or not isinstance(model, MultiStage):
+        return
+    try:
+        config = model.config
+    except ConfigError:
+        return
+    for stage in [*config["stages"], *config.get(SHARED, {}).values()]:
+        if isinstance(stage, dict) and "pretrained" in stage:
+            stage["pretrained"] = False  # nothing is downloaded
+    with torch.device("meta"):
+        lost = sorted(ties - _ties(compose(config)))
+    if lost:
+        first, second = lost[0]
+        raise CheckpointError(
+            f"{second} is the same tensor as {first}, but a network built from the config has two ({len(lost)} in all), which "
+            "would train differently; share the part: list a stage several times, or use restorekit.Shared or the key 'shared'"
+        )
+
+
+def _ties(model: nn.Module) -> set[tuple[str, str]]:
+    """Return pairs of names of the same tensor: the first, and each further one."""
+    first: dict[int, str] = {}
+    named = model.state_dict(keep_vars=True).items()
+    return {(first[id(tensor)], name) for name, tensor in named if first.setdefault(id(tensor), name) != name}
 
 
 def converts(given: torch.dtype, wanted: torch.dtype) -> bool:

@@ -90,7 +90,8 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
     adapted = {
         name: tensor
         for name, (found, needed) in both.items()
-        if found != needed and (tensor := _for_channels(state[name], needed, model.image_channels)) is not None
+        if found != needed
+        and (tensor := _for_channels(state[name], needed, (model.input_channels, model.output_channels))) is not None
     }
     if not fitting:
         raise CheckpointError(
@@ -116,13 +117,21 @@ def load_partial(model: RestorationNetwork, source: str | os.PathLike[str] | Map
     )
 
 
-def _for_channels(tensor: Tensor, shape: tuple[int, ...], channels: int) -> Tensor | None:
-    """Return the weight or bias of a convolution from or to images for another number of channels; None if it is not one."""
+def _for_channels(tensor: Tensor, shape: tuple[int, ...], of_images: tuple[int, int]) -> Tensor | None:
+    """Return the weight or bias of a convolution from or to images for another number of channels; None if it is not one.
+
+    Args:
+        tensor: the weight or bias in the file.
+        shape: its shape in the model.
+        of_images: channels of what the model takes, and of what it returns.
+    """
     differing = [i for i, (found, needed) in enumerate(zip(tensor.shape, shape, strict=False)) if found != needed]
-    if tensor.ndim != len(shape) or len(differing) != 1 or differing[0] > 1 or shape[differing[0]] != channels:
+    if tensor.ndim != len(shape) or len(differing) != 1 or differing[0] > 1:
         return None
     (dim,) = differing
-    found = tensor.shape[dim]
+    found, channels = tensor.shape[dim], shape[dim]
+    if channels not in (of_images if dim == 1 else of_images[1:]):
+        return None
     if channels == 1:
         return tensor.sum(dim, keepdim=True) if dim == 1 else tensor.mean(dim, keepdim=True)
     repeated = torch.cat([tensor] * -(-channels // found), dim).narrow(dim, 0, channels)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from restorekit._files import atomic_path
+from restorekit.checkpoints._checks import check_ties
 from restorekit.checkpoints._names import State, to_original_names
 from restorekit.checkpoints._originals import original_names
 from restorekit.checkpoints._reading import descriptions_in
@@ -35,10 +36,13 @@ def save_weights(
         dtype: dtype to store floating-point tensors in; by default, each keeps its own.
 
     Raises:
+        CheckpointError: if modules were given the same parameters by hand, which would be separate ones in a network that is built
+            from its ``config`` and loads the file.
         ValueError: if a wrapper contains several networks.
         OSError: if the file cannot be written; no partial file is left.
     """
     model = network_in(model) if networks_in(model) else model
+    check_ties(model)
     if metadata is None:
         metadata = json.loads(next(iter(descriptions_in(model.state_dict()).values()), "{}"))
     with atomic_path(path) as temporary:

@@ -9,14 +9,19 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restorekit._files import write_json
-from restorekit.cli._common import console, fail, say
+from restorekit.cli._common import console, fail, marked_up, say
 from restorekit.cli._inference import with_inference_options
 from restorekit.evaluate import (
     DND,
+    PAGE,
+    RESULTS,
+    TABLE,
     Evaluation,
+    about_submission,
     describe,
     evaluate,
     find_protocol,
+    foreign_files,
     published_text,
     write_csv,
     write_dnd_submission,
@@ -58,7 +63,9 @@ def evaluate_command(
     pictures: Annotated[int, typer.Option(help="Number of worst and of best images that the report shows.", min=0)] = 6,
     metric: Annotated[list[str] | None, typer.Option(help="Further metrics: lpips, dists.", show_default=False)] = None,
     download: Annotated[bool, typer.Option("--download", help="Allow further metrics to download their networks.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of an earlier evaluation in the folder.")
+    ] = False,
     *,
     options: InferenceOptions,
 ) -> None:
@@ -72,6 +79,11 @@ def evaluate_command(
             find_protocol(protocol)
         if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not overwrite):
             raise FileExistsError(f"{output} is in use; choose another folder with --output, or pass --overwrite")
+        if foreign := [path for path in foreign_files(output) if (path == about_submission(output)) == (protocol == DND)]:
+            raise FileExistsError(
+                f"{' and '.join(map(str, foreign))} would be replaced, but no evaluation has written it; move it, or choose "
+                "another folder with --output"
+            )
         network, weights = load(model)
         if protocol == DND:
             submit(network, data, output, options, model, weights)
@@ -90,9 +102,9 @@ def evaluate_command(
                 on_progress=show,
             )
         output.mkdir(parents=True, exist_ok=True)
-        write_results(evaluation, output / "results.json")
-        write_csv(evaluation, output / "results.csv")
-        page = output / "report.html"
+        write_results(evaluation, output / RESULTS)
+        write_csv(evaluation, output / TABLE)
+        page = output / PAGE
         if report:
             write_report(evaluation, page)
         else:
@@ -114,7 +126,7 @@ def submit(
     with showing_progress() as show:
         boxes = write_dnd_submission(network, data, output, options=options, on_progress=show)
     about = describe(network, options, name=model, weights=weights)
-    write_json(output.with_name(f"{output.name}.json"), {"protocol": "dnd", "boxes": boxes, **about})
+    write_json(about_submission(output), {"protocol": "dnd", "boxes": boxes, **about})
     say(f"{boxes} denoised boxes in {output}; send its .mat files to the server of the benchmark")
 
 
@@ -127,7 +139,7 @@ def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
 
     def show(done: int, total: int, what: str) -> None:
         progress.start()
-        progress.update(task, completed=done, total=total, description=what)
+        progress.update(task, completed=done, total=total, description=marked_up(what))
 
     try:
         yield show

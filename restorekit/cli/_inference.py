@@ -13,6 +13,7 @@ from restorekit.inference import OPTIONS, InferenceOptions
 
 PANEL = "The network"
 DEFAULTS = {"device": "cpu"}  # where networks are created
+REPEATED = "condition"  # the option that may be given several times
 
 Command = Callable[..., None]
 
@@ -62,6 +63,6 @@ def _parameter(name: str, default: Any) -> inspect.Parameter:
         show_default=not flag and default is not None,
         rich_help_panel=PANEL,
     )
-    kind: Any = bool if flag else str | None
+    kind: Any = bool if flag else list[str] | None if name == REPEATED else str | None
     shown = default if flag or default is None else str(default)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=Annotated[kind, option])

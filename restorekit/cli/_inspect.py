@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from restorekit.cli._common import fail, say
+from restorekit.cli._common import fail, print_result, say
 from restorekit.composition import compose, json_schema, read_config
 from restorekit.inspection import DEFAULT_SIZE, Inspection, PartCost, check_drawable, inspect_model, time_parts
 from restorekit.inspection import draw as draw_wiring
@@ -50,7 +49,7 @@ def inspect_command(
     Nothing is computed, unless times are requested. Multiply-accumulates (MACs) cover convolutions and matrix products.
     """
     if schema:
-        say(json.dumps(json_schema(), indent=2))
+        print_result(json.dumps(json_schema(), indent=2))
         return
     if not network:
         fail("give a composition (.json or .toml) or the name of a registered model; restorekit models lists the models", 2)
@@ -67,11 +66,10 @@ def inspect_command(
     except (ValueError, OSError) as error:
         fail(error, 2)
     if as_json:
-        say(json.dumps(found.as_data(), indent=2))
+        print_result(json.dumps(found.as_data(), indent=2))
         return
-    Console(highlight=False, width=WIDTH).print(_table(found))
-    for line in _remarks(found):
-        say(line)
+    print_result(_table(found), WIDTH)
+    print_result("\n".join(_remarks(found)))
     if draw is not None:
         say(f"drawn into {draw}")
 

@@ -2,14 +2,16 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from restorekit import __version__
 from restorekit._allocator import keep_freed_memory
+from restorekit.cli._common import complain, drop_output, flush_output, print_result
 from restorekit.cli._parts import with_parts
+from restorekit.cli._process import occupy_closed_streams, status_after_signals, stop_like_ctrl_c
 
 COMMANDS = {  # and their summaries, which repeat the first line of each docstring
     "demo": "Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.",
@@ -51,7 +53,7 @@ for name, about in COMMANDS.items():
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"restorekit {__version__}\n")
+        print_result(f"restorekit {__version__}")
         raise typer.Exit
 
 
@@ -60,7 +62,17 @@ def root(version: bool = typer.Option(False, "--version", callback=_version, is_
     """Restore photographs with multi-stage networks. Start with: restorekit demo."""
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line."""
     keep_freed_memory()
-    app()
+    occupy_closed_streams()
+    stop_like_ctrl_c()
+    status: Any = 1
+    try:
+        app()
+    except SystemExit as end:
+        status = end.code
+    except OSError as error:  # commands explain theirs: the help was not written
+        complain(error)
+        drop_output()
+    sys.exit(status_after_signals(flush_output(status or 0)))

@@ -4,10 +4,9 @@ from functools import cache
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from restorekit.cli._common import fail, say
+from restorekit.cli._common import fail, print_result
 from restorekit.cli._weights import described, facts, mebibytes
 from restorekit.models import architectures, list_models, pretrained_config
 from restorekit.provenance import Drive
@@ -45,7 +44,7 @@ def models_command(
     if not weights and not unweighted:
         fail("no model matches; run `restorekit models` to see all models")
     if details:
-        say("\n\n".join(described(name, facts(pretrained_config(name))) for name in weights))
+        print_result("\n\n".join(described(name, facts(pretrained_config(name))) for name in weights))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "task", "parameters", "weights", "licence of the weights", "commercial use", "where"):
@@ -72,4 +71,4 @@ def models_command(
         where = "Google Drive" if isinstance(source, Drive) else str(source)
         allowed = "yes" if config.licence.commercial_use else "no"
         table.add_row(name, config.task, f"{parameters:,}", size, config.licence.name, allowed, where)
-    Console(highlight=False, width=WIDTH).print(table)
+    print_result(table, WIDTH)

@@ -1,6 +1,7 @@
 """``restorekit restore``."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +21,12 @@ from restorekit.batch import (
     plan_jobs,
     restore_files,
     restore_video,
+    suffix_of_format,
 )
 from restorekit.batch import shard as part_of
-from restorekit.cli._common import bundled_model, complain, console, fail, report_failure, say, say_aside
+from restorekit.cli._common import bundled_model, complain, console, drop_output, fail, marked_up, report_failure, say, say_aside
 from restorekit.cli._inference import with_inference_options
+from restorekit.cli._pipes import OUTPUT, Pipes, piped
 from restorekit.images import has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint
@@ -39,6 +42,10 @@ Examples:
 
   restorekit restore photos/ -o restored/ --workers 4 --report report.jsonl
 
+  restorekit restore *.tif --format webp --suffix _clean
+
+  curl -s https://example.org/photo.jpg | restorekit restore - --format png > restored.png
+
   restorekit restore 'photos/**/*.jpg' -o restored/ --shard 1/4
 
   restorekit restore blurred.png -o sharp.png --weights model_deblurring.pth --ensemble
@@ -52,14 +59,18 @@ FILES, VIDEOS = "Files", "Videos"
 @with_inference_options()
 def restore_command(
     images: Annotated[
-        list[str], typer.Argument(help="Image files, folders, patterns such as 'photos/**/*.jpg', or videos.", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Image files, folders, patterns such as 'photos/**/*.jpg', or videos; - for standard input.", show_default=False
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="A file for one image, whose suffix chooses the format, or a folder. By default photo.restored.jpg next to it.",
+            help="A file for one image, whose suffix chooses the format, or a folder, or - for standard output. "
+            "By default photo.restored.jpg next to it.",
             show_default=False,
             rich_help_panel=FILES,
         ),
@@ -77,6 +88,23 @@ def restore_command(
     ] = None,
     *,
     options: InferenceOptions,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="Format of the outputs, such as webp, png or tif. By default that of each input.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            help="Text to add to names: --suffix _clean makes photo_clean.jpg. By default .restored, or nothing in a folder "
+            "given as --output.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist, inputs included.", rich_help_panel=FILES)
     ] = False,
@@ -132,32 +160,53 @@ def restore_command(
     continue, and the exit status is 1. An output file is written whole or not at all.
     """
     started = time.perf_counter()
-    try:
-        video = VideoOptions(codec=codec, crf=crf, compare=compare)
-        name = _model_name(task, model, weights)
-        jobs, problems = plan_jobs(images, output, overwrite=overwrite, compare=compare)
-        lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
-        jobs = part_of(jobs, *_shard(shard)) if shard else jobs
-    except ValueError as error:
-        fail(error, 2)
-    for path, problem in problems:
-        report_failure(path, problem)
-    if others := left_out(images, output):
-        say_aside(others)
-    run = _Run(len(jobs))
-    if any(not job.done for job in jobs):
+    with ExitStack() as stack:
         try:
-            network = create_model(name, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
-            restorer = Restorer(network, options)
+            video = VideoOptions(codec=codec, crf=crf, compare=compare)
+            name = _model_name(task, model, weights)
+            pipes = stack.enter_context(piped(images, output, suffix_of_format(format) if format else None))
+            if pipes.target and compare:
+                raise ValueError(
+                    "--compare writes a file next to the output, which standard output does not have; leave out one of them"
+                )
+            jobs, problems = plan_jobs(
+                pipes.inputs, pipes.output, overwrite=overwrite, compare=compare, format=format, suffix=suffix
+            )
+            lines = _report_file(report, jobs, [Path(image) for image in images], str(weights or name))
+            jobs = part_of(jobs, *_shard(shard)) if shard else jobs
+        except OSError as error:
+            fail(error)
         except ValueError as error:
             fail(error, 2)
-        run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare}, video)
-    else:
-        run.skipped = len(jobs)
+        for path, problem in problems:
+            report_failure(path, problem)
+        if others := left_out(pipes.inputs, pipes.output, suffix=suffix):
+            say_aside(others)
+        run = _Run(len(jobs), pipes)
+        if any(not job.done for job in jobs):
+            try:
+                network = create_model(name, pretrained=True) if weights is None else model_from_checkpoint(weights)[0]
+                restorer = Restorer(network, options)
+            except ValueError as error:
+                fail(error, 2)
+            run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare}, video)
+        else:
+            run.skipped = len(jobs)
+        _send(pipes)
     total = len(jobs) + len(problems)
-    say(_summary(run, name if weights is None else str(weights), total, output, time.perf_counter() - started))
+    summary = _summary(run, name if weights is None else str(weights), total, output, time.perf_counter() - started)
+    (say_aside if pipes.target else say)(summary)
     if run.failed or problems or run.report_error:
         raise typer.Exit(1)
+
+
+def _send(pipes: Pipes) -> None:
+    """Write the result to standard output, if it is wanted there."""
+    try:
+        pipes.send()
+    except OSError as error:
+        drop_output()
+        fail(f"{OUTPUT} cannot be written: {error.strerror}")
 
 
 def _model_name(task: str | None, model: str | None, weights: Path | None) -> str:
@@ -180,12 +229,14 @@ class _Run:
 
     Args:
         total: number of jobs.
+        pipes: what standard input and output stand for.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, pipes: Pipes) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.total, self.restored, self.skipped, self.failed = total, 0, 0, 0
+        self.pipes = pipes
         self.last: Outcome | None = None
         self.report_error = ""
 
@@ -200,25 +251,28 @@ class _Run:
         """Restore all files; an interruption exits with a message."""
 
         def ended(outcome: Outcome) -> None:
+            outcome = self.pipes.renamed(outcome)
             if outcome.error:
                 report_failure(outcome.job.source, outcome.error)
             setattr(self, outcome.status, getattr(self, outcome.status) + 1)
             self.last = outcome
             if report is not None and not self.report_error:
                 self._add_to(report, outcome)
-            self.progress.update(bar, completed=self.ended, description=outcome.job.source.name)
+            self.progress.update(bar, completed=self.ended, description=marked_up(outcome.job.source.name))
 
         def progress_of(job: Job) -> Progress:
+            source = self.pipes.named(job).source
+
             def planned(plan: Plan) -> None:
-                self._say_plan(job, plan)
+                self._say_plan(source, plan)
                 height, width = plan.tiling.size
                 if height * width >= LARGE and not has_libvips() and not how["compare"] and can_go_by_rows(job, restorer):
-                    say_aside(f"{job.source} is kept in memory as a whole; to process it in parts: pip install 'restorekit[io]'")
+                    say_aside(f"{source} is kept in memory as a whole; to process it in parts: pip install 'restorekit[io]'")
                 tile_done(0, plan.tiling.num_tiles)
 
             def tile_done(done: int, total: int) -> None:
                 if total > 1:
-                    description = f"{job.source.name}, tile {done} of {total}"
+                    description = marked_up(f"{source.name}, tile {done} of {total}")
                     self.progress.update(bar, completed=self.ended + done / total, description=description)
 
             return Progress(planned, tile_done)
@@ -237,11 +291,11 @@ class _Run:
 
     def _restore_video(self, restorer: Restorer, job: Job, batch: int, options: VideoOptions) -> Outcome:
         """Restore a video, with a bar for its frames."""
-        frames = self.progress.add_task(f"{job.source.name}, looking at its frames", total=None)
+        frames = self.progress.add_task(marked_up(f"{job.source.name}, looking at its frames"), total=None)
 
         def frames_done(done: int, total: int) -> None:
             if self.progress.tasks[self.progress.task_ids.index(frames)].total is None:  # the time left is estimated from here on
-                self.progress.reset(frames, completed=done, total=total, description=f"{job.source.name}, frame")
+                self.progress.reset(frames, completed=done, total=total, description=marked_up(f"{job.source.name}, frame"))
             self.progress.update(frames, completed=done)
 
         def note(text: str) -> None:
@@ -264,12 +318,12 @@ class _Run:
             complain(f"{report.path} cannot be written: {self.report_error}; the files are still restored, without a report")
 
     @staticmethod
-    def _say_plan(job: Job, plan: Plan) -> None:
+    def _say_plan(source: Path, plan: Plan) -> None:
         """Print a note before the work on a picture that needs several tiles."""
         if plan.tiling.num_tiles > 1:
             memory = "" if plan.needed is None else f", about {plan.needed / 1e9:.1f} GB of memory"
             rows, columns = plan.tiling.tile
-            say_aside(f"{job.source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
+            say_aside(f"{source}: {plan.tiling.num_tiles} tiles of {columns} x {rows}{memory}")
 
 
 def _report_file(path: Path | None, jobs: list[Job], inputs: list[Path], model: str) -> ReportFile | None:

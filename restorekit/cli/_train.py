@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from restorekit.cli._common import console, fail, say, warn
+from restorekit.cli._common import console, fail, print_result, say, warn
+from restorekit.cli._process import stopping_signals
 from restorekit.errors import ConfigError
 from restorekit.train import load_recipe, part_company, to_toml, train
 
@@ -55,7 +56,7 @@ def train_command(
     except ConfigError as error:
         fail(error, 2)
     if show:
-        sys.stdout.write(text)
+        print_result(text.removesuffix("\n"))
         return
     folder = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
 
@@ -131,7 +132,7 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
         asked.append(number)
         console.print("stopping after this step; press Ctrl-C again to stop at once")
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *stopping_signals())}
     try:
         yield lambda: bool(asked)
     finally:

@@ -3,13 +3,11 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from restorekit.checkpoints import hub
 from restorekit.checkpoints.hub import Entry
-from restorekit.cli._common import complain, fail, say
+from restorekit.cli._common import complain, fail, marked_up, print_result, say
 from restorekit.models import fetch_weights, full_name, list_models, pretrained_config
 from restorekit.provenance import Drive, PretrainedConfig, WebFile
 
@@ -61,9 +59,9 @@ def list_command() -> None:
         elif name in cached:
             here, size = "cached", cached[name].weights.stat().st_size
             total += size
-        table.add_row(name, "-" if size is None else mebibytes(size), here, escape(about.licence.summary))
-    Console(highlight=False, width=132).print(table)
-    say(f"\n{mebibytes(total)} in {hub.home()}")
+        table.add_row(name, "-" if size is None else mebibytes(size), here, marked_up(about.licence.summary))
+    print_result(table, 132)
+    print_result(f"\n{mebibytes(total)} in {hub.home()}")
 
 
 @app.command("info")
@@ -81,7 +79,7 @@ def info_command(name: Name) -> None:
         known += [("cached", f"{here} ({mebibytes(record.size)})" if here.is_file() else "no longer")]
     elif about.bundled_path() is None:
         known += [("cached", "no")]
-    say(described(name, known))
+    print_result(described(name, known))
 
 
 @app.command("download")
@@ -114,7 +112,7 @@ def path_command(name: Name) -> None:
         fail(error)
     if path is None:
         fail(f"{name} is not on this machine; run `restorekit weights download {name}`")
-    say(str(path))
+    print_result(str(path))
 
 
 @app.command("verify")

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from torch import nn
-
 from restorekit._limits import DEPTH, FILE_SIZE, excess, limit
 from restorekit.composition._bounded import bounded
-from restorekit.composition._check import check_config, network_arguments
+from restorekit.composition._check import check_config, data_classes, network_arguments
 from restorekit.errors import ConfigError, WiringError
-from restorekit.parts import activation, arguments_of, part_kind, registry_of
+from restorekit.parts import Shared, activation, arguments_of, part_kind, registry_of
 from restorekit.stages import SHARED, MultiStage, Stage
 
 
@@ -45,11 +43,11 @@ def compose(config: Mapping[str, Any] | str | os.PathLike[str]) -> MultiStage:
 
 def _network(config: Mapping[str, Any]) -> MultiStage:
     """Build the network of a checked composition."""
-    shared = {name: activation(part) for name, part in config.get(SHARED, {}).items()}
-    stages = [_stage(_resolved(part, "stage", shared), f"stages[{i}]") for i, part in enumerate(config["stages"])]
-    kinds = {argument.name: part_kind(argument.hint) for argument in network_arguments()}
-    arguments = {key: _resolved(value, kinds[key], shared) for key, value in config.items() if key in kinds}
-    return MultiStage(stages, **arguments)
+    builder = _Builder(config.get(SHARED, {}))
+    stages = [builder.stage(part, f"stages[{i}]") for i, part in enumerate(config["stages"])]
+    hints = {argument.name: argument.hint for argument in network_arguments()}
+    arguments = {key: builder.resolved(value, part_kind(hints[key])) for key, value in config.items() if key in hints}
+    return MultiStage(stages, **{key: _typed(value, hints[key], key) for key, value in arguments.items()})
 
 
 def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
@@ -84,23 +82,62 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
     return saved if isinstance(saved, dict) else content
 
 
-def _stage(part: Any, path: str) -> Stage:
-    """Build a stage; an argument that only its constructor can check is reported with the path."""
-    arguments = {"name": part} if isinstance(part, str) else dict(part)
-    name = arguments.pop("name")
-    try:
-        return cast(Stage, registry_of("stage").get(name)(**arguments))
-    except ValueError as error:
-        raise WiringError(f"{path} ({name}): {error}") from error
+class _Builder:
+    """Builds the parts of a composition, each shared one once.
+
+    Args:
+        shared: the shared parts, as data.
+    """
+
+    def __init__(self, shared: Mapping[str, Any]) -> None:
+        self._shared = shared
+        self._built: dict[str, Any] = {}
+
+    def stage(self, part: Any, path: str) -> Stage:
+        """Build a stage; an argument that only its constructor can check is reported with the path."""
+        arguments = self.resolved(part, "stage")
+        if isinstance(arguments, Stage):
+            return arguments
+        arguments = {"name": arguments} if isinstance(arguments, str) else dict(arguments)
+        name = arguments.pop("name")
+        try:
+            return cast(Stage, registry_of("stage").get(name)(**arguments))
+        except ValueError as error:
+            raise WiringError(f"{path} ({name}): {error}") from error
+
+    def resolved(self, value: Any, kind: str | None) -> Any:
+        """Return an argument with shared parts in place of their names."""
+        if kind is None:
+            return value
+        if isinstance(value, str) and value.startswith("@"):
+            return self._part(value[1:], kind)
+        if isinstance(value, list):
+            return [self.resolved(entry, kind) for entry in value]
+        if not isinstance(value, Mapping):
+            return value
+        kinds = {argument.name: part_kind(argument.hint) for argument in arguments_of(kind, value["name"])}
+        return {key: self.resolved(entry, kinds.get(key)) for key, entry in value.items()}
+
+    def _part(self, name: str, kind: str) -> Any:
+        """Return a shared part: a stage or an activation itself, or the factory of another part."""
+        if name not in self._built:
+            part, path = self._shared[name], f"{SHARED}.{name}"
+            if kind == "stage":
+                self._built[name] = self.stage(part, path)
+            else:
+                part = self.resolved(part, kind)
+                self._built[name] = activation(part) if kind == "activation" else Shared(part, name)
+        return self._built[name]
 
 
-def _resolved(value: Any, kind: str | None, shared: Mapping[str, nn.Module]) -> Any:
-    """Return an argument with shared activations in place of their names."""
-    if kind == "activation" and isinstance(value, str) and value.startswith("@"):
-        return shared[value[1:]]
-    if kind is not None and isinstance(value, list):
-        return [_resolved(entry, kind, shared) for entry in value]
-    if kind is None or not isinstance(value, Mapping):
+def _typed(value: Any, hint: Any, path: str) -> Any:
+    """Return a mapping as the class of an argument, such as :class:`~restorekit.network.ImageSpec`, if its annotation has one."""
+    if isinstance(value, list):
+        return [_typed(entry, hint, f"{path}[{i}]") for i, entry in enumerate(value)]
+    classes = data_classes(hint)
+    if not isinstance(value, Mapping) or not classes:
         return value
-    kinds = {argument.name: part_kind(argument.hint) for argument in arguments_of(kind, value["name"])}
-    return {key: _resolved(entry, kinds.get(key), shared) for key, entry in value.items()}
+    try:
+        return classes[0](**value)
+    except ValueError as error:
+        raise WiringError(f"{path}: {error}") from error

@@ -55,6 +55,7 @@ class PairedCrops(Dataset[Sample]):
         samples: how many samples there are; by default as many as pairs.
         augment: whether to flip and rotate by multiples of 90 degrees.
         saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
+        scale: how many times as high and wide as the degraded images the clean ones are; so are their crops.
         channels: channels of the degraded and the clean images, as for :func:`read_planes`.
 
     Attributes:
@@ -74,14 +75,16 @@ class PairedCrops(Dataset[Sample]):
         samples: int | None = None,
         augment: bool = True,
         saturation: Number = 0,
+        scale: int = 1,
         channels: Channels = (3, 3),
     ) -> None:
         _check_numbers(len(pairs), crop, saturation)
         if saturation and channels != (3, 3):
             raise ValueError(f"saturation needs images in colour; got {channels[0]} and {channels[1]} channels")
         self.pairs = list(pairs)
+        self.scale = scale
         self.channels = channels
-        self.small = [pair.name for pair in pairs if min(pair_size(pair, channels)) < crop]
+        self.small = [pair.name for pair in pairs if min(pair_size(pair, channels, scale)) < crop]
         self.crop = crop
         self.seed = seed
         self.samples = len(pairs) if samples is None else samples
@@ -100,7 +103,7 @@ class PairedCrops(Dataset[Sample]):
         """
         rng = sample_rng(self.seed, _checked(index, self.samples))
         pair = self.pairs[drawn_place(self.seed, index, len(self.pairs))]
-        images = random_crop(read_planes(pair, self.channels), self.crop, rng, augment=self.augment)
+        images = random_crop(read_planes(pair, self.channels, self.scale), self.crop, rng, augment=self.augment)
         if self.saturation and rng.random() < SATURATION_PROBABILITY:
             factor = rng.uniform(1 - self.saturation, 1 + self.saturation)
             images = [saturated(image, factor) for image in images]
@@ -180,16 +183,21 @@ def _order(seed: int, turn: int, length: int) -> npt.NDArray[np.integer]:
 
 
 def random_crop(images: Sequence[Array], side: int, rng: np.random.Generator, *, augment: bool) -> list[Array]:
-    """Return the same random crop of images of one size, flipped and rotated if requested.
+    """Return the same random crop of images, flipped and rotated if requested.
 
-    Images smaller than the crop are reflected at the right and the bottom.
+    Of images that are several times as large as the first, the crops are, too. Images smaller than the crop are reflected at the
+    right and the bottom.
     """
     height, width = images[0].shape[:2]
     top, left = (int(rng.integers(max(0, length - side) + 1)) for length in (height, width))
-    crops = [image[top : top + side, left : left + side] for image in images]
     missing = [max(0, side - length) for length in (height, width)]
-    if any(missing):
-        crops = [np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect") for crop in crops]
+    crops = []
+    for image in images:
+        scale = len(image) // height
+        crop = image[scale * top : scale * (top + side), scale * left : scale * (left + side)]
+        if any(missing):
+            crop = np.pad(crop, ((0, scale * missing[0]), (0, scale * missing[1]), (0, 0)), mode="reflect")
+        crops.append(crop)
     if augment:
         turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
         crops = [np.rot90(crop, turns)[:: -1 if flipped else 1] for crop in crops]
@@ -197,8 +205,7 @@ def random_crop(images: Sequence[Array], side: int, rng: np.random.Generator, *,
 
 
 def central_crop(image: Array, side: int) -> Array:
-    """Return the central ``side x side`` pixels of an image, or fewer if it is smaller; all if ``side`` is 0."""
-    side = side or max(image.shape[:2])
+    """Return the central ``side x side`` pixels of an image, or fewer if it is smaller."""
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
 

@@ -52,35 +52,41 @@ def find_pairs(inputs: Path, targets: Path) -> list[PairPaths]:
     return [PairPaths(name, path, second[name]) for name, path in first.items()]
 
 
-def pair_size(pair: PairPaths, channels: Channels = (3, 3)) -> tuple[int, int]:
-    """Return width and height of a pair; its images are decoded only if something seems to be wrong with them.
+def pair_size(pair: PairPaths, channels: Channels = (3, 3), scale: int = 1) -> tuple[int, int]:
+    """Return width and height of the degraded image of a pair; images are decoded only if something seems to be wrong with them.
 
     Args:
         pair: the files.
         channels: as for :func:`read_planes`.
+        scale: the same.
 
     Raises:
         ImageError: as :func:`read_planes`, except if an image is damaged after its header.
     """
     (width, height, first), (*size, second) = (_look(path) for path in (pair.input, pair.target))
-    usual = first in {channels[0], 1} if channels[0] == 3 else first == channels[0]
-    if not usual or [width, height] != size or (first != second if channels[0] == channels[1] else second != channels[1]):
-        height, width = read_planes(pair, channels)[0].shape[:2]
+    usual = first == channels[0] or (first, channels[0]) == (1, 3)
+    wanted = first if channels[0] == channels[1] else channels[1]
+    if not usual or size != [scale * width, scale * height] or second != wanted:
+        height, width = read_planes(pair, channels, scale)[0].shape[:2]
     return width, height
 
 
-def read_pair(pair: PairPaths) -> tuple[Pixels, Pixels]:
+def read_pair(pair: PairPaths, scale: int = 1) -> tuple[Pixels, Pixels]:
     """Read the two images of a pair as 8-bit RGB, H x W x 3.
 
+    Args:
+        pair: the files.
+        scale: how many times as high and wide as the degraded image the clean one is.
+
     Raises:
-        ImageError: if one cannot be read, has 16 bits or transparency, or if they differ in size or only one of them is grey.
+        ImageError: if one cannot be read, has 16 bits or transparency, or if their sizes do not fit or only one of them is grey.
     """
     first, second = (_eight_bits(path, _opaque(path)) for path in (pair.input, pair.target))
-    _check_alike(pair, first, second)
+    _check_alike(pair, first, second, scale)
     return _as_rgb(first), _as_rgb(second)
 
 
-def read_planes(pair: PairPaths, channels: Channels = (3, 3)) -> tuple[Array, Array]:
+def read_planes(pair: PairPaths, channels: Channels = (3, 3), scale: int = 1) -> tuple[Array, Array]:
     """Read the two images of a pair with all their bits, H x W x C.
 
     A file is an image of 8 or 16 bits, or an array of NumPy (``.npy``): H x W or H x W x C, uint8, uint16 or floating point in
@@ -89,12 +95,13 @@ def read_planes(pair: PairPaths, channels: Channels = (3, 3)) -> tuple[Array, Ar
     Args:
         pair: the files.
         channels: how many channels the degraded and the clean image must have.
+        scale: how many times as high and wide as the degraded image the clean one is.
 
     Raises:
-        ImageError: if one cannot be read, has other channels or transparency, or if they differ in size or only one is grey.
+        ImageError: if one cannot be read, has other channels or transparency, or if their sizes do not fit or only one is grey.
     """
     first, second = (_opaque(path) for path in (pair.input, pair.target))
-    _check_alike(pair, first, second, may_differ=channels[0] != channels[1])
+    _check_alike(pair, first, second, scale, may_differ=channels[0] != channels[1])
     planes = []
     for path, image, wanted in zip(pair[1:], (first, second), channels, strict=True):
         planes.append(_as_rgb(image) if wanted == 3 else image)
@@ -184,11 +191,12 @@ def _as_rgb(image: Array) -> Array:
     return image.repeat(3, axis=2) if image.shape[2] == 1 else image
 
 
-def _check_alike(pair: PairPaths, first: Array, second: Array, *, may_differ: bool = False) -> None:
-    """Raise unless two images have the same size, and, unless they may differ, the same channels."""
-    if first.shape[:2] != second.shape[:2]:
+def _check_alike(pair: PairPaths, first: Array, second: Array, scale: int, *, may_differ: bool = False) -> None:
+    """Raise unless the sizes of two images fit, and, unless they may differ, both are grey or in colour."""
+    if (scale * first.shape[0], scale * first.shape[1]) != second.shape[:2]:
         sizes = [f"{path} is {image.shape[1]}x{image.shape[0]}" for path, image in zip(pair[1:], (first, second), strict=True)]
-        raise ImageError(f"the images of a pair must have the same size; {' and '.join(sizes)}")
+        needed = "must have the same size" if scale == 1 else f"must differ in size by a factor of {scale}"
+        raise ImageError(f"the images of a pair {needed}; {' and '.join(sizes)}")
     if not may_differ and {first.shape[2], second.shape[2]} == {1, 3}:
         grey, colour = (pair.input, pair.target) if first.shape[2] == 1 else (pair.target, pair.input)
         raise ImageError(f"{grey} is grey but its partner {colour} is in colour; convert one of them")

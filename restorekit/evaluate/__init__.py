@@ -1,6 +1,7 @@
 """Measuring models by the protocols of published data sets."""
 
 from restorekit.evaluate._dnd import write_dnd_submission
+from restorekit.evaluate._outputs import PAGE, RESULTS, TABLE, about_submission, foreign_files
 from restorekit.evaluate._report import write_report
 from restorekit.evaluate._results import Evaluation, ImageResult, Picture, published_text, write_csv, write_results
 from restorekit.evaluate._run import describe, evaluate
@@ -8,15 +9,20 @@ from restorekit.evaluate.protocols import DND, Example, Protocol, Published, fin
 
 __all__ = [
     "DND",
+    "PAGE",
+    "RESULTS",
+    "TABLE",
     "Evaluation",
     "Example",
     "ImageResult",
     "Picture",
     "Protocol",
     "Published",
+    "about_submission",
     "describe",
     "evaluate",
     "find_protocol",
+    "foreign_files",
     "list_protocols",
     "published_text",
     "register_protocol",

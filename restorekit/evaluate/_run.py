@@ -45,6 +45,9 @@ def evaluate(
 ) -> Evaluation:
     """Restore every image of a data set and measure it by a protocol; the degraded images are measured in the same way.
 
+    For a network that enlarges images, targets must be larger by the same factor; the degraded images are measured with their
+    pixels repeated.
+
     Args:
         model: the network.
         data: folder of the data set.
@@ -122,15 +125,31 @@ def _measured(
     further: Mapping[str, Callable[[Array, Array], float]],
 ) -> tuple[Values, tuple[Pixels, Pixels, Pixels]]:
     """Return the figures of an image, and its pixels: degraded, restored, ground truth."""
-    degraded, target = example.read()
+    degraded, target = _read(example, restorer.model.output.scale)
     images: list[Array] = [degraded, target]
     if not protocol.quantised:
         images = [image.astype(np.float32) / np.float32(255) for image in images]
     restored = restorer(images[0])
+    degraded, images[0] = (_enlarged(image, restorer.model.output.scale) for image in (degraded, images[0]))
     values = protocol.measure(restored, images[1])
     values |= {metric: measure(restored, images[1]) for metric, measure in further.items()}
     values |= {f"input_{metric}": value for metric, value in protocol.measure(*images).items()}
     return values, (degraded, restored if protocol.quantised else to_pixels(restored), target)
+
+
+def _read(example: Example, scale: int) -> tuple[Pixels, Pixels]:
+    if scale == 1:
+        return example.read()
+    if example.read_scaled is None:
+        raise ValueError(
+            f"this protocol has targets of the size of the images, but the network enlarges images {scale} times; use the protocol "
+            "pairs with targets that are larger by this factor"
+        )
+    return example.read_scaled(scale)
+
+
+def _enlarged(image: Array, scale: int) -> Array:
+    return image if scale == 1 else image.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _picture(set_: str, name: str, psnr: float, images: tuple[Pixels, Pixels, Pixels]) -> Picture:

@@ -28,7 +28,7 @@ def export_torch(model: RestorationNetwork, path: Path, *, largest: int = 64) ->
     like = next(model.parameters())
     generator = torch.Generator().manual_seed(0)
     images = [
-        torch.rand(n, model.image_channels, *(side * multiple for side in size), generator=generator).to(like)
+        torch.rand(n, model.input_channels, *(side * multiple for side in size), generator=generator).to(like)
         for n, size in enumerate(SIZES, start=2)
     ]
     height, width = (torch.export.Dim(name, min=2, max=largest) for name in ("height", "width"))

@@ -42,7 +42,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
 
     The image is padded to a size that the network takes, restored, cropped, clamped and, for integer pixels, rounded. A grey image
     goes through a colour network as three equal channels, whose mean is the result. Transparency (one more channel than the
-    network takes) is kept as it is.
+    network takes) is kept as it is, its pixels repeated if the network enlarges the image.
 
     Args:
         model: the network, ready to compute in the dtype of its parameters; it is not changed.
@@ -54,7 +54,7 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
         ValueError: if the network does not take this many channels or gives values that are not finite.
         MemoryError: if the image, or the smallest tile, is too large for the memory.
     """
-    num_colours = colours_of(model, source.shape[1])
+    num_colours, scale = colours_of(model, source.shape[1]), model.output.scale
     peak = PEAKS.get(source.dtype, 1)
     rows = _Rows(source)
     first = 0
@@ -62,17 +62,20 @@ def restored_bands(model: RestorationNetwork, source: Source, options: Inference
     def finished(band: Tensor) -> Iterator[Tensor]:
         """Yield the colours, a few rows at a time, since the conversion needs more memory."""
         nonlocal first
-        for colours in band.split(ROWS, dim=2):
+        for colours in band.split(ROWS * scale, dim=2):
             result = colours.mean(dim=1, keepdim=True) if num_colours < model.image_channels else colours
             result = result.clamp(0, 1)
-            given = rows.again(first, first + colours.shape[2])
-            first += colours.shape[2]
+            given = rows.again(first, first + colours.shape[2] // scale)
+            first += colours.shape[2] // scale
             if options.strength != 1:
                 result = _mixed(given[:, :num_colours], result, float(options.strength), peak)
             result = result * peak
             # PyTorch converts float64 to uint16, but not float32.
             pixels = result.to(source.dtype) if peak == 1 else result.round_().double().to(source.dtype)
-            yield torch.cat((pixels, given[:, num_colours:].to(pixels.device)), dim=1)
+            transparency = given[:, num_colours:].to(pixels.device)
+            if scale > 1:
+                transparency = transparency.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+            yield torch.cat((pixels, transparency), dim=1)
 
     for band in _colours(model, rows, num_colours, peak, options, progress):
         yield from finished(band)
@@ -85,14 +88,27 @@ def colours_of(model: RestorationNetwork, channels: int) -> int:
         ValueError: if the network does not take them.
     """
     takes = model.image_channels
-    if channels in (1, takes):
+    grey = model.output_channels == takes  # the mean of the result is grey, too
+    if channels == takes or (channels == 1 and grey):
         return channels
-    if channels in (2, takes + 1):
+    if channels == takes + 1 or (channels == 2 and grey):
         return channels - 1
     raise ValueError(
-        f"got an image with {channels} channels; this network takes {takes}, grey (1), or either with transparency "
-        "(one channel more, the last). Tensors are C x H x W, arrays H x W x C"
+        f"got an image with {channels} channels; this network takes {takes}, {'grey (1), or either' if grey else 'or these'} with "
+        "transparency (one channel more, the last). Tensors are C x H x W, arrays H x W x C"
     )
+
+
+def restored_shape(model: RestorationNetwork, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return channels, height and width of the restored image for those of an image.
+
+    Raises:
+        ValueError: if the network does not take an image with these channels.
+    """
+    channels, height, width = shape
+    colours = colours_of(model, channels)
+    restored = model.output_channels if colours == model.image_channels else colours
+    return restored + channels - colours, height * model.output.scale, width * model.output.scale
 
 
 def _mixed(given: Tensor, restored: Tensor, strength: float, peak: int) -> Tensor:
@@ -137,13 +153,19 @@ def _colours(
     exact = torch.promote_types(parameter.dtype, torch.float32)  # the network adds the image itself to its output
     autocast = torch.autocast(parameter.device.type, parameter.dtype if reduced else torch.bfloat16, enabled=reduced)
     run_model = partial(model, stages=options.stages)
+    conditions = model.condition_maps(options.condition or {}, (height, width)).to(parameter.device, exact)
+    scale = model.output.scale
 
     def run(tiling: Tiling, first_row: int, first_column: int) -> Tensor:
         tile_rows = rows[first_row : first_row + tiling.tile[0]]
         tile_columns = columns[first_column : first_column + tiling.tile[1]]
         strip = pixels.read(int(tile_rows.min()), int(tile_rows.max()) + 1)[:, :num_colours]
         tile = _window(strip, tile_rows - pixels.first, tile_columns).to(parameter.device, exact) / peak
-        tile = tile.expand(-1, model.image_channels, -1, -1).contiguous(memory_format=torch.channels_last)
+        tile = tile.expand(-1, model.image_channels, -1, -1)
+        if model.conditions:
+            maps = conditions if conditions.shape[-2:] == (1, 1) else _window(conditions, tile_rows, tile_columns)
+            tile = torch.cat((tile, maps.expand(len(tile), -1, *tile.shape[-2:])), dim=1)
+        tile = tile.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), _evaluating(model), autocast:
             restored = (self_ensemble(run_model, tile) if options.ensemble else run_model(tile)).to(exact)
         if not restored.isfinite().all():
@@ -153,10 +175,10 @@ def _colours(
     with _evaluating(model):
         planned = plan(model, (len(rows), len(columns)), options, number=number, dtype=parameter.dtype, held=held)
     first = 0
-    for band in restored_by_plan(planned, run, progress, may_shrink=options.tile == "auto"):
-        inside = slice(max(0, top - first), max(0, top + height - first))
+    for band in restored_by_plan(planned, run, progress, may_shrink=options.tile == "auto", scale=scale):
+        inside = slice(max(0, scale * top - first), max(0, scale * (top + height) - first))
         first += band.shape[2]
-        yield band[..., inside, left : left + width]
+        yield band[..., inside, scale * left : scale * (left + width)]
 
 
 def _padded_places(model: RestorationNetwork, side: int) -> tuple[Tensor, int]:

@@ -56,6 +56,8 @@ class InferenceOptions:
             later ones less time.
         alpha: how to treat transparency (one more channel than the network takes): ``"keep"`` it unchanged, or ``"restore"`` it
             as a separate grey image.
+        condition: for networks with ``conditions``, the value of each by name: a number, or a map as large as the image,
+            such as ``{"noise_level": 25}``.
 
     Raises:
         OptionError: if a value is not valid; the message names the option.
@@ -85,6 +87,9 @@ class InferenceOptions:
     )
     compile: bool = _option(False, "Compile the network: a minute at first, then faster.")
     alpha: str = _option("keep", "keep transparency unchanged, or restore it as a grey image.")
+    condition: Mapping[str, Any] | None = _option(
+        None, "What a network must be told, such as noise_level=25; repeat it for each condition.", "NAME=NUMBER"
+    )
 
     def __post_init__(self) -> None:
         """Check every field; :class:`~restorekit.inference.Restorer` checks what depends on the network."""
@@ -108,6 +113,8 @@ class InferenceOptions:
             raise OptionError("tile", f"must be 'auto', a number of pixels, or None for the whole image at once; got {self.tile!r}")
         if self.max_memory is not None:
             parse_bytes(self.max_memory)
+        if not isinstance(self.condition, Mapping | None):
+            raise OptionError("condition", f"must be a mapping of names and values; got {self.condition!r}")
         if self.device is not None:
             _check_device(self.device)
 
@@ -183,6 +190,8 @@ def _check_device(device: str) -> None:
 
 def _from_text(name: str, value: Any) -> Any:
     """Return the value of a typed option."""
+    if name == "condition" and not isinstance(value, Mapping):
+        return dict(map(_condition, value)) if value else None
     if not isinstance(value, str):
         return value
     if name == "tile":
@@ -194,3 +203,12 @@ def _from_text(name: str, value: Any) -> Any:
         except ValueError:
             raise OptionError(name, f"must be a {'' if name == 'strength' else 'whole '}number; got {value!r}") from None
     return value
+
+
+def _condition(text: str) -> tuple[str, float]:
+    """Return name and value of a condition from text."""
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise OptionError("condition", f"must be NAME=NUMBER, such as noise_level=25; got {text!r}") from None

@@ -67,7 +67,7 @@ def plan(
 
 
 def restored_by_plan(
-    planned: Plan, run: Callable[[Tiling, int, int], Tensor], progress: Progress, *, may_shrink: bool
+    planned: Plan, run: Callable[[Tiling, int, int], Tensor], progress: Progress, *, may_shrink: bool, scale: int = 1
 ) -> Iterator[Tensor]:
     """Run all tiles of a plan and yield the image in bands, as :func:`blended` does; use smaller tiles if memory runs out.
 
@@ -78,6 +78,7 @@ def restored_by_plan(
         run: restores the tile of a tiling that starts at a row and a column.
         progress: callbacks.
         may_shrink: whether tiles may become smaller.
+        scale: how many times as high and wide as the image the restored one is.
 
     Raises:
         MemoryError: if even the smallest tile does not fit.
@@ -95,7 +96,7 @@ def restored_by_plan(
     while True:
         progress.planned(planned)
         try:
-            yield from blended(run_one, planned.tiling)
+            yield from blended(run_one, planned.tiling, scale)
         except MemoryError:
             if done or not may_shrink or not planned.tiling.can_shrink:
                 raise
@@ -136,8 +137,9 @@ def _room(model: RestorationNetwork, max_memory: str | int | None, held: int) ->
 
 def _needed(model: RestorationNetwork, number: int, tiling: Tiling, dtype: torch.dtype) -> int | None:
     """Return about how many bytes a network takes, or None for one whose computation depends on the pixels."""
-    shape = (number, model.image_channels)
-    band = 0 if tiling.num_tiles == 1 else math.prod(shape) * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
+    shape = (number, model.input_channels)
+    values = number * max(model.input_channels, model.output_channels * model.output.scale**2)  # per pixel of the image
+    band = 0 if tiling.num_tiles == 1 else values * tiling.tile[0] * tiling.size[1] * BYTES_OF_BAND
     try:
         weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
         return BESIDE + weights + band + int(PROCESS_SHARE * peak_bytes(model, (*shape, *tiling.tile), dtype))

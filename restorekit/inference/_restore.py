@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from restorekit.inference._options import InferenceOptions
+from restorekit.inference._options import OPTIONS, InferenceOptions
 from restorekit.inference._progress import SILENT, Plan, Progress
 from restorekit.inference._restorer import Restorer
+from restorekit.network import network_in
 
 Restorable = TypeVar("Restorable")
 
@@ -45,10 +46,12 @@ def restore(
         options: how to restore.
         on_plan: is called before the first tile with the :class:`~restorekit.inference.Plan`.
         on_tile: is called after each tile with the number of tiles done, and the total.
-        **overrides: fields of :class:`~restorekit.inference.InferenceOptions`, such as ``strength=0.7`` or ``tile=512``.
+        **overrides: fields of :class:`~restorekit.inference.InferenceOptions`, such as ``strength=0.7`` or ``tile=512``, and values
+            of the network's conditions, such as ``noise_level=25``.
 
     Returns:
-        The restored image, with the same kind, shape, dtype and device; a PIL image keeps its colour profile and EXIF data.
+        The restored image, with the same kind, dtype and device, and the same shape unless
+        the network's ``output`` says otherwise; a PIL image keeps its colour profile and EXIF data.
 
     Raises:
         OptionError: if an option is not valid, or not with this network.
@@ -63,5 +66,10 @@ def restore(
         >>> restore(create_model("mprnet_tiny"), torch.zeros(1, 3, 30, 40), strength=0.7).shape
         torch.Size([1, 3, 30, 40])
     """
-    chosen = replace(options or InferenceOptions(), **overrides)
+    options = options or InferenceOptions()
+    names = [condition.name for condition in network_in(model).conditions if condition.name not in OPTIONS]
+    given = {name: overrides.pop(name) for name in names if name in overrides}
+    if given:
+        overrides["condition"] = {**(overrides.get("condition", options.condition) or {}), **given}
+    chosen = replace(options, **overrides)
     return Restorer(model, chosen)(image, progress=Progress(on_plan, on_tile))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit.errors import OptionError
-from restorekit.inference._bands import PEAKS, Source, colours_of, restored_bands
+from restorekit.inference._bands import PEAKS, Source, colours_of, restored_bands, restored_shape
 from restorekit.inference._options import InferenceOptions, check_tile
 from restorekit.inference._precision import compute_dtype, converted, prepare
 from restorekit.inference._progress import SILENT, Plan, Progress
@@ -48,6 +48,13 @@ class Restorer:
         self.options = options = options or InferenceOptions()
         model = network_in(model)
         model.check_stages(options.stages)
+        model.check_conditions(options.condition or {})
+        if options.strength != 1 and not model.keeps_shape:
+            raise OptionError(
+                "strength",
+                f"must be 1 for this network: its result ({model.output_channels} channels, {model.output.scale} x the size) "
+                f"cannot be mixed with the image ({model.image_channels} channels)",
+            )
         if options.pooling == "local":
             try:
                 model = local_pooling(model, options.train_size)
@@ -127,20 +134,35 @@ class Restorer:
         """Restore N x C x H x W pixels of any supported dtype."""
         _check_pixels(batch)
         colours = colours_of(self.model, batch.shape[1])
-        separate = colours < batch.shape[1] and self.options.alpha == "restore"
-        restored = torch.empty_like(batch)
-        for part in (slice(0, colours), slice(colours, None)) if separate else (slice(None),):
-            pixels, row = batch[:, part], 0
+        transparency = batch.shape[1] - colours
+        channels, height, width = restored_shape(self.model, (batch.shape[1], batch.shape[2], batch.shape[3]))
+        restored = batch.new_empty(len(batch), channels, height, width)
+        parts = [(batch, restored)]
+        if transparency and self.options.alpha == "restore":
+            parts = [
+                (batch[:, :colours], restored[:, : channels - transparency]),
+                (batch[:, colours:], restored[:, channels - transparency :]),
+            ]
+        held = (IMAGES_HELD - 1) * batch.nbytes + restored.nbytes
+        for pixels, result in parts:
+            row = 0
 
             def read(first: int, last: int, pixels: Tensor = pixels) -> Tensor:
                 return pixels[:, :, first:last]
 
-            number, channels, height, width = pixels.shape
-            source = Source((number, channels, height, width), batch.dtype, read, IMAGES_HELD * batch.nbytes)
-            for band in self._bands(source, progress):
-                restored[:, part, row : row + band.shape[2]] = band
+            for band in self._bands(Source(_shape(pixels), batch.dtype, read, held), progress):
+                result[:, :, row : row + band.shape[2]] = band
                 row += band.shape[2]
         return restored
+
+    def restored_shape(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
+        """Return height, width and channels of the restored image for those of an image.
+
+        Raises:
+            ValueError: if the network does not take an image with these channels.
+        """
+        channels, height, width = restored_shape(self.model, (channels, height, width))
+        return height, width, channels
 
     def _bands(self, source: Source, progress: Progress) -> Iterator[Tensor]:
         """Yield the restored pixels from top to bottom, and remember the plan."""
@@ -169,7 +191,7 @@ def _restored(run: Run, image: Any) -> Any:
     if isinstance(image, Tensor):
         if image.ndim not in (3, 4):
             raise ValueError(f"a tensor must be C x H x W or N x C x H x W; got shape {tuple(image.shape)}")
-        return run(image if image.ndim == 4 else image[None]).reshape(image.shape)
+        return run(image) if image.ndim == 4 else run(image[None])[0]
     if isinstance(image, np.ndarray):
         return _restored_array(run, image)
     if isinstance(image, (str, os.PathLike)):
@@ -192,7 +214,13 @@ def _restored_array(run: Run, pixels: Array) -> Array:
     native = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder("="), copy=True)
     channels_last = torch.from_numpy(native if pixels.ndim == 3 else native[..., None])
     restored = run(channels_last.permute(2, 0, 1)[None])
-    return restored[0].permute(1, 2, 0).numpy().reshape(pixels.shape)
+    result = restored[0].permute(1, 2, 0).numpy()
+    return result[..., 0] if pixels.ndim == 2 and result.shape[-1] == 1 else result
+
+
+def _shape(pixels: Tensor) -> tuple[int, int, int, int]:
+    number, channels, height, width = pixels.shape
+    return number, channels, height, width
 
 
 def _check_pixels(batch: Tensor) -> None:

@@ -83,7 +83,7 @@ class Tiling:
 
 
 def blended(
-    run: Callable[[int, int], Float[Tensor, "n c tile_h tile_w"]], tiling: Tiling
+    run: Callable[[int, int], Float[Tensor, "n c tile_h tile_w"]], tiling: Tiling, scale: int = 1
 ) -> Iterator[Float[Tensor, "n c rows width"]]:
     """Run all tiles and yield the image from top to bottom, in bands of complete rows.
 
@@ -93,18 +93,20 @@ def blended(
 
     Args:
         run: restores the tile that starts at a row and a column.
-        tiling: positions of the tiles.
+        tiling: positions of the tiles in the image.
+        scale: how many times as high and wide as the image the restored one is.
     """
-    rows, columns = tiling.starts
-    fade = tiling.overlap // 2
-    down, across = _fades(rows, tiling.tile[0], fade), _fades(columns, tiling.tile[1], fade)
+    rows, columns = ([scale * start for start in starts] for starts in tiling.starts)
+    height, width = (scale * side for side in tiling.tile)
+    fade = scale * tiling.overlap // 2
+    down, across = _fades(rows, height, fade), _fades(columns, width, fade)
     band: Tensor | None = None  # weighted sums of a row of tiles; its top includes rows shared with the previous row of tiles
     for i, top in enumerate(rows):
         for j, left in enumerate(columns):
-            tile = run(top, left)
+            tile = run(top // scale, left // scale)
             if band is None:
-                band = tile.new_zeros(*tile.shape[:2], tiling.tile[0], tiling.size[1])
-            band[..., left : left + tiling.tile[1]] += tile * (down[i][:, None] * across[j]).to(tile)
+                band = tile.new_zeros(*tile.shape[:2], height, scale * tiling.size[1])
+            band[..., left : left + width] += tile * (down[i][:, None] * across[j]).to(tile)
         assert band is not None  # there is at least one column
         if i + 1 == len(rows):
             yield band

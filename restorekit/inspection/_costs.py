@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ from restorekit._memory import peak_bytes
 from restorekit.blocks import Upsample
 from restorekit.inference.passes import REUSE
 from restorekit.ops import Grid, Pyramid
-from restorekit.parts import Unregistered, name_of
-from restorekit.stages import Connection, Level, MultiStage, NoFusion, Stage
+from restorekit.parts import Reference, Unregistered, name_of
+from restorekit.stages import Connection, Level, MultiStage, NoFusion
 
 DEFAULT_SIZE = (256, 256)
 LEAVING = ("supervise", "head")  # connectors that belong to the previous stage
@@ -33,7 +33,7 @@ class Part:
     Attributes:
         stage: number of the stage that it belongs to, from 1; a fusion belongs to the stage that it leads to.
         role: ``"stem"``, ``"join"``, ``"stage"``, ``"supervise"``, ``"fuse"`` or ``"head"``.
-        kind: registered name; for an unregistered part, the name of its class.
+        kind: registered name; for an unregistered part, the name of its class. A stage that runs again names its first run.
         grids: grids that it runs on; two for a stage, of its encoder and of its decoder.
         takes: its inputs on each grid.
         gives: levels that it returns on each grid; images are levels too.
@@ -214,10 +214,10 @@ def peak_memory(model: MultiStage, size: Size = DEFAULT_SIZE) -> int:
         model: the network.
         size: height and width of the image.
     """
-    numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.image_channels * math.prod(size)
+    numbers = sum(p.numel() for p in {*model.parameters(), *model.buffers()}) + model.input_channels * math.prod(size)
     prepared = on_meta(model)
     REUSE.run(prepared)
-    return 4 * numbers + peak_bytes(prepared, (1, model.image_channels, *size), torch.float32)
+    return 4 * numbers + peak_bytes(prepared, (1, model.input_channels, *size), torch.float32)
 
 
 def check_size(model: MultiStage, size: Size) -> None:
@@ -235,7 +235,7 @@ def network_parts(model: MultiStage) -> list[Part]:
         for connection in transition.connections:
             if not isinstance(connection.modules[0], NoFusion):
                 parts.append(_connector(model, i if connection.role in LEAVING else i + 1, transition.grid, connection))
-        if i < len(model.stages):
+        if i < len(model.order):
             parts.append(_stage(model, i))
     return parts
 
@@ -247,15 +247,17 @@ def on_meta(model: MultiStage) -> MultiStage:
 
 def _connector(model: MultiStage, stage: int, grid: Grid, connection: Connection) -> Part:
     """Return the connectors of a transition."""
-    kind = _connector_kind(model, connection.role, connection.modules)
+    between = None if connection.role in ("stem", "join", "head") else stage - 1 - (connection.role == "fuse")
+    kind = _connector_kind(model, connection.role, connection.modules, between)
     takes = tuple(level for pyramids in connection.takes for levels in pyramids for level in levels)
     return Part(stage, connection.role, kind, (grid,), (takes,), (connection.gives,), connection.modules, (connection.run,))
 
 
 def _stage(model: MultiStage, i: int) -> Part:
-    stage = cast(Stage, model.stages[i])
+    stage = model.runs[i]
     spec = stage.spec
-    count = len(spec.inputs)
+    count, first = len(spec.inputs), model.order.index(model.order[i])
+    again = f", as stage {first + 1}" if first < i else ""
 
     def encode(inputs: Pyramid) -> Pyramid:
         return stage.encode(inputs[:count], inputs[count:])
@@ -263,7 +265,7 @@ def _stage(model: MultiStage, i: int) -> Part:
     return Part(
         stage=i + 1,
         role="stage",
-        kind=_kind(name_of("stage", type(stage)), stage),
+        kind=_kind(name_of("stage", type(stage)), stage) + again,
         grids=model.grids[i : i + 2],
         takes=(spec.inputs + spec.guidance, spec.encoder),
         gives=(spec.encoder, spec.decoder),
@@ -272,14 +274,24 @@ def _stage(model: MultiStage, i: int) -> Part:
     )
 
 
-def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module]) -> str:
-    """Return the name that a connector was requested by, or else that of its class; several if scales differ."""
+def _connector_kind(model: MultiStage, role: str, modules: Sequence[nn.Module], between: int | None) -> str:
+    """Return the name that a connector was requested by, or else that of its class; several if scales differ.
+
+    Args:
+        model: the network.
+        role: role of the connector.
+        modules: its modules.
+        between: for connectors of which there is one for each place between stages, the index of the place.
+    """
     described = model.description.get(role, inspect.signature(MultiStage).parameters[role].default)
+    if isinstance(described, list) and between is not None:
+        described = described[between]
     each = described if isinstance(described, list) else [described] * len(modules)
     return ", ".join(dict.fromkeys(_kind(entry, module) for entry, module in zip(each, modules, strict=False)))
 
 
 def _kind(described: Any, module: nn.Module) -> str:
+    described = described.data if isinstance(described, Reference) else described
     if isinstance(described, Unregistered):
         return type(module).__name__
     return str(described if isinstance(described, str) else described["name"])

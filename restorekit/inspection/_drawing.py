@@ -38,10 +38,10 @@ def wiring(model: MultiStage, title: str = "") -> Sheet:
     """Return the drawing of a network."""
     model = on_meta(model)
     parts = network_parts(model)
-    rows = [{part.role: part for part in parts if part.stage == i + 1} for i in range(len(model.stages))]
+    rows = [{part.role: part for part in parts if part.stage == i + 1} for i in range(len(model.order))]
     colours = _grid_colours(model.grids)
     sheet = Sheet(title or f"A network of {len(rows)} stage{'s' * (len(rows) > 1)}")
-    columns = _Columns(rows)
+    columns = _Columns(rows, ", ".join(["image", *(condition.name for condition in model.conditions)]), model.sources)
     y = MARGIN
     if title:
         sheet.shapes.append(Label(MARGIN, y + 12, title, size=20, anchor="start", bold=True))
@@ -52,7 +52,8 @@ def wiring(model: MultiStage, title: str = "") -> Sheet:
         last = i == len(rows) - 1
         leaving = row["head" if last else "supervise"]
         outputs = leaving.run(leaving.inputs(size, device="meta"))[0]
-        restored = "result" if last else None if outputs[0][1] is None else f"restored {num_restored + 1}"
+        enlarged = f" x {model.output.scale}" if model.output.scale > 1 else ""
+        restored = f"result{enlarged}" if last else None if outputs[0][1] is None else f"restored {num_restored + 1}"
         num_restored += restored is not None
         y = _Row(sheet, columns, colours, row, y, restored).draw(rows[i + 1] if not last else None)
     y = _legend(sheet, colours, y)
@@ -89,15 +90,18 @@ class _Columns:
 
     Attributes:
         image: left end of the image.
+        inputs: its name, and those of conditions.
+        sources: for each row, the indexes of those that guide it.
         stem: left end and width of the stems; likewise for the other columns.
     """
 
-    def __init__(self, rows: Sequence[dict[str, Part]]) -> None:
+    def __init__(self, rows: Sequence[dict[str, Part]], inputs: str, sources: Sequence[Sequence[int]]) -> None:
         def width(*roles: str) -> float:
             return max((_box_width(role, _times(row[role])) for row in rows for role in roles if role in row), default=0.0)
 
         joins = any("join" in row for row in rows)
-        self.image = MARGIN
+        self.inputs, self.sources = inputs, sources
+        self.image = MARGIN + max(0.0, (text_width(inputs, 13) - ICON) / 2)
         self.stem = (self.image + ICON + GAP, width("stem"))
         self.join = (sum(self.stem) + GAP, width("join")) if joins else self.stem
         self.encode = (sum(self.join) + GAP, 140.0)
@@ -139,7 +143,7 @@ class _Row:
 
         num_scales = len(self.row["stem"].modules)
         self._image(columns.image, ICON, middle, own, num_scales)
-        self._caption(columns.image + ICON / 2, "image", self.row["stem"].takes[0])
+        self._caption(columns.image + ICON / 2, columns.inputs, self.row["stem"].takes[0])
         x, width = columns.stem
         self._arrow((columns.image + ICON, middle), (x, middle))
         self._box(x, width, middle, own, "stem", _times(self.row["stem"]), stack=num_scales)
@@ -162,7 +166,7 @@ class _Row:
     def _leave(self, grid: Grid) -> None:
         """Draw supervision or head, and the image that it restores."""
         columns, middle = self.columns, self.middle
-        part = self.row["head"] if "head" in self.row else self.row["supervise"]
+        part = self.row["supervise"] if "supervise" in self.row else self.row["head"]
         x, width = columns.leave
         self._arrow((sum(columns.decode), middle), (x, middle))
         self._box(x, width, middle, grid, part.role, _times(part), stack=len(part.modules))
@@ -175,7 +179,10 @@ class _Row:
         self._arrow((centre, above + small), (centre, middle - BOX / 2))
         self._arrow((x + width, middle), (columns.restored, middle))
         self._image(columns.restored, ICON, middle, WHOLE, len(part.modules))
-        self._caption(columns.restored + ICON / 2, self.restored, part.takes[0][1::2])  # features and image in turn
+        scales = part.takes[0][1::2]  # features and image in turn
+        if part.role == "supervise" and "head" in self.row:
+            scales = tuple(sorted(scales + self.row["head"].takes[0][1::2], key=lambda level: level.stride))
+        self._caption(columns.restored + ICON / 2, self.restored, scales)
 
     def _hand_on(self, grid: Grid, following: dict[str, Part]) -> float:
         """Draw fusion and features on their way to the next stage; return where it starts."""
@@ -198,10 +205,12 @@ class _Row:
             encode, decode = (x + width / 2 for x, width in (columns.encode, columns.decode))
             self._line([(columns.tap, middle), (columns.tap, y - BOX / 2)])
             self._line([(decode, middle + self.half), (decode, y), (x + width, y)])
-            self._box(x, width, y, grid, "fuse", fuse.kind)
+            self._box(x, width, y, grid, "fuse", _times(fuse))
             self._line([(x, y), (encode, y), (encode, lane - 7)], arrow=False)
             self._arrow((encode, lane + 7), (encode, start.middle - start.half))
-            self._label(encode - 8, y + 18, "guidance", size=13, anchor="end")
+            sources = columns.sources[self.stage.stage]
+            by = "" if sources == (self.stage.stage - 1,) else f" by stages {', '.join(str(i + 1) for i in sources)}"
+            self._label(encode - 8, y + 18, f"guidance{by}", size=13, anchor="end")
         return top
 
     def _regrid(self, left: float, right: float, own: Grid, after: Grid) -> None:

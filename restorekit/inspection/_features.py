@@ -30,8 +30,8 @@ def features(
 
     Args:
         model: a network of stages.
-        image: degraded image in [0, 1].
-        stages: places of the stages, from 0; by default all.
+        image: degraded image in [0, 1], followed by the channels of the conditions.
+        stages: places of the stages in the order in which they run, from 0; by default all.
 
     Raises:
         OptionError: if there is no such stage.
@@ -44,7 +44,7 @@ def features(
         >>> [level.shape for level in features(model, torch.zeros(1, 3, 8, 8), stages=[0])[0].decoded]
         [torch.Size([1, 4, 8, 8]), torch.Size([1, 6, 4, 4])]
     """
-    places = range(len(model.stages))
+    places = range(len(model.runs))
     wanted = places if stages is None else stages
     if wrong := sorted(set(wanted) - set(places)):
         raise OptionError("stages", f"must be from 0 to {len(places) - 1}, the places of the stages; got {wrong[0]}")

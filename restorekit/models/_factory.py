@@ -148,7 +148,7 @@ def model_from_checkpoint(path: str | os.PathLike[str]) -> tuple["RestorationNet
     )
 
 
-def _description(found: checkpoints.StateDict) -> dict[str, str]:
+def _description(found: "checkpoints.StateDict") -> dict[str, str]:
     """Return how the first network in a state dict is built, as metadata; empty if it does not say."""
     for text in found.descriptions.values():
         try:
@@ -160,7 +160,7 @@ def _description(found: checkpoints.StateDict) -> dict[str, str]:
     return {}
 
 
-def _inferred(found: checkpoints.StateDict) -> dict[str, str]:
+def _inferred(found: "checkpoints.StateDict") -> dict[str, str]:
     """Return architecture and arguments of the model that weights under the authors' names belong to; empty if there is none."""
     for prefix in checkpoints.common_prefixes(found.state):
         state = found.under(prefix).state
@@ -171,7 +171,7 @@ def _inferred(found: checkpoints.StateDict) -> dict[str, str]:
     return {}
 
 
-def _as_registered(found: checkpoints.StateDict) -> dict[str, str]:
+def _as_registered(found: "checkpoints.StateDict") -> dict[str, str]:
     """Return the architecture that has, without arguments, the names and shapes of weights; empty if there is none."""
     for prefix in checkpoints.common_prefixes(found.state):
         shapes = {name: tensor.shape for name, tensor in found.under(prefix).state.items()}

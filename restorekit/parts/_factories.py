@@ -9,7 +9,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, NamedTuple, Union
 
 from torch import nn
@@ -17,7 +17,35 @@ from torch import nn
 from restorekit.errors import ConfigError
 from restorekit.parts._registry import did_you_mean, registry_of
 
-Part = str | Mapping[str, Any] | Callable[..., nn.Module]
+
+class Shared:
+    """A part that is built once, and is then the same module, with the same weights, in all places that take it.
+
+    Where widths or other given arguments differ, it is built once for each. To share a stage, list the same one several times.
+
+    Args:
+        part: registered name, mapping with the key ``name`` and arguments, or factory.
+        name: its name in a composition; chosen by itself if empty.
+
+    Example:
+        >>> make = factory("block", Shared("cab"))
+        >>> make(8) is make(8), make(8) is make(4)
+        (True, False)
+    """
+
+    def __init__(self, part: "Part", name: str = "") -> None:
+        self.part, self.name = part, name
+        self._built: dict[tuple[Any, ...], nn.Module] = {}
+
+    def build(self, kind: str, *arguments: Any) -> nn.Module:
+        """Return the module for the arguments that the library passes."""
+        key = (kind, *arguments)
+        if key not in self._built:
+            self._built[key] = factory(kind, self.part)(*arguments)
+        return self._built[key]
+
+
+Part = str | Mapping[str, Any] | Callable[..., nn.Module] | Shared
 BlockLike = Annotated[Part, "block"]  # width -> features to features
 StemLike = Annotated[Part, "stem"]  # image channels, width -> image to features
 JoinLike = Annotated[Part, "join"]  # width, width of the result -> stem features, attended features to inputs of a stage
@@ -29,12 +57,13 @@ HeadLike = Annotated[Part, "head"]  # width, image channels -> features, image t
 GuideLike = Annotated[Part, "guide"]  # width -> features, guidance to features
 DownsampleLike = Annotated[Part, "downsample"]  # width, width of the result -> features to features of half the size
 UpsampleLike = Annotated[Part, "upsample"]  # width, width of the result -> features to features of double the size
+MergeLike = Annotated[Part, "merge"]  # width of either, width of the result -> skip, risen features to features
 ActivationLike = Annotated[str | Mapping[str, Any] | nn.Module, "activation"]
 
 GIVEN = {  # how many leading arguments the library itself passes to a part of each kind
     "block": 1,
     "guide": 1,
-    **dict.fromkeys(("stem", "join", "supervise", "fuse", "head", "downsample", "upsample"), 2),
+    **dict.fromkeys(("stem", "join", "supervise", "fuse", "head", "downsample", "upsample", "merge"), 2),
     "stage": 0,
     "activation": 0,
 }
@@ -45,7 +74,7 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
 
     Args:
         kind: ``"block"``, ``"stage"`` or a connector's role.
-        part: registered name, mapping with the key ``name`` and arguments, or factory.
+        part: registered name, mapping with the key ``name`` and arguments, factory, or one of these as a :class:`Shared` part.
 
     Raises:
         ConfigError: if a mapping has no name, or arguments that the part does not take.
@@ -71,6 +100,8 @@ def factory(kind: str, part: Part) -> Callable[..., Any]:
             if key not in known:
                 raise ConfigError(f"{kind} {name!r}: unknown argument {key!r}{did_you_mean(key, known)}")
         return functools.partial(make, **arguments)
+    if isinstance(part, Shared):
+        return functools.partial(part.build, kind)
     if callable(part) and not isinstance(part, nn.Module):
         return part
     raise TypeError(f"{kind} must be a registered name, a mapping with a name, or a factory; got {type(part).__name__}")
@@ -99,6 +130,18 @@ def factories(kind: str, part: Part | Sequence[Part], count: int) -> list[Callab
     if len(part) < count:
         raise ConfigError(f"{kind} is a list of {len(part)} parts, but there are {count} levels; give one for each, finest first")
     return [factory(kind, entry) for entry in part[:count]]
+
+
+class Reference(NamedTuple):
+    """Stands for a shared part in a description.
+
+    Attributes:
+        part: the shared part.
+        data: the part itself as data.
+    """
+
+    part: Shared
+    data: Any
 
 
 @dataclass(frozen=True)
@@ -139,6 +182,10 @@ def describe(value: Any, kind: str | None = None) -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str, nn.Module)):
         return value
+    if isinstance(value, Shared):
+        return Reference(value, describe(value.part, kind))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: getattr(value, entry.name) for entry in fields(value) if getattr(value, entry.name) != entry.default}
     if isinstance(value, Mapping):
         if kind is None or "name" not in value:
             return {key: describe(entry) for key, entry in value.items()}

@@ -141,7 +141,7 @@ stages: PartRegistry = Registry("stage", STAGES)
 activations: PartRegistry = Registry("activation", BLOCKS)
 connectors: dict[str, PartRegistry] = {
     role: Registry(f"{role} connector", BLOCKS, STAGES)
-    for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample")
+    for role in ("stem", "join", "supervise", "fuse", "head", "guide", "downsample", "upsample", "merge")
 }
 
 
@@ -188,7 +188,7 @@ def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartF
     Args:
         name: unique among the connectors of the role.
         role: its purpose, as :class:`restorekit.MultiStage` and the stages name it: ``"stem"``, ``"join"``, ``"supervise"``,
-            ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"`` or ``"upsample"``.
+            ``"fuse"``, ``"head"``, ``"guide"``, ``"downsample"``, ``"upsample"`` or ``"merge"``.
 
     Raises:
         ValueError: if there is no such role, or the name is taken.

@@ -1,5 +1,6 @@
 """The model card: information about a model for readers and for the Hub."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig
 
+SIGNATURE = re.compile(r"\n<!-- restorekit replaces this file unless it was edited: ([0-9a-f]{64}) -->\n\Z")
 NOT_STATED = "No licence is stated for these weights: ask their author before you use them."
 
 
@@ -48,7 +50,18 @@ def model_card(
         _notes(about) if about else "",
         "## Examples\n\n" + "\n".join(f"![{example}]({example})" for example in examples) if examples else "",
     ]
-    return f"---\n{_metadata(name, about)}\n---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
+    text = f"---\n{_metadata(name, about)}\n---\n\n" + "\n\n".join(section for section in sections if section) + "\n"
+    return f"{text}\n<!-- restorekit replaces this file unless it was edited: {_checksum(text)} -->\n"
+
+
+def is_own_card(text: str) -> bool:
+    """Return whether a text is a model card as :func:`model_card` returned it, without changes."""
+    signature = SIGNATURE.search(text)
+    return signature is not None and signature[1] == _checksum(text[: signature.start()])
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _metadata(name: str, about: PretrainedConfig | None) -> str:

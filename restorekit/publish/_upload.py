@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from restorekit._files import write_json
+from restorekit._files import atomic_path, make_folder, write_json
 from restorekit.checkpoints import save_weights
 from restorekit.checkpoints.hub import CONFIG_FILE, WEIGHTS_FILE, WeightsError, about_to_data, client, patiently
 from restorekit.models import config_of, metadata_of
 from restorekit.network import RestorationNetwork
 from restorekit.provenance import PretrainedConfig, WeightsLicence
 from restorekit.publish._card import model_card
+from restorekit.publish._replaceable import CARD_FILE, check_replaceable
 
 LICENCE_FILE = "LICENSE"
 
@@ -55,6 +55,8 @@ def push(
 
     Raises:
         ValueError: if the model is neither of these, so that it could not be built again.
+        FileExistsError: if the folder of a dry run contains files of these names that this function did not write, or that were
+            changed.
         WeightsError: if the Hub refuses, or the text of the licence is not available.
     """
     about = about or model.pretrained_config
@@ -62,15 +64,19 @@ def push(
     if missing:
         raise WeightsError(f"there is no file at {', '.join(missing)}")
 
+    if len({path.name for path in examples}) < len(examples):
+        raise WeightsError("two examples have the same name, so that one would replace the other; rename one")
+
     def write(folder: Path) -> None:
+        licence = None
         if licence_file is not None:
-            shutil.copyfile(licence_file, folder / LICENCE_FILE)
+            licence = licence_file.read_bytes()
         elif about is not None and about.licence.text_url:
-            (folder / LICENCE_FILE).write_text(_text_of(about.licence, about.licence.text_url))
-        _write_model(model, folder, repository, about, comparison, examples)
+            licence = _text_of(about.licence, about.licence.text_url).encode()
+        _write_model(model, folder, repository, about, comparison, examples, licence)
 
     if dry_run is not None:
-        dry_run.mkdir(parents=True, exist_ok=True)
+        make_folder(dry_run)
         write(dry_run)
         return str(dry_run)
     with tempfile.TemporaryDirectory() as temporary:
@@ -100,9 +106,10 @@ def save(model: RestorationNetwork, folder: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: if the model is neither of these, so that it could not be built again.
+        FileExistsError: if the folder contains files of these names that this function did not write, or a card that was edited.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _write_model(model, folder, folder.resolve().name, model.pretrained_config, None, ())
 
 
@@ -113,21 +120,26 @@ def _write_model(
     about: PretrainedConfig | None,
     comparison: Path | None,
     examples: Sequence[Path],
+    licence: bytes | None = None,
 ) -> None:
     config = config_of(model)
+    given = {f"examples/{example.name}": example.read_bytes() for example in examples}
+    picture = None
+    if comparison is not None:
+        picture = f"comparison{comparison.suffix}"
+        given[picture] = comparison.read_bytes()
+    if licence is not None:
+        given[LICENCE_FILE] = licence
+    card = model_card(model, repository, config, about, picture, [name for name in given if name.startswith("examples/")])
+    check_replaceable(folder, given)
     save_weights(model, folder / WEIGHTS_FILE, metadata_of(config))
     if about is not None:
         about = dataclasses.replace(about, size=(folder / WEIGHTS_FILE).stat().st_size)
     write_json(folder / CONFIG_FILE, config | ({"weights": about_to_data(about)} if about else {}))
-    picture = None
-    if comparison is not None:
-        picture = f"comparison{comparison.suffix}"
-        shutil.copyfile(comparison, folder / picture)
-    for example in examples:
-        (folder / "examples").mkdir(exist_ok=True)
-        shutil.copyfile(example, folder / "examples" / example.name)
-    card = model_card(model, repository, config, about, picture, [f"examples/{example.name}" for example in examples])
-    (folder / "README.md").write_text(card)
+    for name, content in {**given, CARD_FILE: card.encode()}.items():
+        make_folder((folder / name).parent)
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def _text_of(licence: WeightsLicence, url: str) -> str:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from restorekit.errors import WiringError
     from restorekit.stages._base import Level, Stage, StageSpec
     from restorekit.stages._config import SHARED
-    from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, SumFusion
+    from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, StateFusion, SumFusion
     from restorekit.stages._hinet import HINetStage
     from restorekit.stages._maxim import MAXIMStage, mixing_sizes
     from restorekit.stages._multi import MultiStage
@@ -31,6 +31,7 @@ __all__ = [
     "ORSNetStage",
     "Stage",
     "StageSpec",
+    "StateFusion",
     "SumFusion",
     "TimmUNetStage",
     "Transition",

@@ -118,6 +118,34 @@ class SumFusion(nn.Module):
         return tuple(encoded[i] + decoded[i] for i in range(self.num_levels))
 
 
+@register_connector("state", role="fuse")
+class StateFusion(nn.Module):
+    """Hands on the encoder's features unchanged: the state of a stage that runs several times, such as that of an LSTM.
+
+    The first run gets zeros. Source: Ren et al., PReNet, CVPR 2019, arXiv:1901.09221.
+
+    Args:
+        source: spec of the stage that the state comes from.
+        guidance: the state that the next stage takes, the first of the source's encoder levels.
+
+    Raises:
+        WiringError: if the source's encoder does not have these levels.
+    """
+
+    def __init__(self, source: StageSpec, guidance: Sequence[Level]) -> None:
+        super().__init__()
+        if tuple(source.encoder[: len(guidance)]) != tuple(guidance):
+            raise WiringError(
+                f"the state {describe_levels(guidance)} is needed, but the source's encoder gives "
+                f"{describe_levels(source.encoder)}; a state goes from a stage to the same stage; choose 'csff' between others"
+            )
+        self.num_levels = len(guidance)
+
+    def forward(self, encoded: Pyramid, decoded: Pyramid) -> Pyramid:
+        """Return the state."""
+        return encoded[: self.num_levels]
+
+
 @register_connector("none", role="fuse")
 class NoFusion(nn.Module):
     """Takes the place of a fusion if a stage needs no guidance.

@@ -1,7 +1,8 @@
 """Stages in a row: the one module that deals with images and patches."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -12,13 +13,17 @@ from torch import Tensor, nn
 from restorekit._lazy import deferred
 from restorekit.blocks import NoSupervision, multiple_of
 from restorekit.errors import WiringError
-from restorekit.network import Padding, RestorationNetwork
-from restorekit.ops import WHOLE, Grid, Pyramid, ScaleMode, least_multiple, regrid_pyramid
-from restorekit.parts import FuseLike, HeadLike, JoinLike, Part, StemLike, SuperviseLike, factories, factory, remember_arguments
-from restorekit.stages._base import Level, Stage, StageSpec, describe_levels, level_modules
+from restorekit.network import Condition, ImageSpec, Padding, RestorationNetwork
+from restorekit.ops import Grid, Pyramid, ScaleMode, least_multiple, regrid_pyramid
+from restorekit.parts import FuseLike, HeadLike, JoinLike, StemLike, SuperviseLike, remember_arguments
+from restorekit.stages import _wiring as wiring
+from restorekit.stages._base import Level, Stage, level_modules
 from restorekit.stages._config import network_config
 from restorekit.stages._fusion import NoFusion
 from restorekit.stages._transition import Connection, Handover, Transition, begin, connectors, finish, hand_over
+
+Halves = tuple[Pyramid, Pyramid]  # encoded and decoded features of a stage
+Make = Callable[..., nn.Module]
 
 
 class MultiStage(RestorationNetwork):
@@ -28,25 +33,38 @@ class MultiStage(RestorationNetwork):
     next stage, and on the whole image after the last. Source: Zamir et al., CVPR 2021, arXiv:2102.02808, section 3.
     If a stage declares inputs at several strides, it gets the image at these scales, and the previous stage is supervised at each
     of them, as in Tu et al., CVPR 2022, arXiv:2201.02973.
+    A stage that is listed several times runs several times, with the same weights, which are stored once. If its first run takes
+    guidance but has no earlier stage, it gets zeros: the initial state of a recurrence.
 
     Every connector is given as a factory, by its registered name, or as a mapping of name and arguments.
 
     Args:
-        stages: the stages, in order.
+        stages: the stages, in order; the same one may be listed several times.
         grids: (rows, columns) of patches that each stage encodes on; by default all work on the whole image.
-        image_channels: channels of the images.
-        stem: makes the module that turns an image into features, from (image channels, width).
+        image_channels: channels of the degraded image.
+        output: channels and scale of the restored image; by default those of the degraded one.
+        conditions: further channels of the input that are not an image, such as a noise level, by name; stems see them, and
+            :func:`restorekit.restore` takes their values.
+        stem: makes the module that turns an image and the conditions into features, from (their channels, width); or a list of
+            factories, one for each scale, finest first.
         join: makes the module that turns stem features and attended features into an input of a stage, from
-            (width of either, width of the input); or a list of factories, one for each scale, finest first.
-        supervise: makes the module between two stages that restores an image and selects features, from (width, image channels).
-        fuse: makes the module that turns encoded and decoded features of a stage into guidance for the next, from
-            (spec of the stage, levels of guidance).
-        head: makes the module that restores the final image, from (width, image channels).
-        scale_mode: how an image is made smaller for the coarser inputs of a stage: ``"area"`` or ``"nearest"``.
+            (width of either, width of the input); or a list of factories, one for each scale.
+        supervise: makes the module between two stages that restores an image and selects features, from (width, channels of the
+            restored image); or a list of factories, one for each place between two stages.
+        fuse: makes the module that turns encoded and decoded features of a stage into guidance for a later one, from
+            (spec of the stage, levels of guidance); or a list of factories, one for each place between two stages.
+        head: makes the module that restores the final image, from (width, channels of the restored image); or a list of factories,
+            one for each scale.
+        supervised_at: for each stage, the strides at which images are restored from its decoder; by default those that the next
+            stage starts from, and for the last stage those that it starts from itself. Further ones get a head.
+        guided_by: for each stage, indexes of the earlier stages whose fused features are its guidance, added up; by default
+            the previous one. With an empty list, a stage that takes guidance gets zeros.
+        scale_mode: how an image is made smaller for the coarser inputs of a stage: ``"area"``, ``"nearest"`` or ``"corner"``.
         padding: where :func:`restorekit.restore` pads images: ``"corner"`` (below and on the right) or ``"centre"`` (on all sides).
         tile: side of the largest tiles that :func:`restorekit.restore` uses by default; None for whole images if they fit.
 
     Attributes:
+        order: for each run of a stage, in order, its index in ``stages``, which contains each stage once.
         description: the arguments that the network was created with, as data.
         features: returns the features of stages for an image: :func:`restorekit.inspection.features`.
 
@@ -73,55 +91,92 @@ class MultiStage(RestorationNetwork):
         *,
         grids: Sequence[Sequence[int]] | None = None,
         image_channels: int = 3,
-        stem: StemLike = "conv",
+        output: ImageSpec | None = None,
+        conditions: Sequence[str | Condition] = (),
+        stem: StemLike | Sequence[StemLike] = "conv",
         join: JoinLike | Sequence[JoinLike] = "concat",
-        supervise: SuperviseLike = "sam",
-        fuse: FuseLike = "csff",
-        head: HeadLike = "residual_head",
+        supervise: SuperviseLike | Sequence[SuperviseLike] = "sam",
+        fuse: FuseLike | Sequence[FuseLike] = "csff",
+        head: HeadLike | Sequence[HeadLike] = "residual_head",
+        supervised_at: Sequence[Sequence[int]] | None = None,
+        guided_by: Sequence[Sequence[int]] | None = None,
         scale_mode: ScaleMode = "area",
         padding: Padding = "corner",
         tile: int | None = None,
     ) -> None:
         super().__init__()
-        _check_stages(stages)
-        self.grids = _checked_grids(stages, grids)
-        _check_specs(stages)
+        wiring.check_stages(stages)
+        self.grids = wiring.checked_grids(stages, grids)
+        wiring.check_specs(stages)
         if image_channels < 1:
             raise WiringError(f"image_channels must be at least 1; got {image_channels}")
         if tile is not None and tile < 1:
             raise WiringError(f"tile must be at least 1 pixel, or None; got {tile}")
         self.image_channels = image_channels
+        self.output = ImageSpec(image_channels) if output is None else ImageSpec(output.channels or image_channels, output.scale)
+        self.conditions = wiring.checked_conditions(conditions)
         self.scale_mode = scale_mode
         self.padding = padding
         self.tile = tile
+        self.stages = nn.ModuleList(dict.fromkeys(stages))
+        self.order = tuple(list(self.stages).index(stage) for stage in stages)
+        self.sources = wiring.guiding_stages(stages, guided_by)
         specs = [stage.spec for stage in stages]
-        make_stem, make_head = _connector("stem", stem), _connector("head", head)
-        num_joins = max((len(spec.inputs) for spec in specs[1:]), default=0)
-        make_joins = [_connector("join", make) for make in factories("join", join, num_joins)]
-        make_supervisor, make_fusion = _connector("supervise", supervise), _connector("fuse", fuse)
-        self.stages = nn.ModuleList(stages)
-        # The scales of the images that enter the first stage and leave each stage, and the decoder levels they come from.
+        # The scales of the images that enter the first stage and leave each stage; the decoder levels that they come from, because
+        # the next stage starts there; and further levels that are only supervised.
         self.strides = [[level.stride for level in spec.inputs] for spec in (*specs, specs[-1])]
-        self.supervised = [_supervised_levels(stages, i) for i in range(len(stages))]
-        self.stems = nn.ModuleList([nn.ModuleList(make_stem(image_channels, level.width) for level in specs[0].inputs)])
-        self.supervisors, self.joins, self.fusions = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for i, following in enumerate(specs[1:]):
-            attended = [specs[i].decoder[k].width for k in self.supervised[i]]
-            inputs = [level.width for level in following.inputs]
-            self.supervisors.append(nn.ModuleList(make_supervisor(width, image_channels) for width in attended))
-            self.stems.append(nn.ModuleList(make_stem(image_channels, width) for width in attended))
-            joins = zip(make_joins, attended, inputs, strict=False)
-            self.joins.append(nn.ModuleList(make_join(*widths) for make_join, *widths in joins))
-            try:
-                fusion = make_fusion if following.guidance else NoFusion
-                self.fusions.append(fusion(specs[i], following.guidance))
-            except WiringError as error:
-                raise WiringError(f"between {_name(stages, i)} and {_name(stages, i + 1)}: {error}") from error
-        unsupervised = sum(isinstance(next(level_modules(modules)), NoSupervision) for modules in self.supervisors)
-        self.num_supervised = len(stages) - unsupervised
-        self.heads = nn.ModuleList(make_head(specs[-1].decoder[k].width, image_channels) for k in self.supervised[-1])
+        self.supervised = [wiring.levels_handed_on(stages, i) for i in range(len(stages))]
+        self.coarse = wiring.levels_restored(stages, self.supervised, supervised_at)
+        num_scales, between = [len(strides) for strides in self.strides], len(stages) - 1
+        self._build(
+            stages,
+            stems=wiring.connector_factories("stem", stem, max(num_scales)),
+            joins=wiring.connector_factories("join", join, max(num_scales[1:-1], default=0)),
+            supervisors=wiring.connector_factories("supervise", supervise, between, exactly=True),
+            fusions=wiring.connector_factories("fuse", fuse, between, exactly=True),
+            heads=wiring.connector_factories("head", head, max(map(len, map(operator.add, self.supervised, self.coarse)))),
+        )
+        wiring.check_images(self.transitions, self.image_channels, self.output)
+        unsupervised = [isinstance(next(level_modules(modules)), NoSupervision) for modules in self.supervisors]
+        wiring.check_coarse(stages, self.coarse, unsupervised)
+        self.num_supervised = len(stages) - sum(unsupervised)
         self.optional = {f"heads.{k}": f"the last stage's image at 1/{stride}" for k, stride in enumerate(self.strides[-1]) if k}
         self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
+
+    def _build(
+        self,
+        stages: Sequence[Stage],
+        *,
+        stems: Sequence[Make],
+        joins: Sequence[Make],
+        supervisors: Sequence[Make],
+        fusions: Sequence[Make],
+        heads: Sequence[Make],
+    ) -> None:
+        """Build the connectors: stems, joins and heads for each scale, supervisors and fusions for each place between stages."""
+        specs, channels = [stage.spec for stage in stages], self.output_channels
+
+        def head(i: int, k: int) -> nn.Module:
+            """Return the head for a decoder level of a stage."""
+            strides = sorted(specs[i].decoder[each].stride for each in self.supervised[i] + self.coarse[i])
+            return heads[strides.index(specs[i].decoder[k].stride)](specs[i].decoder[k].width, channels)
+
+        def scales(makes: Sequence[Make], *widths: Sequence[int]) -> nn.ModuleList:
+            """Return a connector for each scale."""
+            return nn.ModuleList(make(*each) for make, *each in zip(makes, *widths, strict=False))
+
+        inputs = [[level.width for level in spec.inputs] for spec in specs]
+        self.stems = nn.ModuleList([scales(stems, [self.input_channels] * len(inputs[0]), inputs[0])])
+        self.supervisors, self.joins, self.fusions = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for i in range(len(stages) - 1):
+            attended = [specs[i].decoder[k].width for k in self.supervised[i]]
+            self.supervisors.append(nn.ModuleList(supervisors[i](width, channels) for width in attended))
+            self.stems.append(scales(stems, [self.input_channels] * len(attended), attended))
+            self.joins.append(scales(joins, attended, inputs[i + 1]))
+            fuse = [wiring.fusion(stages, source, i + 1, fusions[i]) for source in self.sources[i + 1]] or [NoFusion(specs[i], ())]
+            self.fusions.append(fuse[0] if len(fuse) == 1 else nn.ModuleList(fuse))
+        self.heads = nn.ModuleList(head(-1, k) for k in self.supervised[-1])
+        self.coarse_heads = nn.ModuleList(nn.ModuleList(head(i, k) for k in self.coarse[i]) for i in range(len(stages)))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -132,15 +187,20 @@ class MultiStage(RestorationNetwork):
         """
         return network_config(self.description)
 
+    @property
+    def runs(self) -> tuple[Stage, ...]:
+        """The stages in the order in which they run; one that runs several times is listed several times."""
+        return tuple(cast(Stage, self.stages[i]) for i in self.order)
+
     def forward_stages(self, image: Float[Tensor, "n c h w"], *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
         """Return the restored images of all supervised stages in order, with the result last; not clamped.
 
         A stage that is supervised at several scales returns its images from coarse to fine.
 
         Args:
-            image: degraded image in [0, 1].
+            image: degraded image in [0, 1], followed by the channels of the conditions.
             stages: how many supervised stages to run; by default all.
-            coarse: whether the last stage also returns its images at coarser scales, which the result does not need.
+            coarse: whether to return images at coarser scales that neither the result nor a later stage needs.
 
         Raises:
             ValueError: if the image has a wrong shape, dtype, size or range, there are fewer supervised stages, or the loaded
@@ -155,51 +215,73 @@ class MultiStage(RestorationNetwork):
         guidance: Pyramid = ()
         restored: list[Tensor] = []
         missing = self.num_supervised if stages is None else stages
-        for i in range(len(self.stages)):
-            images, inputs, guidance = self._run_stage(i, image, inputs, guidance, coarse=coarse, last=missing == 1)
+        kept: dict[int, Halves] = {}  # features of stages that guide later ones
+        for i in range(len(self.order)):
+            images, inputs, guidance = self._run_stage(i, image, inputs, guidance, kept, coarse=coarse, last=missing == 1)
             restored += images
             missing -= bool(images)
             if missing == 0:
                 break
         return restored
 
-    def _run_stage(self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, *, coarse: bool, last: bool) -> Handover:
+    def _run_stage(
+        self, i: int, image: Tensor, inputs: Pyramid, guidance: Pyramid, kept: dict[int, Halves], *, coarse: bool, last: bool
+    ) -> Handover:
         """Run a stage and the connectors after it, up to an image if it is the ``last`` one needed.
 
-        All other features are released on return, so that the next stage can use their memory.
+        All features that no later stage needs are released on return, so that the next stage can use their memory.
         """
-        after = self._transition(i + 1)
-        encoded, decoded = self.stages[i](inputs, guidance, partial(regrid_pyramid, old=self.grids[i], new=after.grid))
-        if i == len(self.stages) - 1:
+        after, stage = self._transition(i + 1), cast(Stage, self.stages[self.order[i]])
+        guidance = guidance or _zeros(stage.spec.guidance, inputs[0])
+        encoded, decoded = stage(inputs, guidance, partial(regrid_pyramid, old=self.grids[i], new=after.grid))
+        if i == len(self.order) - 1:
             return finish(after, image, decoded, coarse=coarse)
-        return hand_over(after, image, encoded, decoded, last=last)
+        kept[i] = encoded, decoded
+        features = [_regridded(kept[source], self.grids[source + 1], after.grid) for source in self.sources[i + 1]]
+        needed = {source for sources in self.sources[i + 2 :] for source in sources}
+        for unneeded in kept.keys() - needed:
+            del kept[unneeded]
+        return hand_over(after, image, decoded, features, coarse=coarse, last=last)
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
         """The transitions before the first stage, between each two, and after the last, in order."""
-        return tuple(self._transition(i) for i in range(len(self.stages) + 1))
+        return tuple(self._transition(i) for i in range(len(self.order) + 1))
 
     def _transition(self, i: int) -> Transition:
         """Return the transition before a stage, or after the last: a view of the current modules of the network."""
-        specs = [cast(Stage, stage).spec for stage in self.stages]
+        specs = [stage.spec for stage in self.runs]
         scales = tuple(Level(self.image_channels, stride) for stride in self.strides[i])
-        supervised = self.supervised[i - 1] if i else ()
-        features = [specs[i - 1].decoder[k] for k in supervised] if i else specs[0].inputs
-        pairs = list(zip(features, scales, strict=True))
-        stems = [connectors("stem", self.stems[i], [(scale,) for scale in scales], features)] if i < len(specs) else []
+        handed_on = self.supervised[i - 1] if i else ()
+        features = [specs[i - 1].decoder[k] for k in handed_on] if i else specs[0].inputs
+        given = [(Level(self.input_channels, level.stride),) for level in scales]
+        stems = [connectors("stem", level_modules(self.stems[i]), given, features)] if i < len(specs) else []
         if i == 0:
-            connections = stems
-        elif i == len(specs):
-            connections = [connectors("head", self.heads, pairs, scales)]
+            return Transition(self.grids[i], scales, self.scale_mode, (), (), tuple(stems))
+        connections, restored, heads = stems, self.coarse[i - 1], list(level_modules(self.coarse_heads[i - 1]))
+        if i == len(specs):
+            restored, heads = handed_on + restored, [*level_modules(self.heads), *heads]
         else:
-            source, target = specs[i - 1], specs[i]
+            target, sources = specs[i], [specs[source] for source in self.sources[i]] or [specs[i - 1]]
+            fusions = self.fusions[i - 1]
+            images = list(zip(features, scales, strict=True))
             connections = [
-                connectors("supervise", self.supervisors[i - 1], pairs, features),
+                connectors("supervise", level_modules(self.supervisors[i - 1]), images, features),
                 *stems,
-                connectors("join", self.joins[i - 1], [(x, x) for x in features], target.inputs),
-                Connection("fuse", (self.fusions[i - 1],), ((source.encoder, source.decoder),), target.guidance),
+                connectors("join", level_modules(self.joins[i - 1]), [(x, x) for x in features], target.inputs),
+                Connection(
+                    "fuse",
+                    tuple(fusions) if isinstance(fusions, nn.ModuleList) else (fusions,),
+                    tuple((source.encoder, source.decoder) for source in sources),
+                    target.guidance,
+                ),
             ]
-        return Transition(self.grids[i], scales, self.scale_mode, supervised, tuple(connections))
+        if heads:
+            levels = [specs[i - 1].decoder[k] for k in restored]
+            images = [(level, Level(self.image_channels, level.stride)) for level in levels]
+            gives = [Level(self.output_channels, level.stride) for level in levels]
+            connections.append(connectors("head", heads, images, gives))
+        return Transition(self.grids[i], scales, self.scale_mode, handed_on, restored, tuple(connections))
 
     def use_grids(self, grids: Sequence[Sequence[int]]) -> None:
         """Make the stages work on other patches from now on.
@@ -210,14 +292,13 @@ class MultiStage(RestorationNetwork):
         Raises:
             WiringError: if the number of grids and stages differ.
         """
-        self.grids = _checked_grids([cast(Stage, stage) for stage in self.stages], grids)
+        self.grids = wiring.checked_grids(self.runs, grids)
         self.description["grids"] = [list(grid) for grid in self.grids[:-1]]
         self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
         """Return the grids that stages work on, with the numbers that sides of their patches must be multiples of."""
-        stages = cast(Iterable[Stage], self.stages)
-        for spec, own, following in zip((stage.spec for stage in stages), self.grids[:-1], self.grids[1:], strict=True):
+        for spec, own, following in zip((stage.spec for stage in self.runs), self.grids[:-1], self.grids[1:], strict=True):
             for grid, levels in ((own, spec.inputs + spec.encoder), (following, spec.encoder + spec.decoder)):
                 yield grid, math.lcm(spec.multiple, *(level.stride for level in levels))
 
@@ -226,95 +307,18 @@ class MultiStage(RestorationNetwork):
         for transition in self.transitions:
             for connection in transition.connections:
                 if connection.role != "fuse":
-                    for module, level in zip(connection.modules, transition.scales, strict=True):
-                        yield transition.grid, level.stride * multiple_of(module)
+                    for module, levels in zip(connection.modules, connection.takes, strict=True):
+                        yield transition.grid, levels[0][0].stride * multiple_of(module)
 
 
 remember_arguments(MultiStage)
 
 
-def _connector(role: str, part: Part) -> Callable[..., nn.Module]:
-    """Return the factory of a connector; its errors name the role."""
-    make = factory(role, part)
-
-    def named(*arguments: Any) -> nn.Module:
-        try:
-            return make(*arguments)
-        except ValueError as error:
-            raise WiringError(f"{role}: {error}") from error
-
-    return named
+def _regridded(halves: Halves, old: Grid, new: Grid) -> Halves:
+    return regrid_pyramid(halves[0], old, new), regrid_pyramid(halves[1], old, new)
 
 
-def _name(stages: Sequence[Stage], i: int) -> str:
-    return f"stage {i + 1} ({type(stages[i]).__name__})"
-
-
-def _check_stages(stages: Sequence[Stage]) -> None:
-    """Raise unless there are stages, all different objects that declare their inputs and outputs."""
-    example = "such as [UNetStage((48, 72, 96))]"
-    if isinstance(stages, nn.Module | str | Mapping):
-        raise WiringError(f"stages must be a list of stages, {example}; got a {type(stages).__name__}")
-    if not stages:
-        raise WiringError(f"there are no stages; a network needs at least one, {example}")
-    for i, stage in enumerate(stages):
-        if not isinstance(stage, Stage):
-            found = stage if isinstance(stage, type | str) else f"a {type(stage).__name__}"
-            raise WiringError(f"stage {i + 1} is {found}; it must be an instance of a stage class, {example}")
-        if not isinstance(getattr(stage, "spec", None), StageSpec):
-            raise WiringError(f"{_name(stages, i)} does not declare its inputs and outputs; set self.spec = StageSpec(...) in it")
-        if stage in stages[:i]:
-            raise WiringError(f"{_name(stages, i)} is the same object as an earlier stage; build a separate one for each place")
-
-
-def _checked_grids(stages: Sequence[Stage], grids: Sequence[Sequence[int]] | None) -> tuple[Grid, ...]:
-    """Return one grid per stage, and the whole image after the last."""
-    if grids is None:
-        grids = [WHOLE] * len(stages)
-    if len(grids) != len(stages):
-        raise WiringError(
-            f"grids must be a list of {len(stages)} (rows, columns), one for each stage; got {len(grids)}: {list(grids)}"
-        )
-    for i, grid in enumerate(grids):
-        if not isinstance(grid, Sequence) or len(grid) != 2 or min(grid) < 1:
-            raise WiringError(f"grid of {_name(stages, i)} must be (rows, columns), both at least 1; got {grid}")
-    return (*(Grid(*grid) for grid in grids), WHOLE)
-
-
-def _check_specs(stages: Sequence[Stage]) -> None:
-    """Raise unless every stage fits its position."""
-    for i, stage in enumerate(stages):
-        spec, name = stage.spec, _name(stages, i)
-        strides = [level.stride for level in spec.inputs]
-        if not strides or strides[0] != 1 or strides != sorted(set(strides)):
-            raise WiringError(
-                f"{name} declares inputs {describe_levels(spec.inputs)}; it must start from levels of different strides, "
-                "finest first, the finest at stride 1"
-            )
-        if not spec.encoder:
-            raise WiringError(f"{name} declares an empty encoder pyramid; encode must return at least one level")
-        if not spec.decoder or spec.decoder[0].stride != 1:
-            raise WiringError(
-                f"{name} declares decoder {describe_levels(spec.decoder)}; its finest level must have stride 1, to restore an "
-                "image from it"
-            )
-        if i == 0 and spec.guidance:
-            raise WiringError(
-                f"{name} declares guidance {describe_levels(spec.guidance)}, but there is no stage before it; build it with "
-                "guided=False"
-            )
-
-
-def _supervised_levels(stages: Sequence[Stage], i: int) -> tuple[int, ...]:
-    """Return the supervised decoder levels of a stage: those at the strides of the next inputs, or of its inputs after the last."""
-    following = min(i + 1, len(stages) - 1)
-    offered = [level.stride for level in stages[i].spec.decoder]
-    wanted = stages[following].spec.inputs
-    missing = [level for level in wanted if level.stride not in offered]
-    if missing:
-        raise WiringError(
-            f"{_name(stages, following)} declares inputs {describe_levels(wanted)}, but the decoder of {_name(stages, i)} gives "
-            f"{describe_levels(stages[i].spec.decoder)}: there is nothing to restore at stride {missing[0].stride}; give "
-            f"{_name(stages, i)} a decoder level of that stride, or {_name(stages, following)} fewer inputs"
-        )
-    return tuple(offered.index(level.stride) for level in wanted)
+def _zeros(levels: Sequence[Level], x: Tensor) -> Pyramid:
+    """Return guidance of zeros for a stage whose inputs at stride 1 are given."""
+    number, _, height, width = x.shape
+    return tuple(x.new_zeros(number, level.width, height // level.stride, width // level.stride) for level in levels)

@@ -11,20 +11,23 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from restorekit.checkpoints import original_names
 from restorekit.network import RestorationNetwork
 from restorekit.ops import Grid, Pyramid, regrid_pyramid
-from restorekit.stages import Level, Stage
+from restorekit.stages import Level, Stage, TimmUNetStage
 
 BATCH = 2
+ORDINALS = ("first", "second")
 
 
 def check_block(block: nn.Module, width: int, *, size: tuple[int, int] = (8, 12), seed: int = 0) -> None:
     """Check that a block maps features to features of the same shape, and can be part of a network.
 
     It checks the shape and dtype of the output, that it is finite, that samples of a batch do not affect each other (patches are
-    samples of the batch), that the input is not modified, and that the gradient reaches every parameter.
+    samples of the batch), not in training mode either, that the input is not modified, and that the gradient reaches every
+    parameter.
 
     Args:
         block: the block.
@@ -87,8 +90,7 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
         strides = [level.stride for level in levels]
         _check(strides == sorted(strides), f"{name}: spec.{part} declares strides {strides}; they must be finest first")
     _check(spec.multiple >= 1, f"{name}: spec.multiple is {spec.multiple}; it must be at least 1")
-    coarsest = max(level.stride for levels in declared.values() for level in levels)
-    multiple = math.lcm(coarsest, spec.multiple)
+    multiple, coarsest = _multiple(stage), max(level.stride for levels in declared.values() for level in levels)
     size = (2 * multiple, 3 * multiple) if size is None else size
     reason = (
         f"of its stride {coarsest}" if multiple == coarsest else f"of {multiple}: its stride {coarsest}, multiple {spec.multiple}"
@@ -97,19 +99,11 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
         size[0] % multiple == 0 and size[1] % multiple == 0,
         f"{name}: cannot be tried with {size[0]}x{size[1]}; height and width must be multiples {reason}",
     )
-    given = {
-        f"level {i} of {part}": _features(stage, level, size, seed + 10 * len(part) + i)
-        for part in ("inputs", "guidance")
-        for i, level in enumerate(declared[part])
-    }
+    given = _inputs(stage, size, seed)
     num_inputs = len(spec.inputs)
 
     def run(inputs: Pyramid) -> Pyramid:
-        encoded = stage.encode(inputs[:num_inputs], inputs[num_inputs:])
-        _check_pyramid(name, "encode", encoded, part="encoder", levels=spec.encoder, batch=BATCH, size=size)
-        kept = [x.detach().clone() for x in encoded]
-        decoded = stage.decode(encoded)
-        _check_pyramid(name, "decode", decoded, part="decoder", levels=spec.decoder, batch=BATCH, size=size)
+        encoded, kept, decoded = _halves(stage, inputs, size)
         for i, (x, before) in enumerate(zip(encoded, kept, strict=True)):
             _check(
                 torch.equal(x.detach(), before),
@@ -128,11 +122,11 @@ def check_stage(stage: Stage, *, size: tuple[int, int] | None = None, seed: int 
 
 
 def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = None, seed: int = 0) -> None:
-    """Check that a model maps images to images of the same shape, at every supervised output.
+    """Check that a model maps images to images as its ``output`` declares, at every supervised output.
 
-    It also checks that ``forward`` returns the last output, that ``num_supervised`` outputs have full size, that a size that
-    ``size_multiple`` rules out is rejected, that the names of the authors' checkpoints lead to existing modules, and everything
-    that :func:`check_block` checks.
+    It also checks that every stage in it returns what its spec declares, that ``forward`` returns the last output, that
+    ``num_supervised`` outputs have full size, that a size that ``size_multiple`` rules out is rejected, that the names of the
+    authors' checkpoints lead to existing modules, and everything that :func:`check_block` checks.
 
     Args:
         model: the model.
@@ -154,25 +148,29 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
     side = multiple * -(-8 // multiple)
     height, width = (side, side + multiple) if size is None else size
     like = _like(model)
-    image = torch.rand(BATCH, model.image_channels, height, width, generator=torch.Generator().manual_seed(seed)).to(like)
+    image = torch.rand(BATCH, model.input_channels, height, width, generator=torch.Generator().manual_seed(seed)).to(like)
+    channels, scale = model.output_channels, model.output.scale
+    whole = (BATCH, channels, scale * height, scale * width)
+    declared = f"the result is {whole[1:]} for an image of {tuple(image.shape[1:])}"
+    for stage in model.modules():
+        if isinstance(stage, Stage):
+            _check_halves(stage, seed)
 
     def run(inputs: Pyramid) -> Pyramid:
         restored = model.forward_stages(inputs[0])
         _check(len(restored) > 0, f"{name}: forward_stages returned no image; it must return at least the result")
         for i, output in enumerate(restored):
-            stride = max(1, height // max(1, output.shape[-2]))
-            wanted = (*image.shape[:2], height // stride, width // stride)
+            stride = max(1, whole[2] // max(1, output.shape[-2]))
             _check(
-                output.shape == wanted,
-                f"{name}: output {i} of forward_stages has shape {tuple(output.shape)}; it must have the image's, "
-                f"{tuple(image.shape)}, or that of the image at a coarser scale",
+                tuple(output.shape) == (*whole[:2], whole[2] // stride, whole[3] // stride),
+                f"{name}: output {i} of forward_stages has shape {tuple(output.shape)}; it must have {whole}, or this at a coarser "
+                f"scale: {declared}",
             )
         _check(
-            restored[-1].shape == image.shape,
-            f"{name}: the last output of forward_stages has shape {tuple(restored[-1].shape)}; the result must have the image's, "
-            f"{tuple(image.shape)}",
+            tuple(restored[-1].shape) == whole,
+            f"{name}: the last output of forward_stages has shape {tuple(restored[-1].shape)}; it must have {whole}: {declared}",
         )
-        num_full = sum(output.shape == image.shape for output in restored)
+        num_full = sum(tuple(output.shape) == whole for output in restored)
         _check(
             num_full == model.num_supervised,
             f"{name}: forward_stages returns {num_full} images of full size; num_supervised is {model.num_supervised}",
@@ -194,6 +192,41 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
     _check_behaviour(name, model, run, {"image": image}, output_names=[f"output {i}" for i in range(len(outputs))], seed=seed)
 
 
+def _check_halves(stage: Stage, seed: int) -> None:
+    """Raise unless both halves of a stage return what its spec declares."""
+    side = _multiple(stage)
+    with _evaluation(stage), torch.no_grad():
+        _halves(stage, tuple(_inputs(stage, (side, 2 * side), seed).values()), (side, 2 * side))
+
+
+def _halves(stage: Stage, inputs: Pyramid, size: tuple[int, int]) -> tuple[Pyramid, Pyramid, Pyramid]:
+    """Return the encoded features of a stage, a copy of them before they were decoded, and the decoded ones, all checked."""
+    name, spec, count = type(stage).__name__, stage.spec, len(stage.spec.inputs)
+    encoded = stage.encode(inputs[:count], inputs[count:])
+    _check_pyramid(name, "encode", encoded, part="encoder", levels=spec.encoder, batch=BATCH, size=size)
+    kept = tuple(x.detach().clone() for x in encoded)
+    decoded = stage.decode(encoded)
+    _check_pyramid(name, "decode", decoded, part="decoder", levels=spec.decoder, batch=BATCH, size=size)
+    return encoded, kept, decoded
+
+
+def _multiple(stage: Stage) -> int:
+    """Return the number whose multiples height and width at stride 1 must be."""
+    spec = stage.spec
+    levels = (*spec.inputs, *spec.encoder, *spec.decoder, *spec.guidance)
+    return math.lcm(max(level.stride for level in levels), spec.multiple)
+
+
+def _inputs(stage: Stage, size: tuple[int, int], seed: int) -> dict[str, Tensor]:
+    """Return inputs and guidance of the declared shapes, by name."""
+    declared = {"inputs": stage.spec.inputs, "guidance": stage.spec.guidance}
+    return {
+        f"level {i} of {part}": _features(stage, level, size, seed + 10 * len(part) + i)
+        for part, levels in declared.items()
+        for i, level in enumerate(levels)
+    }
+
+
 def _check_behaviour(
     name: str,
     module: nn.Module,
@@ -205,6 +238,7 @@ def _check_behaviour(
 ) -> None:
     """Check everything that every part must fulfil: dtype, finite values, independent samples, unmodified inputs, gradients."""
     given = tuple(inputs.values())
+    _check_batch_statistics(name, module)
     with _evaluation(module), torch.no_grad():
         fed = tuple(x.clone() for x in given)
         outputs = dict(zip(output_names, run(fed), strict=True))
@@ -216,13 +250,14 @@ def _check_behaviour(
                 f"{name}: {output_name} is {output.dtype}; it must have the dtype of inputs and parameters, {given[0].dtype}",
             )
             _check(bool(output.isfinite().all()), f"{name}: {output_name} has NaN or infinite values")
-        changed = run(_with_another_second_sample(given, seed))
-        for (output_name, first), second in zip(outputs.items(), changed, strict=True):
-            _check(
-                _close(second[:1], first[:1]),
-                f"{name}: the first sample of {output_name} changes with the second sample of the batch; patches are samples of "
-                "the batch, so samples must not affect each other",
-            )
+        for changed, kept in ((1, 0), (0, 1)):
+            others = run(_with_another_sample(given, changed, seed))
+            for (output_name, before), after in zip(outputs.items(), others, strict=True):
+                _check(
+                    _close(after[kept], before[kept]),
+                    f"{name}: the {ORDINALS[kept]} sample of {output_name} changes with the {ORDINALS[changed]} sample of the "
+                    "batch; patches are samples of the batch, so samples must not affect each other",
+                )
     with _evaluation(module):
         leaves = {key: x.clone().requires_grad_() for key, x in inputs.items()}
         _check_gradients(name, module, leaves, run(tuple(leaves.values())))
@@ -242,12 +277,23 @@ def _check_gradients(name: str, module: nn.Module, inputs: Mapping[str, Tensor],
         _check(gradient is None or bool(gradient.isfinite().all()), f"{name}: the gradient of {key} is NaN or infinite")
 
 
-def _with_another_second_sample(inputs: Pyramid, seed: int) -> Pyramid:
-    changed = []
+def _with_another_sample(inputs: Pyramid, place: int, seed: int) -> Pyramid:
+    changed: list[Tensor] = []
     for i, x in enumerate(inputs):
-        noise = torch.rand(x[1:].shape, generator=torch.Generator().manual_seed(seed + 100 + i)).to(x)
-        changed.append(torch.cat((x[:1], noise)))
+        changed.append(x.clone())
+        changed[i][place] = torch.rand(x[place].shape, generator=torch.Generator().manual_seed(seed + 100 + i)).to(x)
     return tuple(changed)
+
+
+def _check_batch_statistics(name: str, module: nn.Module) -> None:
+    """Raise if a module normalises by statistics of the batch in training mode; only backbones of timm may, as their page says."""
+    backbones = {part for stage in module.modules() if isinstance(stage, TimmUNetStage) for part in stage.backbone.modules()}
+    for place, part in module.named_modules():
+        _check(
+            not isinstance(part, _BatchNorm) or part in backbones,
+            f"{name}: {place or 'it'} ({type(part).__name__}) normalises by statistics of the batch in training mode, so samples "
+            "affect each other; use a normalisation of each sample, such as torch.nn.GroupNorm",
+        )
 
 
 def _check_pyramid(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from restorekit._packages import from_extra
 from restorekit.checkpoints import PartialLoad
 from restorekit.data import DegradedCrops, PairedCrops, Sample, listed
-from restorekit.errors import ConfigError, ImageError
+from restorekit.errors import ConfigError, ImageError, OptionError
 from restorekit.inference import has_bfloat16
 from restorekit.inference.passes import for_training
 from restorekit.models import config_of, metadata_of
@@ -77,8 +77,8 @@ def train(
         run.check(recipe, allow_changes=allow_changes)
     loaded: list[PartialLoad] = []
     learner = _learner(recipe, accelerator, loaded.append)
-    channels = (learner.model.image_channels, learner.model.image_channels)
-    data, examples = open_data(recipe, channels), validation_examples(recipe, channels)
+    scale, channels = learner.model.output.scale, (learner.model.image_channels, learner.model.output_channels)
+    data, examples = open_data(recipe, scale, channels), validation_examples(recipe, scale, channels)
     journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
     parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
@@ -171,6 +171,10 @@ def _learner(recipe: Recipe, accelerator: "Accelerator", on_partial: Callable[[P
     model = build_model(recipe.model, on_partial)
     if recipe.data.crop % model.size_multiple:
         raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
+    try:
+        model.check_conditions(recipe.data.condition)
+    except OptionError as error:
+        raise ConfigError(f"data.{error}") from error
     model = model.to(accelerator.device).to(memory_format=_memory_format(recipe))
     for each in for_training(compile=recipe.run.compile):
         each.run(model)
@@ -231,6 +235,7 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
             images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
         )
         with accelerator.accumulate(learner.network):
+            image = learner.model.with_conditions(image, recipe.data.condition)
             with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
                 outputs = learner.network(image)
             losses = stage_losses(outputs, target, recipe.loss, learner.model)

@@ -90,6 +90,9 @@ class DataRecipe(Section):
     mixup_from: Natural = 0
     """First step with MixUp."""
 
+    condition: Mapping[str, float] = Field({})
+    """What the network is told about every image, if it takes conditions: names and numbers."""
+
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
 
@@ -320,16 +323,16 @@ class ValidationRecipe(Section):
     @model_validator(mode="after")
     def _check(self) -> "ValidationRecipe":
         """Check the options, and that there is something to be patient about."""
-        self.inference_options("auto")
+        self.inference_options()
         if self.patience and not self.path:
             raise ValueError("validation.patience has no effect without validation.path")
         return self
 
-    def inference_options(self, precision: str) -> InferenceOptions:
+    def inference_options(self, **defaults: Any) -> InferenceOptions:
         """Return how validation images are restored.
 
         Args:
-            precision: that of the run, which counts unless ``options`` names one.
+            **defaults: options that count unless ``options`` contains them.
 
         Raises:
             ValueError: if an option is unknown or not valid.
@@ -339,7 +342,7 @@ class ValidationRecipe(Section):
             if name not in known:
                 raise ValueError(f"validation.options: unknown option {name!r}{did_you_mean(name, known)}")
         try:
-            return InferenceOptions(**{"precision": precision, **self.options})
+            return InferenceOptions(**{**defaults, **self.options})
         except OptionError as error:
             raise ValueError(f"validation.options.{error}") from error
 

@@ -41,15 +41,16 @@ MIXUP = 2  # separates the random source of MixUp from those of the samples
 Example = tuple[Array, Array]
 
 
-def open_data(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> DegradedCrops | PairedCrops:
+def open_data(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
     Args:
         recipe: the recipe.
+        scale: how many times as high and wide as the degraded images the clean ones are.
         channels: channels of the degraded and the clean images that the network needs.
 
     Raises:
-        ConfigError: if no folder is given, a degradation is not valid, or the network does not take photographs.
+        ConfigError: if no folder is given, a degradation is not valid, or the network does not suit photographs.
         DataError: if the folder does not have the layout.
         ImageError: if an image cannot be used; damage after the header of an image is found only when a pair is needed.
     """
@@ -58,7 +59,7 @@ def open_data(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> DegradedCro
         raise ConfigError("data.path is empty; give the folder of the data set: data.path=FOLDER")
     samples = run.steps * run.batch
     if data.layout == "photos":
-        _check_colour("data", channels)
+        _check_photographs("data", scale, channels)
         degradation = degradation_of(data.degradations, "data.degradations", data)
         return DegradedCrops(
             _photos(Path(data.path), "data.layout"),
@@ -71,7 +72,14 @@ def open_data(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> DegradedCro
         )
     pairs = LAYOUTS[data.layout](Path(data.path))
     return PairedCrops(
-        pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation, channels=channels
+        pairs,
+        data.crop,
+        seed=run.seed,
+        samples=samples,
+        augment=data.augment,
+        saturation=data.saturation,
+        scale=scale,
+        channels=channels,
     )
 
 
@@ -117,11 +125,12 @@ def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
     return batch._replace(input=mix(batch.input), target=mix(batch.target))
 
 
-def validation_examples(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> list[Example]:
+def validation_examples(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)) -> list[Example]:
     """Return the degraded and clean central crops for the validation of a recipe.
 
     Args:
         recipe: the recipe.
+        scale: how many times as high and wide as the degraded images the clean ones are.
         channels: as for :func:`open_data`.
 
     Raises:
@@ -132,22 +141,36 @@ def validation_examples(recipe: Recipe, channels: tuple[int, int] = (3, 3)) -> l
         return []
     if section.layout != "photos":
         pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
-        return [cast(Example, tuple(central_crop(image, section.crop) for image in read_planes(pair, channels))) for pair in pairs]
-    _check_colour("validation", channels)
+        return [_central(read_planes(pair, channels, scale), section.crop, scale) for pair in pairs]
+    _check_photographs("validation", scale, channels)
     key = "validation" if section.degradations else "data"
     degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
-    clean = [central_crop(read_rgb(path), section.crop) for path in paths]
+    clean = [_central((photo, photo), section.crop, 1)[1] for photo in map(read_rgb, paths)]
     return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
 
 
-def _check_colour(section: str, channels: tuple[int, int]) -> None:
-    """Raise if a network does not take photographs, which are in colour."""
+def _check_photographs(section: str, scale: int, channels: tuple[int, int]) -> None:
+    """Raise if a network does not restore photographs, which are in colour, at their size."""
     if channels != (3, 3):
         raise ConfigError(
             f"{section}.layout: photographs are degraded in colour, but this network maps images of {channels[0]} channels to "
             f"images of {channels[1]}; train it on pairs, {section}.layout=folders"
         )
+    if scale > 1:
+        raise ConfigError(
+            f"{section}.layout: photographs are degraded at their size, but this network enlarges images {scale} times; train it "
+            f"on pairs of two sizes, {section}.layout=folders"
+        )
+
+
+def _central(pair: Example, side: int, scale: int) -> Example:
+    """Return the central crops of a pair, at the same place; all of them if ``side`` is 0."""
+    degraded, clean = pair
+    side = side or max(degraded.shape[:2])
+    top, left = (max(0, (length - side) // 2) for length in degraded.shape[:2])
+    place = tuple(slice(scale * first, scale * (first + side)) for first in (top, left))
+    return central_crop(degraded, side), clean[place]
 
 
 def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:

@@ -1,6 +1,6 @@
 """Measuring and showing a network while it learns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,27 +18,29 @@ from restorekit.train._sources import Example
 
 def measure(model: RestorationNetwork, examples: Sequence[Example], recipe: Recipe) -> tuple[float, float]:
     """Return the sums of PSNR and SSIM over examples; results have the bits of the degraded images."""
-    restorer = Restorer(model, recipe.validation.inference_options(recipe.run.precision))
+    options = recipe.validation.inference_options(precision=recipe.run.precision, condition=recipe.data.condition)
+    restorer = Restorer(model, options)
     restored = [restorer(degraded) for degraded, _ in examples]
     pairs = [_comparable(image, clean) for image, (_, clean) in zip(restored, examples, strict=True)]
     return sum(psnr(*pair) for pair in pairs), sum(ssim(*pair) for pair in pairs)
 
 
 @torch.no_grad()
-def picture_grid(model: RestorationNetwork, examples: Sequence[Example]) -> Image.Image:
+def picture_grid(model: RestorationNetwork, examples: Sequence[Example], condition: Mapping[str, float]) -> Image.Image:
     """Return a picture with one example per row: input, output of every stage, target."""
     device = next(model.parameters()).device
     rows = []
     for degraded, clean in examples:
         height, width = clean.shape[:2]
-        outputs = model.forward_stages(pad_to_multiple(to_tensor(degraded)[None].to(device), model.size_multiple))
+        image = pad_to_multiple(to_tensor(degraded)[None].to(device), model.size_multiple)
+        outputs = model.forward_stages(model.with_conditions(image, condition))
         truth = _shown(clean)
         shown = [_full_size(output[0].float().cpu(), outputs[-1].shape[-1])[:height, :width] for output in outputs]
         labels = [
             f"{'coarse ' if len(output[0, 0]) < len(outputs[-1][0, 0]) else ''}output {i + 1}" for i, output in enumerate(outputs)
         ]
         captions = [f"{label}: {psnr(image, truth):.2f} dB" for label, image in zip(labels, shown, strict=True)]
-        given = _shown(degraded)
+        given = _repeated(_shown(degraded), model.output.scale)
         first = (given, f"input: {psnr(given, truth):.2f} dB")
         rows.append([first, *zip(shown, captions, strict=True), (truth, "target")])
     return contact_sheet(rows)
@@ -46,8 +48,12 @@ def picture_grid(model: RestorationNetwork, examples: Sequence[Example]) -> Imag
 
 def _full_size(image: torch.Tensor, width: int) -> Pixels:
     """Return an output as pixels; the pixels of a coarse output are repeated."""
-    factor = width // image.shape[-1]
-    return _shown(image.permute(1, 2, 0).numpy()).repeat(factor, axis=0).repeat(factor, axis=1)
+    return _repeated(_shown(image.permute(1, 2, 0).numpy()), width // image.shape[-1])
+
+
+def _repeated(pixels: Pixels, factor: int) -> Pixels:
+    """Return pixels enlarged by repetition."""
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _shown(image: Array) -> Pixels:

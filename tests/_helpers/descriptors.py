@@ -19,29 +19,39 @@ from torch import Tensor, nn
 from restorekit.blocks import (
     AddGuidance,
     AddJoin,
+    AddMerge,
     ChannelAttention,
     ChannelAttentionBlock,
     ConcatJoin,
+    ConcatMerge,
     CrossGating,
+    DirectHead,
     Downsample,
+    FeedbackSupervision,
     GatedDconvFeedForward,
     GatedGuidance,
     GatedMLP,
     HalfInstanceNormBlock,
+    HeadSupervision,
+    ImageHead,
     MultiAxisGatedMLP,
     MultiDconvHeadTransposedAttention,
     NAFBlock,
     NoSupervision,
     OriginalResolutionBlock,
     PixelShuffle,
+    PixelShuffleHead,
+    PixelUnshuffle,
     PlainSupervision,
     RatioResize,
+    RepeatStem,
     ResidualChannelAttentionBlock,
     ResidualDenseBlock,
     ResidualDenseChannelAttentionBlock,
     ResidualHead,
     SimplifiedChannelAttention,
     SplitHeadGating,
+    StackJoin,
     StridedConv,
     SupervisedAttentionModule,
     TransformerBlock,
@@ -62,6 +72,7 @@ from restorekit.stages import (
     NoFusion,
     ORSNetStage,
     Stage,
+    StateFusion,
     SumFusion,
     TimmUNetStage,
     UNetStage,
@@ -202,11 +213,13 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     "stem": {
         "conv": Part(partial(conv, 3, 8), takes=(Level(3),), gives=(Level(8),)),
         "conv_block": Part(partial(conv_block, 3, 8), takes=(Level(3),), gives=(Level(8),)),
+        "repeat": Part(partial(RepeatStem, 3, 6), takes=(Level(3),), gives=(Level(6),)),
     },
     "join": {
         "concat": Part(partial(ConcatJoin, 4, 6), takes=(Level(4), Level(4)), gives=(Level(6),)),
         "add": Part(partial(AddJoin, 4, 6), takes=(Level(4), Level(4)), gives=(Level(6),)),
         "cross_gating": Part(partial(CrossGating, 4, 6, **SIZES), (Level(4), Level(4)), gives=(Level(6),), multiple=4),
+        "stack": Part(partial(StackJoin, 4, 8), takes=(Level(4), Level(4)), gives=(Level(8),)),
     },
     "supervise": {
         "sam": Part(
@@ -214,6 +227,15 @@ CONNECTORS: dict[str, dict[str, Part]] = {
         ),
         "plain": Part(
             partial(PlainSupervision, 8, 3), (Level(8), Level(3)), (Level(8), Level(3)), lambda part, inputs: part(*inputs)
+        ),
+        "head": Part(
+            partial(HeadSupervision, 8, 3, head="residual_head"),
+            (Level(8), Level(3)),
+            (Level(8), Level(3)),
+            lambda part, inputs: part(*inputs),
+        ),
+        "feedback": Part(
+            partial(FeedbackSupervision, 3, 3), (Level(3), Level(3)), (Level(3), Level(3)), lambda part, inputs: part(*inputs)
         ),
         "none": Part(
             partial(NoSupervision, 8, 3), (Level(8),), (Level(8),), lambda part, inputs: part(inputs[0], inputs[0][:, :3])[:1]
@@ -238,9 +260,28 @@ CONNECTORS: dict[str, dict[str, Part]] = {
             gives=SOURCE.decoder[:2],
             run=lambda part, inputs: part(inputs[:2], inputs[2:]),
         ),
+        "state": Part(
+            partial(StateFusion, SOURCE, SOURCE.encoder[:2]),
+            takes=SOURCE.encoder[:2],
+            gives=SOURCE.encoder[:2],
+            run=lambda part, inputs: part(inputs, ()),
+        ),
         "none": Part(partial(NoFusion, SOURCE, ()), takes=(), gives=(), run=lambda part, inputs: part(inputs, inputs)),
     },
-    "head": {"residual_head": Part(partial(ResidualHead, 8, 3), takes=(Level(8), Level(3)), gives=(Level(3),))},
+    "head": {
+        "residual_head": Part(partial(ResidualHead, 8, 3), takes=(Level(8), Level(3)), gives=(Level(3),)),
+        "direct": Part(
+            partial(DirectHead, 8, 3), (Level(8),), (Level(3),), lambda part, inputs: (part(inputs[0], inputs[0][:, :3]),)
+        ),
+        "image": Part(partial(ImageHead, 3, 3), takes=(Level(3), Level(3)), gives=(Level(3),)),
+        "pixel_shuffle": Part(
+            partial(PixelShuffleHead, 8, 3), (Level(8, 2),), (Level(3),), lambda part, inputs: (part(inputs[0], inputs[0][:, :3]),)
+        ),
+    },
+    "merge": {
+        "add": Part(partial(AddMerge, 4, 4), takes=(Level(4), Level(4)), gives=(Level(4),)),
+        "concat": Part(partial(ConcatMerge, 4, 6, bias=True, act="relu"), takes=(Level(4), Level(4)), gives=(Level(6),)),
+    },
     "guide": {
         "add": Part(partial(AddGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
         "gate": Part(partial(GatedGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
@@ -249,6 +290,7 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     "downsample": {
         "bilinear": Part(partial(Downsample, 4, 6), takes=(Level(4, 1),), gives=(Level(6, 2),)),
         "antialiased": Part(partial(RatioResize, 4, 6), takes=(Level(4, 1),), gives=(Level(6, 2),)),
+        "pixel_unshuffle": Part(partial(PixelUnshuffle, 4, 8), takes=(Level(4, 1),), gives=(Level(8, 2),)),
         "strided_conv": Part(partial(StridedConv, 4, 6), takes=(Level(4, 1),), gives=(Level(6, 2),)),
     },
     "upsample": {

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -62,8 +63,26 @@ def killed_runs(photos_folder, run_folder, kills, overrides):
         assert os.WIFSIGNALED(status) == (kill < kills), status
 
 
+def forked_run(photos_folder, run_folder, overrides):
+    """Share a run between two processes, with the environment of ``accelerate launch``, but without the time that it takes."""
+    import accelerate  # noqa: F401  (once, and not in both)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children = []
+    for rank in ("0", "1"):
+        children.append(os.fork())
+        if children[-1] == 0:
+            os.environ |= common | {"RANK": rank, "LOCAL_RANK": rank}
+            shared_run(photos_folder, run_folder, overrides)
+            os._exit(0)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+
 def shared_run(photos_folder, run_folder, overrides):
-    """Do half of a run, and then go on; under ``accelerate launch``."""
+    """Do half of a run, and then go on; in each of several processes."""
     from restorekit.train import part_company, train
 
     for steps in (2, 4):
@@ -76,5 +95,7 @@ if __name__ == "__main__":
     what, photos_folder, run_folder, *rest = sys.argv[1:]
     if what == "killed":
         killed_runs(photos_folder, run_folder, int(rest[0]), rest[1:])
+    elif what == "forked":
+        forked_run(photos_folder, run_folder, rest)
     else:
         shared_run(photos_folder, run_folder, rest)

@@ -131,14 +131,13 @@ def test_a_large_picture_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
+    ("arguments", "name", "before"),
     [
-        (("demo", "-o", "demo.jpg"), "demo.jpg"),
-        (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp"),
-        (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg"),
+        (("demo", "-o", "demo.jpg"), "demo.jpg", "what was there"),
+        (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp", None),
+        (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg", "what was there"),
     ],
 )
-@pytest.mark.parametrize("before", [None, "what was there"])
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_other_pictures_that_do_not_fit_leave_what_was_there(tmp_path, monkeypatch, arguments, name, before):
     monkeypatch.chdir(tmp_path)

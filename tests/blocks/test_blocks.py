@@ -78,6 +78,7 @@ def test_block_with_attention_of_timm_stands_in_a_unet(attention, device):
 
 
 @every_attention
+@pytest.mark.no_cover  # which doubles the time of tracing
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_block_with_attention_of_timm_exports_with_dynamic_sizes(attention):
     block = attention_block(attention).eval()

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import restorekit
+from _helpers.leftover import leftover
 from restorekit import CheckpointError, create_model, load_weights
 from restorekit._files import atomic_path, remove_leftovers, write_json
 from restorekit.checkpoints import original_names, read_checkpoint, save_original_weights, save_weights, unwrap
@@ -356,12 +357,13 @@ def test_leftovers_are_only_what_this_library_wrote(tmp_path, name):
             (tmp_path / other).write_text("mine")
     (tmp_path / ".a.abcdefgh.restorekit-part.png").mkdir()
     before = sorted(tmp_path.iterdir())
-    killed = atomic_path(tmp_path / name)
-    assert killed.__enter__().parent == tmp_path
+    left = leftover(tmp_path / name)
+    assert left.parent == tmp_path
     assert len(list(tmp_path.iterdir())) == len(before) + 1
     remove_leftovers([tmp_path / name])
     assert sorted(tmp_path.iterdir()) == before
     with atomic_path(tmp_path / name) as temporary:
+        remove_leftovers([tmp_path / name])  # as another process does: this one is still writing
         temporary.write_text("new")
     assert (tmp_path / name).read_text() == "new"
 

@@ -316,6 +316,50 @@ def test_the_credits_of_bundled_weights_go_with_them(tmp_path):
     assert "| CC-BY-4.0 | Jakkub Mede | train |" in (tmp_path / "README.md").read_text()
 
 
+OTHERS = {
+    "README.md": "# My project",
+    "config.json": '{"architectures": ["Bert"]}',
+    "model.safetensors": "no weights",
+    "LICENSE": "mine",
+    "comparison.png": "a photograph",
+    "examples/picture.png": "a photograph",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_of_others_in_the_folder_are_refused_and_stay(tmp_path, model, name):
+    folder, picture, terms = tmp_path / "folder", tmp_path / "picture.png", tmp_path / "terms"
+    picture.write_text("a picture")
+    terms.write_text("terms")
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(OTHERS[name])
+    with pytest.raises(FileExistsError, match=f"folder contains {name}, which restorekit did not write, or which was edited since"):
+        push(model, REPOSITORY, dry_run=folder, comparison=picture, examples=[picture], licence_file=terms)
+    if name in ("README.md", "config.json", "model.safetensors"):
+        with pytest.raises(FileExistsError, match=name):
+            model.save_pretrained(folder)
+    assert {path.read_text() for path in folder.rglob("*") if path.is_file()} == {OTHERS[name]}
+
+
+def test_what_was_written_is_replaced_and_what_was_edited_is_not(tmp_path, model):
+    for repository in ("lab/first", "lab/second"):
+        push(model, repository, dry_run=tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert card.count("# second") == 1
+    (tmp_path / "README.md").write_text(card.replace("# second", "# My second"))
+    with pytest.raises(FileExistsError, match=r"README.md, which restorekit did not write, or which was edited since"):
+        model.save_pretrained(tmp_path)
+    assert "# My second" in (tmp_path / "README.md").read_text()
+
+
+def test_two_examples_of_one_name_are_refused(tmp_path, model):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_text(folder)
+    with pytest.raises(WeightsError, match="two examples have the same name"):
+        push(model, REPOSITORY, dry_run=tmp_path / "out", examples=[tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"])
+
+
 def test_a_model_of_which_nothing_is_known_says_so(tmp_path, model):
     push(model, REPOSITORY, dry_run=tmp_path)
     assert "No licence is stated" in (tmp_path / "README.md").read_text()
@@ -367,8 +411,8 @@ def test_the_text_of_the_licence_goes_with_the_weights(hub, model, tmp_path):
         ):
             push(model, REPOSITORY, about=known, dry_run=tmp_path)
     (tmp_path / "mine.txt").write_text("my copy")
-    push(model, REPOSITORY, about=known, dry_run=tmp_path, licence_file=tmp_path / "mine.txt")
-    assert (tmp_path / "LICENSE").read_text() == "my copy"
+    push(model, REPOSITORY, about=known, dry_run=tmp_path / "second", licence_file=tmp_path / "mine.txt")
+    assert (tmp_path / "second" / "LICENSE").read_text() == "my copy"
 
 
 def test_a_picture_that_is_not_there_is_named(model, tmp_path):

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 from restorekit.checkpoints import original_names, save_weights
 from restorekit.cli import _demo as demo
 from restorekit.cli import app
+from restorekit.composition import compose
 from restorekit.data import add_gaussian_noise
 from restorekit.images import sample_photo
 from restorekit.models import create_model, list_models, mprnet
@@ -159,6 +160,24 @@ def test_restore_stops_after_some_stages(tmp_path: Path, photo: Path, weights: P
     result = in_process("restore", photo, "-o", tmp_path / "4.png", "--weights", weights, "--stages", 4)
     assert result.returncode == 2
     assert "stages must be from 1 to 3" in result.stderr
+
+
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_restore_enlarges_and_tells_conditions(tmp_path: Path, photo: Path) -> None:
+    """Files get the size that the network restores, at once and by rows, and the comparison too."""
+    config = {"stages": [{"name": "unet", "widths": [4, 6]}], "output": {"scale": 2}, "head": "pixel_shuffle"}
+    model = compose(config | {"conditions": [{"name": "noise_level", "unit": 255}]})
+    save_weights(model, tmp_path / "twice.safetensors", {"composition": json.dumps(model.config)})
+    common = ["restore", photo, "-o", tmp_path / "out.png", "--weights", tmp_path / "twice.safetensors"]
+    result = in_process(*common, "--compare", "--condition", "noise_level=25")
+    assert result.returncode == 0, result.stderr
+    with Image.open(photo) as before, Image.open(tmp_path / "out.png") as after, Image.open(tmp_path / "out.compare.png") as both:
+        assert after.size == (2 * before.width, 2 * before.height)
+        assert both.width > 2 * after.width
+    for given, words in (((), "noise_level is missing"), (("--condition", "noise_level"), "must be NAME=NUMBER")):
+        result = in_process(*common, "--overwrite", *given)
+        assert result.returncode == 2
+        assert f"--condition {words}" in result.stderr
 
 
 @pytest.mark.usefixtures("unchecked_annotations")

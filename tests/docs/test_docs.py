@@ -104,14 +104,10 @@ def relative(path):
 
 
 def commands():
-    """Return the shell commands of all pages that start with ``restorekit``."""
-    found = []
-    for path in FILES:
-        for block in fenced_blocks(path.read_text()):
-            if block.language == "console":
-                lines = [line[2:] for line in block.code.splitlines() if line.startswith("$ ")]
-                found += [pytest.param(line, id=f"{relative(path)}: {line}") for line in lines if line.startswith("restorekit ")]
-    return found
+    """Return the shell commands of all pages that start with ``restorekit``, and their pages."""
+    blocks = [(path, block) for path in FILES for block in fenced_blocks(path.read_text()) if block.language == "console"]
+    lines = {line.removeprefix("$ "): relative(path) for path, block in blocks for line in block.code.splitlines()}
+    return {line: page for line, page in lines.items() if line.startswith("restorekit ")}
 
 
 def nav_files(entries):
@@ -161,19 +157,27 @@ def test_untrue_page_is_found(page, problem, as_for_users):
         run_page(page, "page")
 
 
-@pytest.mark.parametrize("line", commands())
-def test_shell_command_exists(line):
+def check_command(line):
+    """Raise an error if a command does not exist, an option is unknown or an argument is missing."""
     group = typer.main.get_command(app)
     name, *arguments = shlex.split(line)[1:]
     if name.startswith("-"):
         assert name in {option for parameter in group.params for option in parameter.opts}
         return
-    assert name in group.commands
-    command = imported(name)
+    command = imported(name) if name in group.commands else pytest.fail(f"there is no command {name}")
     if isinstance(command, typer.core.TyperGroup):
         name, *arguments = arguments
         command = command.commands[name]
-    command.make_context(name, arguments)  # raises if an option is unknown or an argument is missing
+    command.make_context(name, arguments)
+
+
+def test_shell_commands_exist():
+    for line, page in commands().items():
+        try:
+            check_command(line)
+        except Exception as error:
+            error.add_note(f"{page}: {line}")
+            raise
 
 
 def script(name):
@@ -210,17 +214,14 @@ def test_the_page_of_a_new_model_goes_into_the_navigation():
     assert {"NAFNet": "models/nafnet.md"} in config.nav[0]["Models"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        pytest.param(registry.kind, name, id=f"{registry.kind} {name}")
-        for registry in (block_registry, stage_registry, *connector_registries.values())
-        for name in registry
-    ],
-)
-def test_every_registered_part_has_a_page(kind, name):
-    pages = script("parts.py").pages_of(kind, name)
-    assert len(pages) == 1, f"one page in docs/parts must start with: Registered as the {kind} `{name}`; found {pages}"
+def test_every_registered_part_has_a_page():
+    pages_of = script("parts.py").pages_of
+    for registry in (block_registry, stage_registry, *connector_registries.values()):
+        for name in registry:
+            pages = pages_of(registry.kind, name)
+            assert len(pages) == 1, (
+                f"one page in docs/parts must start with: Registered as the {registry.kind} `{name}`; found {pages}"
+            )
 
 
 def test_the_index_lists_every_registered_part():
@@ -290,7 +291,7 @@ def test_every_loss_is_in_the_reference():
     assert [getattr(losses, name) for name in names] == [find_loss(name) for name in list_losses()]
 
 
-@pytest.mark.parametrize("name", ["check_block", "check_stage", "check_model"])
-def test_every_check_is_in_the_reference(name):
-    assert f"restorekit.testing.{name}" in referenced()
-    assert callable(getattr(testing, name))
+def test_every_check_is_in_the_reference():
+    for name in ("check_block", "check_stage", "check_model"):
+        assert f"restorekit.testing.{name}" in referenced()
+        assert callable(getattr(testing, name))

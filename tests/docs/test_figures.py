@@ -16,6 +16,7 @@ from restorekit.models import list_models, pretrained_config
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import _harness
 import run
+from cases import compare
 
 sys.path.remove(str(ROOT / "benchmarks"))
 RESULTS = sorted(_harness.RESULTS.glob("*.json"))
@@ -105,6 +106,33 @@ def test_runs_alternate():
     assert order == ["a", "b"] * 3  # the first turn warms up
     assert {name: len(measured) for name, measured in times.items()} == {"a": 2, "b": 2}
     assert all(seconds >= 0 for seconds in _harness.medians(times).values())
+
+
+def test_versions_take_turns_and_neighbours_are_compared(monkeypatch, tmp_path):
+    order, slower = [], iter(range(1, 100))
+
+    class Version:
+        seconds, memory = 1.0, 0.5
+
+        def __init__(self, name, root):
+            self.factor = 1 if root == tmp_path else 2
+            self.clock, self.cpu = [], []
+
+        def run(self):
+            order.append(self.factor)
+            self.clock.append(1.0)
+            self.cpu.append(next(slower) * self.factor)  # the machine becomes slower all the time
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(compare, "Version", Version)
+    row = compare.compare("work", (tmp_path, _harness.FOLDER), 6)
+    assert order == [2, 1, 1, 2] * 3
+    assert row["times"] == pytest.approx(2, rel=0.1)
+    assert row["fastest"] == row["clock"] == 1
+    assert row["memory_before"] == row["memory_after"] == 0.5
+    assert set(row) == set(compare.COLUMNS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

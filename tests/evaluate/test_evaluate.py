@@ -35,7 +35,7 @@ from restorekit.evaluate._report import error_map
 from restorekit.images import sample_photo
 from restorekit.inference import InferenceOptions, local_pooling, restore
 from restorekit.metrics import align, psnr, rgb_to_y, ssim, ssim_3d
-from restorekit.network import RestorationNetwork
+from restorekit.network import ImageSpec, RestorationNetwork
 
 PHOTO = sample_photo()
 EXACT = [name.replace("<sigma>", "15") for name in list_protocols()]
@@ -236,6 +236,31 @@ def test_pairs_in_either_colour(protocol, measured, tmp_path):
     values = evaluate(Darken(), tmp_path, protocol).images[0].values
     assert values["psnr"] == pytest.approx(psnr(measured(darkened(noisy)), measured(clean)))
     assert values["ssim"] == pytest.approx(ssim(measured(darkened(noisy)), measured(clean)))
+
+
+class Twice(Darken):
+    """A network that darkens and enlarges."""
+
+    output = ImageSpec(scale=2)
+
+    def forward_stages(self, image, *, stages=None, coarse=True):
+        return [(image * self.factor).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)]
+
+
+def test_a_network_that_enlarges_is_measured_on_larger_targets(tmp_path):
+    ((_, clean),) = make_pairs(tmp_path, 1)
+    small = clean[::2, ::2]
+    save(small, tmp_path / "input" / "1.png")
+    values = evaluate(Twice(), tmp_path, "pairs", pictures=1).images[0].values
+    assert values["psnr"] == pytest.approx(psnr(darkened(small).repeat(2, 0).repeat(2, 1), clean))
+    assert values["input_psnr"] == pytest.approx(psnr(small.repeat(2, 0).repeat(2, 1), clean))
+    with pytest.raises(ValueError, match=r"images of a pair must have the same size; .*input/1.png is 23x17"):
+        evaluate(Darken(), tmp_path, "pairs")
+    save(PHOTO[:20, :20], tmp_path / "photos" / "1.png")
+    with pytest.raises(
+        ValueError, match=r"targets of the size of the images, but the network enlarges images 2 times; use .* pairs"
+    ):
+        evaluate(Twice(), tmp_path / "photos", "gaussian-25")
 
 
 @pytest.mark.parametrize("name", EXACT)

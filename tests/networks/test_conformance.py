@@ -1,8 +1,10 @@
 """Every registered part and model does what all of its kind must do; descriptors.py says how to make and feed it."""
 
+import copy
+import functools
 import json
+from functools import partial
 
-import hypothesis
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
@@ -10,6 +12,7 @@ from torch.export import Dim, export
 
 from _helpers.descriptors import BLOCKS, DESCRIBED, FAMILIES, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
 from restorekit.checkpoints import load_weights, save_weights
+from restorekit.composition import compose
 from restorekit.models import architectures, create_model
 from restorekit.parts import connectors, registry_of
 from restorekit.stages import Stage
@@ -22,13 +25,32 @@ every_connector = pytest.mark.parametrize("name", [name for name in PARTS if nam
 every_model = pytest.mark.parametrize("name", MODELS)
 # A variant is its builder with other numbers, which is tested; so what networks do is tested with the builders.
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
-# Tracing stages of MAXIM takes ten seconds each; by default, test_maxim.py traces a shallower one.
-NIGHTLY = hypothesis.settings().max_examples > 100
-every_exported_part = pytest.mark.parametrize("name", [name for name in PARTS if NIGHTLY or name != "stage:maxim"])
-every_exported_builder = pytest.mark.parametrize(
-    "name", [name for name, model in MODELS.items() if model.variant_of is None and (NIGHTLY or name != "maxim")]
-)
-every_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+
+
+def traced(names, slow):
+    """Parametrize with names; those in ``slow`` take long to trace, and only the nightly run has them."""
+    marked = [pytest.param(name, marks=pytest.mark.nightly) if name in slow else name for name in names]
+    return pytest.mark.parametrize("name", marked)
+
+
+def tracing(test):
+    """Trace without the checks of annotations, which are in the way, and without coverage, which doubles the time."""
+    return pytest.mark.usefixtures("unchecked_annotations")(pytest.mark.no_cover(test))
+
+
+# A guide of gates is the join of that name, and what MAXIM is made of is exported by itself.
+every_exported_part = traced(PARTS, {"stage:maxim", "guide:cross_gating"})
+# The small NAFNet has no parts that the other lacks; stages on patches, as those of MPRNet, are traced in a smaller network, too.
+PATCHES = {
+    "stages": [
+        {"name": "unet", "widths": [4, 6], "num_blocks": 1},
+        {"name": "orsnet", "width": 4, "num_orbs": 2, "num_blocks": 1, "guided": True},
+    ],
+    "grids": [[2, 1], [1, 1]],
+}
+TRACED = {name: partial(model.make, name) for name, model in MODELS.items() if model.variant_of is None}
+TRACED |= {"patches": partial(compose, PATCHES)}
+every_traced_model = traced(TRACED, {"maxim", "mprnet", "nafnet_tiny"})
 
 
 @pytest.fixture(autouse=True)
@@ -45,12 +67,10 @@ def _image(model, height, width, *, n=2, **like):
 # ---- descriptors
 
 
-@pytest.mark.parametrize("kind", ["block", "stage", *connectors])
-def test_every_registered_part_has_a_descriptor(kind):
-    wanted = list(registry_of(kind))
-    assert sorted(DESCRIBED[kind]) == wanted, (
-        f"tests/_helpers/descriptors.py must describe every registered {kind}, and nothing else"
-    )
+def test_every_registered_part_has_a_descriptor():
+    wanted = {kind: list(registry_of(kind)) for kind in ("block", "stage", *connectors)}
+    found = {kind: sorted(described) for kind, described in DESCRIBED.items()}
+    assert found == wanted, "tests/_helpers/descriptors.py must describe every registered part, and nothing else"
 
 
 def test_every_registered_model_has_a_descriptor():
@@ -66,11 +86,11 @@ def test_the_number_of_parameters_is_as_stated(name):
     assert architectures.get(name).parameters in (None, found)
 
 
-@pytest.mark.parametrize("kind", DESCRIBED)
-def test_descriptors_make_what_is_registered(kind):
-    for name, descriptor in DESCRIBED[kind].items():
-        made, registered = descriptor.make(), registry_of(kind).get(name)
-        assert not isinstance(registered, type) or isinstance(made, registered)
+def test_descriptors_make_what_is_registered():
+    for kind, described in DESCRIBED.items():
+        for name, descriptor in described.items():
+            made, registered = descriptor.make(), registry_of(kind).get(name)
+            assert not isinstance(registered, type) or isinstance(made, registered), f"{kind} {name}"
 
 
 # ---- the public checks
@@ -93,46 +113,40 @@ def test_model_passes_check_model(name, device):
     check_model(MODELS[name].make(name).to(device))
 
 
-@every_builder
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
-def test_model_passes_check_model_in_other_dtypes(name, device, dtype):
-    check_model(MODELS[name].make(name).to(device, dtype))
-
-
 # ---- shapes and dtypes
 
 
 @every_part
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 2)], ids=str)
-def test_shapes(name, device, size):
+def test_shapes(name, device):
     descriptor = PARTS[name]
-    outputs = descriptor.run(descriptor.make().to(device), descriptor.feed(*size, n=3, device=device))
-    assert [tuple(x.shape) for x in outputs] == descriptor.shapes(*size, n=3)
+    part = descriptor.make().to(device)
+    for size in ((1, 1), (2, 3), (5, 2)):
+        outputs = descriptor.run(part, descriptor.feed(*size, n=3, device=device))
+        assert [tuple(x.shape) for x in outputs] == descriptor.shapes(*size, n=3)
+
+
+def check_dtypes(module, run, inputs):
+    """Check that a module computes in the dtype of its parameters, and about the same as in float64."""
+    exact = run(module.double(), tuple(x.double() for x in inputs))
+    for dtype, tolerance in TOLERANCE.items():
+        rounded = run(copy.deepcopy(module).to(dtype), tuple(x.to(dtype) for x in inputs))
+        for x, wanted in zip(rounded, exact, strict=True):
+            assert x.dtype == dtype
+            torch.testing.assert_close(x.double(), wanted, rtol=0, atol=tolerance * max(1.0, wanted.abs().max().item()))
 
 
 @every_part
-@every_dtype
-def test_dtypes(name, device, dtype):
-    """A part computes in the dtype of its parameters, and about the same as in float64."""
+@torch.no_grad()
+def test_dtypes(name, device):
     descriptor = PARTS[name]
-    part = descriptor.make().to(device, torch.float64)
-    inputs = [x.to(device, torch.float64) for x in descriptor.feed(2, 3)]
-    exact = descriptor.run(part, tuple(inputs))
-    rounded = descriptor.run(part.to(dtype), tuple(x.to(dtype) for x in inputs))
-    for x, wanted in zip(rounded, exact, strict=True):
-        assert x.dtype == dtype
-        torch.testing.assert_close(x.double(), wanted, rtol=0, atol=TOLERANCE[dtype] * max(1.0, wanted.abs().max().item()))
+    check_dtypes(descriptor.make().to(device), descriptor.run, descriptor.feed(2, 3, device=device))
 
 
 @every_builder
-@every_dtype
-def test_model_dtypes(name, device, dtype):
-    model = MODELS[name].make(name).to(device, torch.float64)
-    image = _image(model, 1, 2, device=device, dtype=torch.float64)
-    exact = model(image)
-    rounded = model.to(dtype)(image.to(dtype))
-    assert rounded.dtype == dtype
-    torch.testing.assert_close(rounded.double(), exact, rtol=0, atol=TOLERANCE[dtype] * max(1.0, exact.abs().max().item()))
+@torch.no_grad()
+def test_model_dtypes(name, device):
+    model = MODELS[name].make(name).to(device)
+    check_dtypes(model, lambda model, images: (model(*images),), (_image(model, 1, 2, device=device),))
 
 
 # ---- samples, gradients, side effects; check_block, check_stage and check_model have seen to the first and the last for the others
@@ -201,7 +215,7 @@ def test_inputs_are_not_modified(name, device):
 
 
 @every_part
-@pytest.mark.usefixtures("unchecked_annotations")
+@tracing
 def test_part_compiles_in_one_graph(name, device):
     descriptor = PARTS[name]
     part = Flat(descriptor, descriptor.make().to(device))
@@ -212,10 +226,10 @@ def test_part_compiles_in_one_graph(name, device):
         torch.testing.assert_close(x, wanted, rtol=1e-5, atol=1e-5)
 
 
-@every_exported_builder
-@pytest.mark.usefixtures("unchecked_annotations")
+@every_traced_model
+@tracing
 def test_model_compiles_in_one_graph(name, device):
-    model = MODELS[name].make(name).to(device)
+    model = TRACED[name]().to(device)
     image = _image(model, 1, 2, device=device)
     torch._dynamo.reset()
     compiled = torch.compile(model, backend="eager", fullgraph=True)
@@ -223,7 +237,7 @@ def test_model_compiles_in_one_graph(name, device):
 
 
 @every_exported_part
-@pytest.mark.usefixtures("unchecked_annotations")
+@tracing
 def test_part_exports_with_dynamic_sizes(name, device):
     """The exported program, traced at one size and batch, agrees with the part at another."""
     descriptor = PARTS[name]
@@ -240,11 +254,11 @@ def test_part_exports_with_dynamic_sizes(name, device):
         torch.testing.assert_close(x, wanted, rtol=1e-5, atol=1e-5)
 
 
-@every_exported_builder
-@pytest.mark.usefixtures("unchecked_annotations")
+@every_traced_model
+@tracing
 def test_model_exports_with_dynamic_sizes(name, device):
     """As above; height and width may be any multiples of ``size_multiple`` from the second on."""
-    model = MODELS[name].make(name).to(device)
+    model = TRACED[name]().to(device)
     n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
     dynamic = {"image": {0: n, 2: model.size_multiple * height, 3: model.size_multiple * width}}
     program = export(model, (_image(model, 2, 3, device=device),), dynamic_shapes=dynamic).module()
@@ -292,18 +306,20 @@ def test_weights_round_trip(name, device, tmp_path):
     other = load_weights(MODELS[name].make(name).to(device), tmp_path / "model.safetensors")
     for key, tensor in model.state_dict().items():
         assert torch.equal(other.state_dict()[key], tensor), key
-    image = _image(model, 1, 2, device=device)
-    assert torch.equal(other(image), model(image))
+
+
+@functools.cache
+def _shapes(name, family):
+    """Return the shapes of a model with the arguments of a family."""
+    with torch.device("meta"):
+        return {key: x.shape for key, x in create_model(name, **FAMILIES[family].arguments).state_dict().items()}
 
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of])
 def test_variant_only_fills_in_numbers(name):
     """A variant is the model it is one of, with other numbers; its arguments override them."""
-    model = MODELS[name]
-    with torch.device("meta"):
-        base = create_model(model.variant_of, **model.arguments)
-        found = {key: tensor.shape for key, tensor in model.make(name).state_dict().items()}
-    assert found == {key: tensor.shape for key, tensor in base.state_dict().items()}
+    family = MODELS[name].variant_of
+    assert _shapes(name, family) == _shapes(family, family)
 
 
 def test_parameter_names_are_pinned():

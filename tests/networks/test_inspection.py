@@ -1,5 +1,7 @@
 """What an inspection says of a network is what the network does; pictures show what is there."""
 
+import copy
+import functools
 import json
 import re
 import runpy
@@ -74,7 +76,14 @@ NETWORKS = {
     "unsupervised": lambda: MultiStage([UNetStage((4, 6)), UNetStage((4, 6))], supervise="none"),
     "timm": lambda: MultiStage([TimmUNetStage("test_resnet", 8, num_blocks=1), UNetStage((4, 6))]),
 }
-every_network = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+@functools.cache
+def network(name):
+    """Return a network, which no test changes, and what an inspection says of it."""
+    model = NETWORKS[name]()
+    return model, inspect_model(model, (2 * model.size_multiple, 4 * model.size_multiple))
 
 
 def flops(model, size, **kwargs):
@@ -95,14 +104,13 @@ def test_macs_are_those_published(name):
 
 
 @every_network
-def test_parts_make_up_what_fewer_and_all_stages_compute(make):
-    model = make()
+def test_parts_make_up_what_fewer_and_all_stages_compute(name):
+    model, found = network(name)
     size = (2 * model.size_multiple, 4 * model.size_multiple)
-    found = inspect_model(model, size)
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert found.size_multiple == model.size_multiple
     assert not any(parameter.is_meta for parameter in model.parameters())
-    model = model.to("meta")
+    model = copy.deepcopy(model).to("meta")
     skipped = len(model.stages) - model.num_supervised
     for stages in sorted({1, min(2, model.num_supervised), model.num_supervised}):
         macs = sum(part.macs for part in found.parts if part.stage <= stages + skipped)
@@ -149,8 +157,8 @@ def test_times_are_measured_part_by_part():
 
 
 def test_a_size_that_does_not_fit_is_refused():
-    model = create_model("mprnet", **SMALL_MPRNET)
-    for look in (inspect_model, lambda *args: time_parts(args[0], inspect_model(model), args[1])):
+    model, found = network("mprnet")
+    for look in (inspect_model, lambda model, size: time_parts(model, found, size)):
         with pytest.raises(ValueError, match="size 30x40: height and width must be multiples of 8; the next is 32x40"):
             look(model, (30, 40))
 
@@ -161,10 +169,10 @@ def texts(model):
 
 
 @every_network
-def test_a_picture_names_every_part(make):
-    model = make()
+def test_a_picture_names_every_part(name):
+    model, found = network(name)
     shown = texts(model)
-    for part in inspect_model(model, (4 * model.size_multiple,) * 2).parts:
+    for part in found.parts:
         assert any(re.fullmatch(rf"(Stage \d: )?{part.kind}( x \d)?", text) for text in shown), part.kind
         if part.role == "stage":
             for width, stride in part.levels[0] + part.levels[1]:
@@ -183,8 +191,8 @@ def test_a_picture_shows_the_grids():
 
 
 @every_network
-def test_shapes_lie_on_the_sheet(make):
-    sheet = wiring(make(), "A title")
+def test_shapes_lie_on_the_sheet(name):
+    sheet = wiring(network(name)[0], "A title")
     for shape in sheet.shapes:
         points = getattr(shape, "points", None) or [(shape.x, shape.y)]
         assert all(0 <= x <= sheet.width and 0 <= y <= sheet.height for x, y in points), shape

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from torch.export import Dim, export
 
 from _helpers import DATA
 from _helpers.flax_weights import SMALL, original_shapes, original_state, small_maxim
@@ -31,7 +30,6 @@ from restorekit.testing import check_model, check_stage
 # In float64 the rounding of the stored targets is left. In float32 some hundred layers add up their products in another order; the
 # largest difference seen is 6e-6.
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-6}
-NUM_PARAMETERS = {"maxim_s1": 6_139_561, "maxim_s2": 14_176_178, "maxim_s3": 22_212_795}
 
 PUBLISHED = {  # arguments of the networks that there are targets for
     "mini": {"features": 8, "stages": 2, "block_size": (8, 4), "grid_size": (4, 8), "coarse_block_size": (4, 2)},
@@ -45,13 +43,6 @@ every_network = pytest.mark.parametrize("name", PUBLISHED)
 def original(name):
     """Return a network with the weights of the targets; do not change it."""
     return load_weights(create_model("maxim", **PUBLISHED[name]), original_state(name)).eval()
-
-
-@functools.cache
-def hollow(name):
-    """Return a network without numbers."""
-    with torch.device("meta"):
-        return create_model(name)
 
 
 @pytest.fixture
@@ -119,19 +110,14 @@ def test_outputs_inside_the_network(dtype):
         torch.testing.assert_close(x, wanted, rtol=0, atol=tolerance, msg=f"{key}, {dtype}")
 
 
-@pytest.mark.parametrize("name", NUM_PARAMETERS)
-def test_number_of_parameters(name):
-    model = hollow(name)
-    assert sum(p.numel() for p in model.parameters()) == NUM_PARAMETERS[name]
-    assert model.size_multiple == 64
-
-
 @every_network
 def test_name_table_is_exact_both_ways(name):
-    model = hollow("maxim_s3") if name == "s3" else original(name)
+    with torch.device("meta"):
+        model = create_model("maxim", **PUBLISHED[name])
     paths = {key.rpartition("/")[0] for key in original_shapes(name)}
     assert set(original_names(model)) == paths
     assert sorted(original_names(model).values()) == sorted({key.rpartition(".")[0] for key in model.state_dict()})
+    assert model.size_multiple == {"mini": 32}.get(name, 64)
 
 
 def test_stages_are_given_coarse_to_fine_and_may_stop_early(small):
@@ -296,22 +282,6 @@ def test_a_stage_of_channel_attention_feeds_one_of_maxim():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
-
-
-@pytest.mark.usefixtures("unchecked_annotations")
-def test_a_network_compiles_and_exports_with_dynamic_sizes():
-    """One level and a bottleneck; more take longer to trace, and the nightly run has them."""
-    torch.manual_seed(0)
-    model = create_model("maxim", **SMALL | {"stages": 1, "depth": 1, "scales": 1}).eval()
-    multiple = model.size_multiple
-    image = torch.rand(2, 3, 2 * multiple, 3 * multiple)
-    torch._dynamo.reset()
-    torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(image), model(image), rtol=1e-5, atol=1e-5)
-    n, height, width = Dim("n", min=1, max=64), Dim("height", min=2, max=64), Dim("width", min=2, max=64)
-    dynamic = {"image": {0: n, 2: multiple * height, 3: multiple * width}}
-    program = export(model, (image,), dynamic_shapes=dynamic).module()
-    other = torch.rand(3, 3, 4 * multiple, 2 * multiple)
-    torch.testing.assert_close(program(other), model(other), rtol=1e-5, atol=1e-5)
 
 
 # ---- padding

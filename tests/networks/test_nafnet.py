@@ -21,14 +21,6 @@ from restorekit.checkpoints import original_names
 from restorekit.models import model_from_checkpoint
 from restorekit.models._nafnet import infer_arguments
 
-# A block of width c has 7 c^2 + 33 c parameters, the way down to 2c has 8 c^2 + 2 c, that up to c has 8 c^2.
-NUM_PARAMETERS = {
-    "nafnet_deblur": 17_111_907,
-    "nafnet_deblur_w64": 67_888_835,
-    "nafnet_denoise": 29_159_715,
-    "nafnet_denoise_w64": 115_982_915,
-}
-
 
 @functools.cache
 def original_shapes():
@@ -49,12 +41,6 @@ def test_outputs(device):
         with torch.no_grad():
             (output,) = model.to(dtype).forward_stages(image.to(dtype))
         torch.testing.assert_close(output.double().cpu(), wanted, rtol=0, atol=tolerance, msg=f"{dtype}")
-
-
-@pytest.mark.parametrize("name", NUM_PARAMETERS)
-def test_number_of_parameters(name):
-    with torch.device("meta"):
-        assert sum(p.numel() for p in create_model(name).parameters()) == NUM_PARAMETERS[name]
 
 
 def test_name_table_is_exact_both_ways():

@@ -9,7 +9,7 @@ from torch import nn
 from restorekit.blocks import ChannelAttentionBlock
 from restorekit.checkpoints import Originals, originals
 from restorekit.network import RestorationNetwork
-from restorekit.stages import Level, Stage, StageSpec, UNetStage
+from restorekit.stages import Level, MultiStage, Stage, StageSpec, UNetStage
 from restorekit.testing import check_block, check_model, check_stage
 
 
@@ -47,7 +47,7 @@ def test_check_block_finds(fault):
 
 
 def test_check_block_leaves_the_block_as_it_was():
-    block = nn.Sequential(ChannelAttentionBlock(8), nn.Dropout2d(0.5), nn.BatchNorm2d(8)).train()
+    block = nn.Sequential(ChannelAttentionBlock(8), nn.Dropout2d(0.5), nn.InstanceNorm2d(8, track_running_stats=True)).train()
     block[0].eval()
     state = {name: tensor.clone() for name, tensor in block.state_dict().items()}
     random = torch.get_rng_state()
@@ -168,3 +168,40 @@ def test_check_model_looks_at_the_names_of_checkpoints(module, expectation, monk
     model.family = {"architecture": "net", "arguments": {}}
     with expectation:
         check_model(model)
+
+
+def test_check_model_finds_stages_that_do_not_return_what_they_declare():
+    """A tensor in place of a tuple, of which samples would be taken for levels, and other widths than declared."""
+    faults = {
+        "tensor": (lambda self, encoded: encoded[0], "decode returned a Tensor; it must be a tuple of tensors"),
+        "width": (
+            lambda self, encoded: (encoded[0][:, :2], *encoded[1:]),
+            r"decode returned \(2, 2, 2, 4\) at level 0; .* 4 channels",
+        ),
+    }
+    for decode, words in faults.values():
+        faulty = type("Faulty", (UNetStage,), {"decode": decode})
+        with pytest.raises(AssertionError, match=f"Faulty: {words}"):
+            check_model(MultiStage([faulty((4, 6))]))
+
+
+class TakesFirst(nn.Module):
+    """Adds the first sample to the others, which the first cannot notice."""
+
+    def forward(self, x):
+        return x + torch.cat((torch.zeros_like(x[:1]), x[:1].expand_as(x[1:])))
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (nn.Sequential(nn.Conv2d(4, 4, 1), TakesFirst()), "the second sample of output changes with the first sample of the batch"),
+        (
+            nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)),
+            r"1 \(BatchNorm2d\) normalises by statistics of the batch in training",
+        ),
+    ],
+)
+def test_check_block_finds_samples_that_affect_each_other(block, words):
+    with pytest.raises(AssertionError, match=words):
+        check_block(block, width=4)

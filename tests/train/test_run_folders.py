@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from _helpers.full_disk import restorekit
+from _helpers.leftover import leftover
 from _helpers.training import TINY, photos
-from restorekit._files import atomic_path
 from restorekit.cli import app
 
 OPTIONS = ["mprnet_tiny.denoise", *TINY, "data.path=photos", "run.steps=2", "schedule.warmup=1", "validation.path=photos"]
@@ -131,10 +131,11 @@ def test_notes_in_the_recipe_of_a_run_stay_while_it_goes_on(here):
 
 def test_leftovers_of_a_killed_run_are_removed(here):
     assert train().exit_code == 0
-    killed = [atomic_path(name) for name in WRITTEN]
-    left = [part.__enter__() for part in killed]
-    other = atomic_path("photo.png").__enter__  # of another command, which may be under way
-    kept = other()
+    kept = leftover("photo.png")  # of another command
+    before = {name: Path(name).read_bytes() for name in WRITTEN}
+    left = [leftover(name) for name in WRITTEN]
+    for name, content in before.items():
+        Path(name).write_bytes(content)
     assert train().exit_code == 0
     assert not any(map(os.path.lexists, left))
     assert kept.exists()

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
@@ -101,22 +102,16 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, fo
     assert len(json.loads((tmp_path / "killed" / "run.json").read_text())) == 4
 
 
-def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder):
+LAUNCH = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+
+
+@pytest.mark.parametrize("launched", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder, launched):
     """Sums are taken in another order, so float32 differs in its last digits. The second two steps go on from a checkpoint."""
     options = [f"validation.path={folder}", "validation.every=2", "optimizer.name=sgd", "optimizer.lr=0.05", "run.clip=inf"]
-    launch = (
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        2,
-        "--num_machines",
-        1,
-        "--mixed_precision",
-        "no",
-    )
-    launch += ("--dynamo_backend", "no", "--main_process_port", 0)
-    program(*launch, HELPERS / "training.py", "shared", folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
+    launch = [*LAUNCH.split(), "--main_process_port", "0"] if launched else []
+    how = "shared" if launched else "forked"
+    program(*launch, HELPERS / "training.py", how, folder, tmp_path / "two", *options, OMP_NUM_THREADS="1")
     starts = json.loads((tmp_path / "two" / "run.json").read_text())
     assert [start["processes"] for start in starts] == [2, 2]
     one = recipe(folder, *options, "schedule.length=4", "run.steps=4")
@@ -387,3 +382,27 @@ def test_rows_that_a_kill_cut_off_are_left_out(tmp_path):
     assert [row["step"] for row in run.rows()] == [1, 2, 3]
     run.forget_after(2)
     assert run.log_file.read_text() == '{"step": 1, "loss": "nan"}\n{"step": 2, "loss": "nan"}\n'
+
+
+def test_pairs_of_two_sizes_train_a_network_that_enlarges(tmp_path, folder):
+    """Crops of the clean images are twice as large, at the same places; the network is told the same condition every time."""
+    for path in folder.glob("*.png"):
+        with Image.open(path) as clean:
+            for name, image in (("input", clean.resize((48, 32))), ("target", clean)):
+                (tmp_path / "pairs" / name).mkdir(parents=True, exist_ok=True)
+                image.save(tmp_path / "pairs" / name / path.name)
+    stage = "{ name = 'unet', widths = [4, 6] }"
+    output = "output = { scale = 2 }, head = 'pixel_shuffle', conditions = [{ name = 'noise_level', unit = 255 }]"
+    options = [f"model.composition={{ stages = [{stage}], {output} }}", "data.condition={ noise_level = 25 }", "run.steps=2"]
+    options += ["data.degradations=[]", "data.half_size=false", "validation.layout=folders", "validation.degradations=[]"]
+    options += ["schedule.warmup=0", "validation.every=1", f"validation.path={tmp_path / 'pairs'}", "validation.pictures=1"]
+    wanted = recipe(folder, *options, f"data.path={tmp_path / 'pairs'}", "data.layout=folders")
+    sample = open_data(wanted, 2)[0]
+    assert (sample.input.shape, sample.target.shape) == ((3, 16, 16), (3, 32, 32))
+    assert (F.avg_pool2d(sample.target, 2) - sample.input).abs().mean() < 0.05
+    run = train(wanted, tmp_path / "run", device="cpu").parent
+    assert all(row["psnr"] > 0 for row in rows(run))
+    with pytest.raises(ConfigError, match=r"data.layout: photographs are degraded at their size, .* enlarges images 2 times"):
+        train(recipe(folder, options[0], options[1]), tmp_path / "photos", device="cpu")
+    with pytest.raises(ConfigError, match=r"data.condition noise_level is missing; this network takes the conditions noise_level"):
+        train(recipe(folder, options[0]), tmp_path / "untold", device="cpu")

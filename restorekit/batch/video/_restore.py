@@ -76,6 +76,10 @@ def restore_video(
     started = time.perf_counter()
     options = options or VideoOptions()
     check_installed()
+    if not restorer.model.keeps_shape:
+        raise FfmpegError(
+            f"{source}: this network restores images of another size or number of channels; a video needs frames like its own"
+        )
     container_of(target)
     video = probe(source)
     encoding = encoding_for(target, video.pixels, video.size, options.codec, options.crf)

@@ -25,10 +25,13 @@ class Example(NamedTuple):
     Attributes:
         name: name of the image in its set.
         read: returns the degraded image and the target, 8-bit RGB.
+        read_scaled: the same for a target that is several times as high and wide as the image; takes this factor. None if there is
+            no such target.
     """
 
     name: str
     read: Callable[[], tuple[Pixels, Pixels]]
+    read_scaled: Callable[[int], tuple[Pixels, Pixels]] | None = None
 
 
 class Published(NamedTuple):
@@ -72,7 +75,7 @@ class Protocol:
 
 def examples_of(pairs: Sequence[PairPaths]) -> list[Example]:
     """Return pairs of files as examples."""
-    return [Example(pair.name, partial(read_pair, pair)) for pair in pairs]
+    return [Example(pair.name, partial(read_pair, pair), partial(read_pair, pair)) for pair in pairs]
 
 
 Make = TypeVar("Make", bound=Callable[..., Protocol])

@@ -49,7 +49,7 @@ def rewriting(methods: Mapping[type[nn.Module], Mapping[str, Callable[..., Any]]
 
     def applies_to(module: nn.Module) -> bool:
         names = methods.get(type(module), {})
-        return any(name not in vars(module) for name in names) and not any(_has_hooks(child) for child in module.children())
+        return any(name not in vars(module) for name in names) and not any(has_hooks(child) for child in module.children())
 
     def replace(module: nn.Module) -> nn.Module:
         for name, function in methods[type(module)].items():
@@ -69,5 +69,6 @@ def only_computes(x: Float[Tensor, "..."]) -> bool:
     return type(x) is Tensor and not torch.compiler.is_compiling() and not (torch.is_grad_enabled() and x.requires_grad)
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
+    """Return whether hooks are registered for a module."""
     return bool(module._forward_hooks or module._forward_pre_hooks)

@@ -178,7 +178,7 @@ def _sizes_of_features(model: RestorationNetwork, side: int) -> dict[str, tuple[
 
     means = [(name, module) for name, module in model.named_modules() if type(module) in LOCAL]
     handles = [module.register_forward_pre_hook(look(name)) for name, module in means]
-    image = next(model.parameters()).new_zeros(1, model.image_channels, side, side)
+    image = next(model.parameters()).new_zeros(1, model.input_channels, side, side)
     try:
         with torch.no_grad():
             model(image)

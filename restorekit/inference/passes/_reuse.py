@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks import (
+    AddMerge,
     ChannelAttention,
     ChannelAttentionBlock,
     GatedMLP,
@@ -20,8 +21,9 @@ from restorekit.blocks import (
     ResidualChannelAttentionBlock,
     ResidualDenseChannelAttentionBlock,
     SupervisedAttentionModule,
+    add_image,
 )
-from restorekit.inference.passes._base import rewriting
+from restorekit.inference.passes._base import has_hooks, rewriting
 from restorekit.ops import Pyramid
 from restorekit.stages import CrossStageFeatureFusion, TimmUNetStage, UNetStage
 
@@ -98,7 +100,7 @@ def _gated_mlp(block: GatedMLP, x: Tensor) -> Tensor:
 
 
 def _supervised_attention(module: SupervisedAttentionModule, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    restored = module.to_image(x) + image
+    restored = add_image(module.to_image(x), image, module.of)
     return add_scaled(x, module.features(x), module.attention(restored).sigmoid()), restored
 
 
@@ -109,8 +111,13 @@ def _fusion(fusion: CrossStageFeatureFusion, encoded: Pyramid, decoded: Pyramid)
     return tuple(fused)
 
 
-def _decode(stage: UNetStage | TimmUNetStage, encoded: Pyramid) -> Pyramid:
-    x = stage.decoders[-1](stage.skips[-1](encoded[-1]) if isinstance(stage, TimmUNetStage) else encoded[-1])
+def _merged(stage: UNetStage, i: int, encoded: Tensor, below: Tensor) -> Tensor:
+    merge, skip, risen = stage.merges[i], stage.skips[i](encoded), stage.ups[i](below)
+    return add(skip, risen) if type(merge) is AddMerge and not has_hooks(merge) else merge(skip, risen)
+
+
+def _decode(stage: TimmUNetStage, encoded: Pyramid) -> Pyramid:
+    x = stage.decoders[-1](stage.skips[-1](encoded[-1]))
     decoded = [x]
     for i in reversed(range(len(encoded) - 1)):
         x = stage.decoders[i](add(cast(Tensor, stage.skips[i](encoded[i])), stage.ups[i](x)))
@@ -127,7 +134,7 @@ REUSE = rewriting(
         GatedMLP: {"forward": _gated_mlp},
         SupervisedAttentionModule: {"forward": _supervised_attention},
         CrossStageFeatureFusion: {"forward": _fusion},
-        UNetStage: {"decode": _decode},
+        UNetStage: {"merged": _merged},
         TimmUNetStage: {"decode": _decode},
     }
 )

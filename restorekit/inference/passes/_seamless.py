@@ -35,5 +35,5 @@ def seamless(model: Model) -> Model:
     """
     copied = copy.deepcopy(model)
     if isinstance(copied, MultiStage):
-        copied.use_grids([WHOLE] * len(copied.stages))
+        copied.use_grids([WHOLE] * len(copied.order))
     return copied
