@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from _helpers import ROOT
 from restorekit.checkpoints import read_metadata
 from restorekit.errors import CheckpointError, ConfigError
 from restorekit.models import config_of, model_from_checkpoint
-from restorekit.parts import blocks, load_parts
+from restorekit.parts import blocks, load_parts, origins_of
 
 PARTS = """
 from torch import nn
@@ -67,6 +68,12 @@ def test_a_checkpoint_names_the_file_and_the_shell_loads_it(parts, monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "parameters" in done.stdout
+
+
+def test_a_part_of_a_package_is_named_by_its_distribution(parts):
+    blocks.add("far", torch.nn.Identity, definition=SimpleNamespace(__module__="PIL.parts"))
+    assert origins_of({"stages": [{"name": "unet", "block": {"name": "far"}}]}) == ["pillow"]
+    assert origins_of({"stages": [{"name": "unet", "block": "cab"}]}) == []
 
 
 @pytest.mark.parametrize(
