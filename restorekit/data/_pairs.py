@@ -149,8 +149,9 @@ def _look(path: Path) -> tuple[int, int, int | None]:
     if path.suffix == ARRAY:
         shape = _array(path, mmap_mode="r").shape
         return shape[1], shape[0], shape[2]
-    width, height, mode = look_at(path)
-    return width, height, {"L": 1, "RGB": 3}.get(mode.replace("I;16", "L").removesuffix(";16"))
+    look = look_at(path)
+    channels = {"L": 1, "I;16": 1, "RGB": 3, "RGB;16": 3}.get(look.mode)
+    return look.width, look.height, None if look.several else channels
 
 
 def _opaque(path: Path) -> Array:
