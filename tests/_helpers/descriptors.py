@@ -340,6 +340,7 @@ class ModelDescriptor:
 SMALL_MPRNET = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
 SMALL_HINET = {"width": 4, "depth": 3, "norm_levels": (1, 2)}
 SMALL_NAFNET = {"width": 4, "encoder_blocks": (2,), "middle_blocks": 1, "decoder_blocks": (1,)}
+SMALL_RESTORMER = {"width": 4, "num_blocks": (1, 1), "refinement_blocks": 1, "heads": (1, 2)}
 SMALL_MAXIM = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL_MAXIM |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2}
 
@@ -348,6 +349,9 @@ FAMILIES = {
     "hinet": Family(SMALL_HINET),
     "maxim": Family(SMALL_MAXIM),
     "nafnet": Family(SMALL_NAFNET),
+    "restormer": Family(
+        SMALL_RESTORMER | {"norm_bias": True, "image_channels": 3, "output_channels": 3, "dual_pixel": False}, base={"bias": True}
+    ),
     "nafnet_tiny": Family({"widths": (4, 8), "encoder_blocks": (0, 1), "decoder_blocks": (0, 1)}, pinned={"nafnet_tiny": {}}),
 }
 
