@@ -77,7 +77,7 @@ def test_variant(path, tmp_path):
 def test_a_mixture_of_papers_learns():
     """Of Restormer, MPRNet's supervised attention and its ORSNet: some steps reduce the loss of both images."""
     torch.manual_seed(0)
-    model = restorekit.compose(small(DOCS / "ablations" / "39-restormer-orsnet.toml"))
+    model = restorekit.compose(small(DOCS / "ablations" / "43-restormer-orsnet.toml"))
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     target = torch.rand(2, 3, 4, 4).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     image = (target + 0.2 * torch.randn_like(target)).clamp(0, 1)
