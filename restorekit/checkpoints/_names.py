@@ -22,7 +22,7 @@ def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str])
 
 
 def _renamed(name: str, table: Mapping[str, str]) -> str | None:
-    """Return the new name of a parameter, by its own entry in the table or by that of its module; None if there is neither."""
+    """Return the new name of a parameter, by its entry in the table or that of its module; None if there is neither."""
     if name in table:
         return table[name]
     module, _, parameter = name.rpartition(".")
