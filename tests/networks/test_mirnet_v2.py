@@ -16,6 +16,7 @@ from _helpers.parity_fill import fill, picture
 from restorekit import create_model, load_weights
 from restorekit.blocks import MultiScaleResidualBlock, ResidualContextualBlock, SelectiveKernelMerge
 from restorekit.checkpoints import original_names
+from restorekit.inference import local_pooling
 from restorekit.models import model_from_checkpoint
 from restorekit.models._mirnet_v2 import infer_arguments
 from restorekit.stages import MultiStage, ORSNetStage, UNetStage
@@ -99,3 +100,8 @@ def test_its_parts_stand_in_other_networks():
 def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_its_context_cannot_be_made_local():
+    with pytest.raises(ValueError, match="ResidualContextualBlock uses the whole image in a way that cannot be made local"):
+        local_pooling(create_model("mirnet_v2", **SMALL_MIRNET_V2), 64)
