@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from restorekit.blocks._guidance import AddGuidance, GatedGuidance
     from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
     from restorekit.blocks._head import DirectHead, ImageHead, PixelShuffleHead, ResidualHead, add_image
-    from restorekit.blocks._merge import AddMerge, ConcatMerge
+    from restorekit.blocks._merge import AddMerge, ConcatMerge, SelectiveKernelMerge
+    from restorekit.blocks._multi_scale_residual import MultiScaleResidualBlock
     from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
     from restorekit.blocks._norm import BiasFreeLayerNorm, ChannelLayerNorm
     from restorekit.blocks._original_resolution import OriginalResolutionBlock
     from restorekit.blocks._pooling import EPSILON, GlobalMean, GlobalNormalisation
     from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
+    from restorekit.blocks._residual_contextual import ResidualContextualBlock
     from restorekit.blocks._residual_dense import ResidualDenseBlock
     from restorekit.blocks._resize import (
         Downsample,
@@ -67,6 +69,7 @@ __all__ = [
     "ImageHead",
     "MultiAxisGatedMLP",
     "MultiDconvHeadTransposedAttention",
+    "MultiScaleResidualBlock",
     "NAFBlock",
     "NoSupervision",
     "OriginalResolutionBlock",
@@ -77,9 +80,11 @@ __all__ = [
     "RatioResize",
     "RepeatStem",
     "ResidualChannelAttentionBlock",
+    "ResidualContextualBlock",
     "ResidualDenseBlock",
     "ResidualDenseChannelAttentionBlock",
     "ResidualHead",
+    "SelectiveKernelMerge",
     "SimplifiedChannelAttention",
     "Size",
     "SizedModule",

@@ -11,19 +11,22 @@ DEEPEST = 32  # parts of a name
 
 
 def to_our_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
-    """Return the state with the authors' module names replaced by ours; a state in our names is returned as it is.
+    """Return the state with the authors' names replaced by ours; a state in our names is returned as it is.
 
     A name that is not in the table is kept; the strict check then reports it.
     """
     modules = {name.rpartition(".")[0] for name in state}
     if not any(module in original_names for module in modules):
         return dict(state)
-    renamed = {}
-    for name, tensor in state.items():
-        module, _, parameter = name.rpartition(".")
-        ours = original_names.get(module)
-        renamed[name if ours is None else f"{ours}.{parameter}"] = tensor
-    return renamed
+    return {_renamed(name, original_names) or name: tensor for name, tensor in state.items()}
+
+
+def _renamed(name: str, table: Mapping[str, str]) -> str | None:
+    """Return the new name of a parameter, by its entry in the table or that of its module; None if there is neither."""
+    if name in table:
+        return table[name]
+    module, _, parameter = name.rpartition(".")
+    return f"{table[module]}.{parameter}" if module in table else None
 
 
 def prefixes(names: Iterable[str], modules: Collection[str]) -> Counter[str]:
@@ -68,7 +71,7 @@ def _steps(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, str]) -> State:
-    """Return the state with our module names replaced by the authors' names, which their code and other programs expect.
+    """Return the state with our names replaced by the authors' names, which their code and other programs expect.
 
     Raises:
         ValueError: if the table has no name for a module, for example because the model was never published.
@@ -76,8 +79,8 @@ def to_original_names(state: Mapping[str, Tensor], original_names: Mapping[str, 
     theirs = {ours: original for original, ours in original_names.items()}
     renamed = {}
     for name, tensor in state.items():
-        module, _, parameter = name.rpartition(".")
-        if module not in theirs:
+        original = _renamed(name, theirs)
+        if original is None:
             raise ValueError(f"{name} has no original name; only models of published networks have original names")
-        renamed[f"{theirs[module]}.{parameter}"] = tensor
+        renamed[original] = tensor
     return renamed

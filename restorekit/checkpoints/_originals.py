@@ -24,8 +24,8 @@ class Originals:
     """How to read the checkpoints of an architecture's authors.
 
     Attributes:
-        names: returns module names in these checkpoints -> module names here. Its parameters are named like the arguments of
-            the builder that it needs, and are passed by keyword.
+        names: returns module names in these checkpoints -> module names here; also full names of parameters whose last part
+            differs. Its parameters are named like the arguments of the builder that it needs, and are passed by keyword.
         infer_arguments: infers the builder's arguments from the names and shapes in a checkpoint, or returns None if the
             checkpoint belongs to another network. Without it, checkpoints load but are not recognised.
     """
@@ -49,6 +49,8 @@ originals: Registry[Originals] = Registry("checkpoint", "restorekit.models")
 
 def original_names(model: "RestorationNetwork") -> dict[str, str]:
     """Return module names in the checkpoints of a model's authors -> module names here; empty if there are no such checkpoints.
+
+    Parameters whose own names differ have entries, too, with full names.
 
     Example:
         >>> from restorekit import create_model

@@ -1,10 +1,12 @@
 """The stage that stays at the original resolution."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from restorekit.blocks import OriginalResolutionBlock
 from restorekit.ops import Pyramid
-from restorekit.parts import BlockLike, GuideLike, factory, register_stage
+from restorekit.parts import BlockLike, GuideLike, factories, factory, register_stage
 from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
 
@@ -17,7 +19,7 @@ class ORSNetStage(Stage):
 
     Args:
         width: channels of the features.
-        block: makes one block of the given width.
+        block: makes one block of the given width; or a list with one such factory for each ORB.
         num_orbs: how many ORBs.
         num_blocks: blocks in each ORB.
         kernel_size: side of the kernel of the convolution that ends an ORB.
@@ -25,7 +27,7 @@ class ORSNetStage(Stage):
         guide: makes the module that adds guidance to the features after an ORB, from their width.
 
     Raises:
-        ValueError: if there is no ORB.
+        ValueError: if there is no ORB, or blocks are not one per ORB.
 
     Example:
         >>> ORSNetStage(16, num_blocks=2, guided=True).spec.guidance
@@ -35,7 +37,7 @@ class ORSNetStage(Stage):
     def __init__(
         self,
         width: int,
-        block: BlockLike = "cab",
+        block: BlockLike | Sequence[BlockLike] = "cab",
         *,
         num_orbs: int = 3,
         num_blocks: int = 8,
@@ -47,7 +49,8 @@ class ORSNetStage(Stage):
         if num_orbs < 1:
             raise ValueError(f"num_orbs must be at least 1; got {num_orbs}")
         self.orbs = nn.ModuleList(
-            OriginalResolutionBlock(width, block, num_blocks=num_blocks, kernel_size=kernel_size) for _ in range(num_orbs)
+            OriginalResolutionBlock(width, each, num_blocks=num_blocks, kernel_size=kernel_size)
+            for each in factories("block", block, num_orbs)
         )
         make_guide = factory("guide", guide)
         self.guides = nn.ModuleList(make_guide(width) for _ in range(num_orbs) if guided)

@@ -6,9 +6,18 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from restorekit.blocks import conv
 from restorekit.ops import Pyramid
-from restorekit.parts import BlockLike, DownsampleLike, GuideLike, MergeLike, UpsampleLike, factories, factory, register_stage
+from restorekit.parts import (
+    BlockLike,
+    DownsampleLike,
+    GuideLike,
+    MergeLike,
+    StemLike,
+    UpsampleLike,
+    factories,
+    factory,
+    register_stage,
+)
 from restorekit.stages._base import Level, Stage, StageSpec, least_side
 
 
@@ -34,8 +43,9 @@ class UNetStage(Stage):
             encoder.
         merge: makes the module that merges a skip with the features from the coarser level, from (width of either, width of the
             decoder's level): ``"add"`` or ``"concat"``.
-        shortcut: whether a 1x1 convolution of the stage's inputs is added to the finest features of the decoder, as in Restormer
-            for pairs of views. ``encode`` then returns these inputs as a further level, the first.
+        shortcut: makes the module whose features of the stage's inputs are added to the finest ones of the decoder, from (width of
+            the inputs, width of the decoder's level), as a stem does; none by default. Restormer has a 1x1 convolution for pairs of
+            views. ``encode`` then returns these inputs as a further level, the first.
         skip: makes the module on a skip connection; by default one ``block`` of its level. ``"identity"`` makes plain connections.
         downsample: makes the module that leads to the coarser level, from (width, width of the coarser level).
         upsample: makes the module that leads to the finer level, from (width, width of the finer level).
@@ -62,7 +72,7 @@ class UNetStage(Stage):
         decoder_blocks: Sequence[int] | None = None,
         decoder_widths: Sequence[int] | None = None,
         merge: MergeLike = "add",
-        shortcut: bool = False,
+        shortcut: StemLike | None = None,
         skip: BlockLike | None = None,
         downsample: DownsampleLike = "bilinear",
         upsample: UpsampleLike = "bilinear",
@@ -84,7 +94,7 @@ class UNetStage(Stage):
         self.merges = nn.ModuleList(make_merge(width, out_width) for _, width, out_width in rising)
         self.guides = nn.ModuleList(make_guide(width) for width in widths if guided)
         self.decoders = _blocks("decoder_blocks", decoded, make_blocks, everywhere if decoder_blocks is None else decoder_blocks)
-        self.shortcuts = nn.ModuleList(conv(widths[0], decoded[0], 1) for _ in range(shortcut))
+        self.shortcuts = nn.ModuleList(factory("stem", each)(widths[0], decoded[0]) for each in (shortcut,) if each is not None)
 
         levels, decoder = (tuple(Level(width, 2**i) for i, width in enumerate(side)) for side in (widths, decoded))
         multiple = math.lcm(

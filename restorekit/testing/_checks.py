@@ -142,8 +142,8 @@ def check_model(model: RestorationNetwork, *, size: tuple[int, int] | None = Non
     """
     name, multiple = type(model).__name__, model.size_multiple
     _check(multiple >= 1, f"{name}: size_multiple is {multiple}; it must be at least 1")
-    modules = {module for module, _ in model.named_modules(remove_duplicate=False)}
-    absent = sorted(set(original_names(model).values()) - modules)
+    known = {module for module, _ in model.named_modules(remove_duplicate=False)} | model.state_dict(keep_vars=True).keys()
+    absent = sorted(set(original_names(model).values()) - known)
     _check(not absent, f"{name}: the names of the authors' checkpoints lead to modules that do not exist: {', '.join(absent[:3])}")
     side = multiple * -(-8 // multiple)
     height, width = (side, side + multiple) if size is None else size

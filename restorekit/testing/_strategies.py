@@ -147,7 +147,7 @@ def _stage(choose: Choose, blocks: Sequence[Any]) -> dict[str, Any]:
             skip=("identity", *blocks),
             downsample=("bilinear", "strided_conv", {"name": "strided_conv", "kernel_size": 2, "bias": True}),
             upsample=("bilinear", "transposed_conv", "pixel_shuffle", {"name": "pixel_shuffle", "kernel_size": 3, "bias": True}),
-            shortcut=(False, True),
+            shortcut=(None, {"name": "conv", "kernel_size": 1}),
         )
         | (_concatenating(choose, widths) if choose(False, True) else {})
     )

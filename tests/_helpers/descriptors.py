@@ -36,6 +36,7 @@ from restorekit.blocks import (
     ImageHead,
     MultiAxisGatedMLP,
     MultiDconvHeadTransposedAttention,
+    MultiScaleResidualBlock,
     NAFBlock,
     NoSupervision,
     OriginalResolutionBlock,
@@ -46,9 +47,11 @@ from restorekit.blocks import (
     RatioResize,
     RepeatStem,
     ResidualChannelAttentionBlock,
+    ResidualContextualBlock,
     ResidualDenseBlock,
     ResidualDenseChannelAttentionBlock,
     ResidualHead,
+    SelectiveKernelMerge,
     SimplifiedChannelAttention,
     SplitHeadGating,
     StackJoin,
@@ -188,6 +191,8 @@ BLOCKS = {
     "gmlp": block(GatedMLP, 8, axis="block", size=(2, 4)),
     "mab": block(MultiAxisGatedMLP, 4, **SIZES),
     "split_head_gating": block(SplitHeadGating, 4, **SIZES),
+    "rcb": block(ResidualContextualBlock, 8, groups=2),
+    "mrb": block(MultiScaleResidualBlock, 8, num_scales=2),
     "rcab": block(ResidualChannelAttentionBlock, 8, reduction=2),
     "rdcab": block(ResidualDenseChannelAttentionBlock, 8, reduction=2),
     "rdb": block(ResidualDenseBlock, 8, growth=4, num_convs=3),
@@ -280,6 +285,7 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     },
     "merge": {
         "add": Part(partial(AddMerge, 4, 4), takes=(Level(4), Level(4)), gives=(Level(4),)),
+        "skff": Part(partial(SelectiveKernelMerge, 4, 4), takes=(Level(4), Level(4)), gives=(Level(4),)),
         "concat": Part(partial(ConcatMerge, 4, 6, bias=True, act="relu"), takes=(Level(4), Level(4)), gives=(Level(6),)),
     },
     "guide": {
@@ -340,6 +346,8 @@ class ModelDescriptor:
 SMALL_MPRNET = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
 SMALL_HINET = {"width": 4, "depth": 3, "norm_levels": (1, 2)}
 SMALL_NAFNET = {"width": 4, "encoder_blocks": (2,), "middle_blocks": 1, "decoder_blocks": (1,)}
+SMALL_RESTORMER = {"width": 4, "num_blocks": (1, 1), "refinement_blocks": 1, "heads": (1, 2)}
+SMALL_MIRNET_V2 = {"width": 8, "groups": (2,), "num_blocks": 1}
 SMALL_MAXIM = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL_MAXIM |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2}
 
@@ -348,6 +356,10 @@ FAMILIES = {
     "hinet": Family(SMALL_HINET),
     "maxim": Family(SMALL_MAXIM),
     "nafnet": Family(SMALL_NAFNET),
+    "mirnet_v2": Family(SMALL_MIRNET_V2),
+    "restormer": Family(
+        SMALL_RESTORMER | {"norm_bias": True, "image_channels": 3, "output_channels": 3, "dual_pixel": False}, base={"bias": True}
+    ),
     "nafnet_tiny": Family({"widths": (4, 8), "encoder_blocks": (0, 1), "decoder_blocks": (0, 1)}, pinned={"nafnet_tiny": {}}),
 }
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from restorekit.checkpoints import original_names
+from restorekit.checkpoints import original_names, to_original_names
 
 # Outputs are of order one. In float64 the rounding of the stored targets is all that is left: half a unit in the last place of
 # float32, 1.2e-7 for values up to four. In float32 some hundred layers add up their products in another order than the original
@@ -16,12 +16,8 @@ def modules_of(names):
 
 def original_state(model):
     """Return the state dict of a model as the authors' code would name it."""
-    theirs = {ours: original for original, ours in original_names(model).items()}
-    state = {}
-    for name, tensor in model.state_dict().items():
-        module, _, parameter = name.rpartition(".")
-        state[f"{theirs[module]}.{parameter}"] = tensor.clone()
-    return state
+    state = to_original_names(model.state_dict(), original_names(model))
+    return {name: tensor.clone() for name, tensor in state.items()}
 
 
 def assert_same_state(model, other):

@@ -24,10 +24,12 @@ def small(path):
     """Return a variant that is like the one in a file, with a twelfth of the channels, and few levels and blocks."""
     config = tomllib.loads(path.read_text())
     for stage in config["stages"]:
-        for key in {"widths", "encoder_blocks", "decoder_blocks"} & stage.keys():
+        for key in {"widths", "decoder_widths", "encoder_blocks", "decoder_blocks"} & stage.keys():
             stage[key] = stage[key][:LEVELS]
-        if "widths" in stage:
-            stage["widths"] = [max(width // 12, 4) for width in stage["widths"]]  # of which channel attention leaves a fourth
+        for key in {"widths", "decoder_widths"} & stage.keys():
+            stage[key] = [max(width // 12, 4) for width in stage[key]]  # of which channel attention leaves a fourth
+        if isinstance(stage.get("block"), list):
+            stage["block"] = stage["block"][:LEVELS]
         if stage["name"] == "orsnet":
             stage |= {"width": stage["width"] // 12, "num_orbs": LEVELS}
         if stage["name"] == "hinet":
@@ -70,6 +72,23 @@ def test_variant(path, tmp_path):
     other = load_weights(restorekit.compose(tmp_path / "network.json"), tmp_path / "network.safetensors").eval()
     image = torch.rand(1, model.image_channels, 2 * model.size_multiple, model.size_multiple)
     assert torch.equal(other(image), model(image))
+
+
+def test_a_mixture_of_papers_learns():
+    """Of Restormer, MPRNet's supervised attention and its ORSNet: some steps reduce the loss of both images."""
+    torch.manual_seed(0)
+    model = restorekit.compose(small(DOCS / "ablations" / "43-restormer-orsnet.toml"))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    target = torch.rand(2, 3, 4, 4).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    image = (target + 0.2 * torch.randn_like(target)).clamp(0, 1)
+    losses = []
+    for _ in range(10):
+        loss = torch.stack([(restored - target).abs().mean() for restored in model.forward_stages(image)])
+        optimiser.zero_grad()
+        loss.sum().backward()
+        optimiser.step()
+        losses.append(loss.detach())
+    assert (losses[-1] < 0.9 * losses[0]).all()
 
 
 @pytest.mark.nightly

@@ -22,7 +22,7 @@ from restorekit.testing import check_model, check_stage
 UNET = {"name": "unet", "widths": [4, 8], "num_blocks": 1}
 RAW = {"stages": [UNET], "image_channels": 4, "output": {"channels": 3, "scale": 2}, "head": "pixel_shuffle"}
 TWICE = {"stages": [UNET], "output": {"scale": 2}, "head": "pixel_shuffle"}
-DUAL_PIXEL = {"stages": [UNET | {"shortcut": True}], "image_channels": 6, "output": {"channels": 3}, "head": "direct"}
+DUAL_PIXEL = {"stages": [UNET | {"shortcut": "conv"}], "image_channels": 6, "output": {"channels": 3}, "head": "direct"}
 BURST = {
     "stages": [UNET, UNET],
     "image_channels": 9,
@@ -303,13 +303,13 @@ def test_a_merge_concatenates_the_risen_features_first():
 
 def test_a_shortcut_adds_the_inputs_to_the_finest_features():
     torch.manual_seed(0)
-    stage = UNetStage((4, 8), shortcut=True)
+    stage = UNetStage((4, 8), shortcut="conv")
     x = noise(1, 4, 8, 8)
     encoded, decoded = stage((x,))
     assert torch.equal(encoded[0], x)
     nn.init.zeros_(stage.shortcuts[0].weight)
     assert not torch.equal(stage((x,))[1][0], decoded[0])
-    check_stage(UNetStage((4, 8), shortcut=True, guided=True))
+    check_stage(UNetStage((4, 8), shortcut="conv", guided=True))
 
 
 def test_bias_free_normalisation_keeps_the_mean():

@@ -207,7 +207,7 @@ def at(draw, config, first=0):
 
 
 def num_levels(stage):
-    return stage["num_orbs"] if stage["name"] == "orsnet" else len(stage["widths"]) + stage.get("shortcut", False)
+    return stage["num_orbs"] if stage["name"] == "orsnet" else len(stage["widths"]) + (stage.get("shortcut") is not None)
 
 
 def no_width(draw, config):

@@ -16,6 +16,7 @@ from restorekit.blocks import (
     GlobalMean,
     GlobalNormalisation,
     MultiDconvHeadTransposedAttention,
+    ResidualContextualBlock,
     SimplifiedChannelAttention,
 )
 from restorekit.inference.passes._base import only_computes, rewrite
@@ -135,7 +136,7 @@ def _check_parts(model: RestorationNetwork) -> None:
     """Raise if a network uses statistics of the whole image that cannot be made local."""
     for name, module in model.named_modules():
         foreign = isinstance(module, ChannelAttentionBlock) and not isinstance(module.attention, ChannelAttention)
-        if foreign or isinstance(module, MultiDconvHeadTransposedAttention):
+        if foreign or isinstance(module, MultiDconvHeadTransposedAttention | ResidualContextualBlock):
             part = cast(nn.Module, module.attention) if foreign else module
             raise ValueError(
                 f"{name}: {type(part).__name__} uses the whole image in a way that cannot be made local; local pooling is for "
