@@ -13,7 +13,14 @@ from restorekit.models import create_model
 from restorekit.stages import MultiStage
 
 ASSETS = Path(__file__).parent / "assets"
-PICTURES = {"mprnet": "mprnet_deblur", "hinet": "hinet_denoise", "maxim": "maxim_s3", "five_stages": "five_stages.toml"}
+PICTURES = {
+    "mprnet": "mprnet_deblur",
+    "hinet": "hinet_denoise",
+    "maxim": "maxim_s3",
+    "mimo_unet": "mimo_unet",
+    "prenet": "prenet",
+    "five_stages": "five_stages.toml",
+}
 
 
 def network(name: str) -> MultiStage:

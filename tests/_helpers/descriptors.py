@@ -27,6 +27,7 @@ from restorekit.blocks import (
     CrossGating,
     DirectHead,
     Downsample,
+    FeatureAttentionModule,
     FeedbackSupervision,
     GatedDconvFeedForward,
     GatedGuidance,
@@ -45,10 +46,12 @@ from restorekit.blocks import (
     PlainSupervision,
     RatioResize,
     RepeatStem,
+    ResidualBlock,
     ResidualChannelAttentionBlock,
     ResidualDenseBlock,
     ResidualDenseChannelAttentionBlock,
     ResidualHead,
+    ShallowConvolutionalModule,
     SimplifiedChannelAttention,
     SplitHeadGating,
     StackJoin,
@@ -58,6 +61,7 @@ from restorekit.blocks import (
     TransposedConv,
     Upsample,
     conv,
+    conv_act,
     conv_block,
     multiple_of,
 )
@@ -69,8 +73,10 @@ from restorekit.stages import (
     HINetStage,
     Level,
     MAXIMStage,
+    MIMOUNetStage,
     NoFusion,
     ORSNetStage,
+    PReNetStage,
     Stage,
     StateFusion,
     SumFusion,
@@ -190,6 +196,7 @@ BLOCKS = {
     "split_head_gating": block(SplitHeadGating, 4, **SIZES),
     "rcab": block(ResidualChannelAttentionBlock, 8, reduction=2),
     "rdcab": block(ResidualDenseChannelAttentionBlock, 8, reduction=2),
+    "res": block(ResidualBlock, 8, rectified=True),
     "rdb": block(ResidualDenseBlock, 8, growth=4, num_convs=3),
 }
 STAGES = {
@@ -199,6 +206,8 @@ STAGES = {
     "maxim": stage(
         MAXIMStage, (6, 8), num_groups=1, num_bottleneck_blocks=1, coarse_block_size=2, reduction=1, guided=True, **SIZES
     ),
+    "mimo_unet": stage(MIMOUNetStage, (4, 6, 8), num_blocks=1, guided=True),
+    "prenet": stage(PReNetStage, 8, num_blocks=2),
     "timm_unet": stage(
         TimmUNetStage,
         "test_resnet",
@@ -213,6 +222,8 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     "stem": {
         "conv": Part(partial(conv, 3, 8), takes=(Level(3),), gives=(Level(8),)),
         "conv_block": Part(partial(conv_block, 3, 8), takes=(Level(3),), gives=(Level(8),)),
+        "conv_act": Part(partial(conv_act, 3, 8), takes=(Level(3),), gives=(Level(8),)),
+        "scm": Part(partial(ShallowConvolutionalModule, 3, 8), takes=(Level(3),), gives=(Level(8),)),
         "repeat": Part(partial(RepeatStem, 3, 6), takes=(Level(3),), gives=(Level(6),)),
     },
     "join": {
@@ -284,6 +295,7 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     },
     "guide": {
         "add": Part(partial(AddGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
+        "fam": Part(partial(FeatureAttentionModule, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
         "gate": Part(partial(GatedGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
         "cross_gating": Part(partial(CrossGating, 4, **SIZES), (Level(4), Level(4)), gives=(Level(4),), multiple=4),
     },
@@ -342,12 +354,17 @@ SMALL_HINET = {"width": 4, "depth": 3, "norm_levels": (1, 2)}
 SMALL_NAFNET = {"width": 4, "encoder_blocks": (2,), "middle_blocks": 1, "decoder_blocks": (1,)}
 SMALL_MAXIM = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL_MAXIM |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2}
+SMALL_MIMO_UNET = {"width": 4, "num_blocks": 1, "dropout": 0.0}
+SMALL_PRENET = {"width": 4, "iterations": 2, "shared_blocks": False}
 
 FAMILIES = {
     "mprnet": Family(SMALL_MPRNET, base={"bias": True}, pinned={"mprnet_tiny": {}}),
     "hinet": Family(SMALL_HINET),
     "maxim": Family(SMALL_MAXIM),
     "nafnet": Family(SMALL_NAFNET),
+    "mimo_unet": Family(SMALL_MIMO_UNET),
+    "prenet": Family(SMALL_PRENET),
+    "prn": Family(SMALL_PRENET),
     "nafnet_tiny": Family({"widths": (4, 8), "encoder_blocks": (0, 1), "decoder_blocks": (0, 1)}, pinned={"nafnet_tiny": {}}),
 }
 
