@@ -18,6 +18,8 @@ PICTURES = {
     "hinet": "hinet_denoise",
     "maxim": "maxim_s3",
     "restormer_unet": "restormer",
+    "mimo_unet": "mimo_unet",
+    "prenet": "prenet",
     "five_stages": "five_stages.toml",
 }
 

@@ -15,6 +15,8 @@ class WeightsLicence:
         url: page with the terms; empty if none were stated.
         hub_id: the Hub's identifier for it, such as ``"apache-2.0"``; ``"other"`` for a licence without one.
         text_url: address of its plain text, which is added to the weights when they are republished.
+        redistribution: whether the weights may be passed on to others. If not, they are fetched from their authors only, and
+            cannot be pushed.
     """
 
     name: str
@@ -22,6 +24,7 @@ class WeightsLicence:
     url: str
     hub_id: str = "other"
     text_url: str | None = None
+    redistribution: bool = True
 
     @property
     def summary(self) -> str:
@@ -203,4 +206,5 @@ ACADEMIC = WeightsLicence(
     "https://github.com/swz30/MPRNet/blob/main/LICENSE.md",
     text_url="https://raw.githubusercontent.com/swz30/MPRNet/main/LICENSE.md",
 )
+ALL_RIGHTS_RESERVED = WeightsLicence("no licence stated: all rights reserved", False, "", redistribution=False)
 UNKNOWN = WeightsLicence("not stated", False, "")

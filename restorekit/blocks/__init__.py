@@ -8,17 +8,20 @@ if TYPE_CHECKING:
     from restorekit.blocks._channel_attention import ChannelAttention, ChannelAttentionBlock
     from restorekit.blocks._conv import conv
     from restorekit.blocks._cross_gating import CrossGating, CrossGatingBlock, SplitHeadGating
-    from restorekit.blocks._entry import AddJoin, ConcatJoin, RepeatStem, StackJoin, conv_block
+    from restorekit.blocks._entry import AddJoin, ConcatJoin, RepeatStem, StackJoin, conv_act, conv_block
     from restorekit.blocks._gated_mlp import GatedMLP, MultiAxisGatedMLP
     from restorekit.blocks._guidance import AddGuidance, GatedGuidance
     from restorekit.blocks._half_instance_norm import HalfInstanceNorm, HalfInstanceNormBlock
     from restorekit.blocks._head import DirectHead, ImageHead, PixelShuffleHead, ResidualHead, add_image
+    from restorekit.blocks._lstm import ConvLSTM
     from restorekit.blocks._merge import AddMerge, ConcatMerge, SelectiveKernelMerge
+    from restorekit.blocks._multi_scale import AsymmetricFeatureFusion, FeatureAttentionModule, ShallowConvolutionalModule
     from restorekit.blocks._multi_scale_residual import MultiScaleResidualBlock
     from restorekit.blocks._naf import NAFBlock, SimplifiedChannelAttention
     from restorekit.blocks._norm import BiasFreeLayerNorm, ChannelLayerNorm
     from restorekit.blocks._original_resolution import OriginalResolutionBlock
     from restorekit.blocks._pooling import EPSILON, GlobalMean, GlobalNormalisation
+    from restorekit.blocks._residual import ResidualBlock
     from restorekit.blocks._residual_channel_attention import ResidualChannelAttentionBlock, ResidualDenseChannelAttentionBlock
     from restorekit.blocks._residual_contextual import ResidualContextualBlock
     from restorekit.blocks._residual_dense import ResidualDenseBlock
@@ -47,16 +50,19 @@ __all__ = [
     "AddGuidance",
     "AddJoin",
     "AddMerge",
+    "AsymmetricFeatureFusion",
     "BiasFreeLayerNorm",
     "ChannelAttention",
     "ChannelAttentionBlock",
     "ChannelLayerNorm",
     "ConcatJoin",
     "ConcatMerge",
+    "ConvLSTM",
     "CrossGating",
     "CrossGatingBlock",
     "DirectHead",
     "Downsample",
+    "FeatureAttentionModule",
     "FeedbackSupervision",
     "GatedDconvFeedForward",
     "GatedGuidance",
@@ -79,12 +85,14 @@ __all__ = [
     "PlainSupervision",
     "RatioResize",
     "RepeatStem",
+    "ResidualBlock",
     "ResidualChannelAttentionBlock",
     "ResidualContextualBlock",
     "ResidualDenseBlock",
     "ResidualDenseChannelAttentionBlock",
     "ResidualHead",
     "SelectiveKernelMerge",
+    "ShallowConvolutionalModule",
     "SimplifiedChannelAttention",
     "Size",
     "SizedModule",
@@ -98,6 +106,7 @@ __all__ = [
     "Upsample",
     "add_image",
     "conv",
+    "conv_act",
     "conv_block",
     "multiple_of",
 ]

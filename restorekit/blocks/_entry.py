@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
-from restorekit.parts import BlockLike, factory, register_connector
+from restorekit.parts import ActivationLike, BlockLike, activation, factory, register_connector
 
 register_connector("conv", role="stem")(conv)
 
@@ -26,6 +26,24 @@ def conv_block(
         bias: whether the convolution has a bias.
     """
     return nn.Sequential(conv(image_channels, width, kernel_size, bias=bias), factory("block", block)(width))
+
+
+@register_connector("conv_act", role="stem")
+def conv_act(
+    image_channels: int, width: int, *, kernel_size: int = 3, bias: bool = True, act: ActivationLike = "relu"
+) -> nn.Sequential:
+    """Return a stem: a convolution, then an activation.
+
+    Source: Ren et al., PReNet, CVPR 2019, arXiv:1901.09221; Cho et al., MIMO-UNet, ICCV 2021, arXiv:2108.05054.
+
+    Args:
+        image_channels: channels of the image, or of other features.
+        width: channels of the features.
+        kernel_size: side of the kernel.
+        bias: whether the convolution has a bias.
+        act: the activation.
+    """
+    return nn.Sequential(conv(image_channels, width, kernel_size, bias=bias), activation(act))
 
 
 @register_connector("concat", role="join")

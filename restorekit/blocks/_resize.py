@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from restorekit.blocks._conv import conv
-from restorekit.parts import register_connector
+from restorekit.parts import ActivationLike, activation, register_connector
 
 
 @register_connector("bilinear", role="downsample")
@@ -64,13 +64,15 @@ class StridedConv(nn.Module):
     """Halves height and width and changes the width with one convolution of stride 2.
 
     Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086, with 4x4 kernels without biases; Chen et al., NAFNet,
-    ECCV 2022, arXiv:2204.04676, with 2x2 kernels and biases.
+    ECCV 2022, arXiv:2204.04676, with 2x2 kernels and biases; Cho et al., MIMO-UNet, ICCV 2021, arXiv:2108.05054, with 3x3
+    kernels, biases and ReLU.
 
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
         kernel_size: side of the kernel in pixels.
         bias: whether the convolution has a bias.
+        act: activation after the convolution; none by default.
 
     Raises:
         ValueError: if the kernel size is not positive.
@@ -80,40 +82,55 @@ class StridedConv(nn.Module):
         torch.Size([1, 24, 3, 4])
     """
 
-    def __init__(self, in_width: int, out_width: int, *, kernel_size: int = 4, bias: bool = False) -> None:
+    def __init__(
+        self, in_width: int, out_width: int, *, kernel_size: int = 4, bias: bool = False, act: ActivationLike | None = None
+    ) -> None:
         super().__init__()
         if kernel_size < 1:
             raise ValueError(f"kernel_size must be positive; got {kernel_size}")
         self.conv = nn.Conv2d(in_width, out_width, kernel_size, stride=2, padding=(kernel_size - 1) // 2, bias=bias)
+        self.act = nn.Identity() if act is None else activation(act)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_half w_half"]:
         """Return features of half the size; both sides must be even."""
-        return self.conv(x)
+        return self.act(self.conv(x))
 
 
 @register_connector("transposed_conv", role="upsample")
 class TransposedConv(nn.Module):
-    """Doubles height and width and changes the width with one transposed convolution: 2x2 kernel, stride 2.
+    """Doubles height and width and changes the width with one transposed convolution of stride 2.
 
-    Each pixel becomes 2x2 pixels, which no other pixel touches. Source: Chen et al., HINet, CVPRW 2021, arXiv:2105.06086.
+    With 2x2 kernels, each pixel becomes 2x2 pixels, which no other pixel touches, as in Chen et al., HINet, CVPRW 2021,
+    arXiv:2105.06086. Cho et al., MIMO-UNet, ICCV 2021, arXiv:2108.05054, has 4x4 kernels and ReLU.
 
     Args:
         in_width: channels of the input.
         out_width: channels of the output.
+        kernel_size: side of the kernel in pixels, even.
         bias: whether the convolution has a bias.
+        act: activation after the convolution; none by default.
+
+    Raises:
+        ValueError: if the kernel size is odd or not positive, so that the size would not double.
 
     Example:
         >>> TransposedConv(24, 16)(torch.zeros(1, 24, 3, 4)).shape
         torch.Size([1, 16, 6, 8])
     """
 
-    def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
+    def __init__(
+        self, in_width: int, out_width: int, *, kernel_size: int = 2, bias: bool = True, act: ActivationLike | None = None
+    ) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose2d(in_width, out_width, 2, stride=2, bias=bias)
+        if kernel_size < 2 or kernel_size % 2:
+            raise ValueError(f"kernel_size must be even and positive to double the size; got {kernel_size}")
+        padding = (kernel_size - 2) // 2
+        self.conv = nn.ConvTranspose2d(in_width, out_width, kernel_size, stride=2, padding=padding, bias=bias)
+        self.act = nn.Identity() if act is None else activation(act)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out_width h_double w_double"]:
         """Return features of double the size."""
-        return self.conv(x)
+        return self.act(self.conv(x))
 
 
 @register_connector("pixel_shuffle", role="upsample")

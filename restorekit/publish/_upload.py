@@ -57,8 +57,14 @@ def push(
         ValueError: if the model is neither of these, so that it could not be built again.
         FileExistsError: if the folder of a dry run contains files of these names that this function did not write, or that were
             changed.
-        WeightsError: if the Hub refuses, or the text of the licence is not available.
+        WeightsError: if the weights must not be passed on, the Hub refuses, or the text of the licence is not available.
     """
+    for each in (model.pretrained_config, about):
+        if each is not None and not each.licence.redistribution:
+            raise WeightsError(
+                f"the weights of {each.trained_by} must not be passed on ({each.licence.name}), so they are not pushed; others "
+                f"fetch them from their authors, as you did: {each.source}; you can push weights that you trained"
+            )
     about = about or model.pretrained_config
     missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
     if missing:

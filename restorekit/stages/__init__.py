@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from restorekit.stages._fusion import ConcatFusion, CrossStageFeatureFusion, NoFusion, StateFusion, SumFusion
     from restorekit.stages._hinet import HINetStage
     from restorekit.stages._maxim import MAXIMStage, mixing_sizes
+    from restorekit.stages._mimo_unet import MIMOUNetStage
     from restorekit.stages._multi import MultiStage
     from restorekit.stages._orsnet import ORSNetStage
+    from restorekit.stages._prenet import PReNetStage
     from restorekit.stages._timm_unet import TimmUNetStage
     from restorekit.stages._transition import Connection, Handover, Transition
     from restorekit.stages._unet import UNetStage
@@ -26,9 +28,11 @@ __all__ = [
     "Handover",
     "Level",
     "MAXIMStage",
+    "MIMOUNetStage",
     "MultiStage",
     "NoFusion",
     "ORSNetStage",
+    "PReNetStage",
     "Stage",
     "StageSpec",
     "StateFusion",

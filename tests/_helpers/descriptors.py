@@ -27,6 +27,7 @@ from restorekit.blocks import (
     CrossGating,
     DirectHead,
     Downsample,
+    FeatureAttentionModule,
     FeedbackSupervision,
     GatedDconvFeedForward,
     GatedGuidance,
@@ -46,12 +47,14 @@ from restorekit.blocks import (
     PlainSupervision,
     RatioResize,
     RepeatStem,
+    ResidualBlock,
     ResidualChannelAttentionBlock,
     ResidualContextualBlock,
     ResidualDenseBlock,
     ResidualDenseChannelAttentionBlock,
     ResidualHead,
     SelectiveKernelMerge,
+    ShallowConvolutionalModule,
     SimplifiedChannelAttention,
     SplitHeadGating,
     StackJoin,
@@ -61,6 +64,7 @@ from restorekit.blocks import (
     TransposedConv,
     Upsample,
     conv,
+    conv_act,
     conv_block,
     multiple_of,
 )
@@ -72,8 +76,10 @@ from restorekit.stages import (
     HINetStage,
     Level,
     MAXIMStage,
+    MIMOUNetStage,
     NoFusion,
     ORSNetStage,
+    PReNetStage,
     Stage,
     StateFusion,
     SumFusion,
@@ -195,6 +201,7 @@ BLOCKS = {
     "mrb": block(MultiScaleResidualBlock, 8, num_scales=2),
     "rcab": block(ResidualChannelAttentionBlock, 8, reduction=2),
     "rdcab": block(ResidualDenseChannelAttentionBlock, 8, reduction=2),
+    "res": block(ResidualBlock, 8, rectified=True),
     "rdb": block(ResidualDenseBlock, 8, growth=4, num_convs=3),
 }
 STAGES = {
@@ -204,6 +211,8 @@ STAGES = {
     "maxim": stage(
         MAXIMStage, (6, 8), num_groups=1, num_bottleneck_blocks=1, coarse_block_size=2, reduction=1, guided=True, **SIZES
     ),
+    "mimo_unet": stage(MIMOUNetStage, (4, 6, 8), num_blocks=1, guided=True),
+    "prenet": stage(PReNetStage, 8, num_blocks=2),
     "timm_unet": stage(
         TimmUNetStage,
         "test_resnet",
@@ -218,6 +227,8 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     "stem": {
         "conv": Part(partial(conv, 3, 8), takes=(Level(3),), gives=(Level(8),)),
         "conv_block": Part(partial(conv_block, 3, 8), takes=(Level(3),), gives=(Level(8),)),
+        "conv_act": Part(partial(conv_act, 3, 8), takes=(Level(3),), gives=(Level(8),)),
+        "scm": Part(partial(ShallowConvolutionalModule, 3, 8), takes=(Level(3),), gives=(Level(8),)),
         "repeat": Part(partial(RepeatStem, 3, 6), takes=(Level(3),), gives=(Level(6),)),
     },
     "join": {
@@ -290,6 +301,7 @@ CONNECTORS: dict[str, dict[str, Part]] = {
     },
     "guide": {
         "add": Part(partial(AddGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
+        "fam": Part(partial(FeatureAttentionModule, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
         "gate": Part(partial(GatedGuidance, 8), takes=(Level(8), Level(8)), gives=(Level(8),)),
         "cross_gating": Part(partial(CrossGating, 4, **SIZES), (Level(4), Level(4)), gives=(Level(4),), multiple=4),
     },
@@ -350,6 +362,8 @@ SMALL_RESTORMER = {"width": 4, "num_blocks": (1, 1), "refinement_blocks": 1, "he
 SMALL_MIRNET_V2 = {"width": 8, "groups": (2,), "num_blocks": 1}
 SMALL_MAXIM = {"features": 4, "stages": 2, "depth": 2, "scales": 2, "num_groups": 1, "num_bottleneck_blocks": 1}
 SMALL_MAXIM |= {"block_size": 4, "grid_size": 2, "coarse_block_size": 2}
+SMALL_MIMO_UNET = {"width": 4, "num_blocks": 1, "dropout": 0.0}
+SMALL_PRENET = {"width": 4, "iterations": 2, "shared_blocks": False}
 
 FAMILIES = {
     "mprnet": Family(SMALL_MPRNET, base={"bias": True}, pinned={"mprnet_tiny": {}}),
@@ -360,6 +374,9 @@ FAMILIES = {
     "restormer": Family(
         SMALL_RESTORMER | {"norm_bias": True, "image_channels": 3, "output_channels": 3, "dual_pixel": False}, base={"bias": True}
     ),
+    "mimo_unet": Family(SMALL_MIMO_UNET),
+    "prenet": Family(SMALL_PRENET),
+    "prn": Family(SMALL_PRENET),
     "nafnet_tiny": Family({"widths": (4, 8), "encoder_blocks": (0, 1), "decoder_blocks": (0, 1)}, pinned={"nafnet_tiny": {}}),
 }
 

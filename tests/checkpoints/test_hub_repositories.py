@@ -22,7 +22,7 @@ from restorekit.checkpoints.hub import (
     content_of,
 )
 from restorekit.models import architectures, config_of, fetch_weights, model_from_config, pretrained_config
-from restorekit.provenance import APACHE, Bundled, Metric, WeightsLicence
+from restorekit.provenance import ALL_RIGHTS_RESERVED, APACHE, Bundled, HubFile, Metric, WeightsLicence
 from restorekit.publish import push
 from restorekit.stages import MultiStage, UNetStage
 
@@ -229,7 +229,7 @@ def composed():
 
 
 def test_what_is_pushed_loads_in_a_new_process_bit_by_bit(hub, token, model, tmp_path):
-    """A registered model and a composition, in one process: its start is what takes time."""
+    """A registered model, a composition, a recurrence and three scales, in one process: its start is what takes time."""
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"a picture")
     address = model.push_to_hub(REPOSITORY, about=ABOUT, comparison=picture, examples=[picture])
@@ -237,22 +237,52 @@ def test_what_is_pushed_loads_in_a_new_process_bit_by_bit(hub, token, model, tmp
     files = hub.files(REPOSITORY)
     assert set(files) == {"README.md", "config.json", "model.safetensors", "comparison.png", "examples/picture.png"}
     assert json.loads(files["config.json"])["arguments"] == {"width": 5}
-    composition = composed()
-    composition.push_to_hub("lab/composed")
-    assert json.loads(hub.files("lab/composed")["config.json"])["composition"] == composition.config
+    pushed = {
+        "composed": composed(),
+        "recurrent": create_model("prenet_r", width=4),
+        "scales": create_model("mimo_unet", width=4, num_blocks=1),
+    }
+    for name, each in pushed.items():
+        each.push_to_hub(f"lab/{name}")
+    assert json.loads(hub.files("lab/composed")["config.json"])["composition"] == pushed["composed"].config
     program = f"""
 from _helpers.small_model import Small
 import restorekit
 from restorekit.checkpoints.hub import content_of
 restorekit.register_model("small")(Small)
-for name in {NAME!r}, "hf-hub:lab/composed":
-    model = restorekit.create_model(name, pretrained=True)
-    print(content_of(model.state_dict()), model.pretrained_config.licence.name, model.size_multiple, sep="|")
+for name in ["small", *{list(pushed)}]:
+    model = restorekit.create_model("hf-hub:lab/" + name, pretrained=True)
+    licence, tensors = model.pretrained_config.licence.name, len(list(model.parameters()))
+    print(content_of(model.state_dict()), licence, model.size_multiple, tensors, sep="|")
 """
     assert run(["-c", program], hub, tmp_path / "home").stdout.splitlines() == [
-        f"{content_of(model.state_dict())}|Test Licence|1",
-        f"{content_of(composition.state_dict())}|not stated|{composition.size_multiple}",
+        f"{content_of(each.state_dict())}|{licence}|{each.size_multiple}|{len(list(each.parameters()))}"
+        for each, licence in [(model, "Test Licence"), *((each, "not stated") for each in pushed.values())]
     ]
+
+
+def test_weights_that_must_not_be_passed_on_are_not_pushed(hub, token, tmp_path):
+    """Not under another description either, and not to a folder."""
+    model = create_model("prenet", width=4)
+    model.pretrained_config = pretrained_config("prenet.rain100h")
+    words = r"of the authors of PReNet must not be passed on \(no licence stated: all rights reserved\).*: https://github.com/csdw"
+    for arguments in ({}, {"about": ABOUT}, {"dry_run": tmp_path / "folder"}):
+        with pytest.raises(WeightsError, match=words):
+            push(model, REPOSITORY, **arguments)
+    with pytest.raises(WeightsError, match=words):
+        push(create_model("prenet", width=4), REPOSITORY, about=pretrained_config("prenet.rain100h"))
+    assert not hub.log
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mirror_is_not_asked_for_weights_that_must_not_be_passed_on(hub, monkeypatch):
+    hub.add("authors/small", {"model.safetensors": safetensors(network())})
+    known = about(HubFile("authors/small", "model.safetensors"), licence=ALL_RIGHTS_RESERVED)
+    architectures._entries.pop("small")
+    register_model("small", pretrained={"rain": known})(Small)
+    monkeypatch.setenv("RESTOREKIT_MIRROR", "mylab")
+    assert_same(create_model("small", pretrained=True), network())
+    assert not [line for line in hub.log if "mylab" in line]
 
 
 def test_a_saved_composition_is_rebuilt_from_its_folder(tmp_path):

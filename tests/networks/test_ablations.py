@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.export import Dim, export
 
 import restorekit
@@ -23,7 +24,9 @@ LEVELS = 2
 def small(path):
     """Return a variant that is like the one in a file, with a twelfth of the channels, and few levels and blocks."""
     config = tomllib.loads(path.read_text())
-    for stage in config["stages"]:
+    for stage in [*config["stages"], *config.get("shared", {}).values()]:
+        if isinstance(stage, str):
+            continue
         for key in {"widths", "decoder_widths", "encoder_blocks", "decoder_blocks"} & stage.keys():
             stage[key] = stage[key][:LEVELS]
         for key in {"widths", "decoder_widths"} & stage.keys():
@@ -40,6 +43,8 @@ def small(path):
             stage["num_blocks"] = 1
         if stage["name"] == "timm_unet":
             stage |= {"backbone": "test_resnet", "num_levels": LEVELS - 1}  # below one at full resolution
+    if isinstance(config.get("stem"), list):
+        config["stem"] = config["stem"][:LEVELS]
     if config.get("join") == "cross_gating":
         config["join"] = {"name": "cross_gating", "block_size": 2, "grid_size": 2}
     return config
@@ -74,21 +79,28 @@ def test_variant(path, tmp_path):
     assert torch.equal(other(image), model(image))
 
 
-def test_a_mixture_of_papers_learns():
-    """Of Restormer, MPRNet's supervised attention and its ORSNet: some steps reduce the loss of both images."""
+MIXTURES = ["40-prenet-maxim", "41-mimo-naf", "42-mimo-sam", "43-restormer-orsnet"]
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_a_mixture_of_papers_learns(name):
+    """Some steps reduce the loss of all images that it restores."""
     torch.manual_seed(0)
-    model = restorekit.compose(small(DOCS / "ablations" / "43-restormer-orsnet.toml"))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    model = restorekit.compose(small(DOCS / "ablations" / f"{name}.toml"))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     target = torch.rand(2, 3, 4, 4).repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
     image = (target + 0.2 * torch.randn_like(target)).clamp(0, 1)
     losses = []
-    for _ in range(10):
-        loss = torch.stack([(restored - target).abs().mean() for restored in model.forward_stages(image)])
+    for _ in range(20):
+        outputs = model.forward_stages(image)
+        targets = [F.interpolate(target, restored.shape[-2:]) for restored in outputs]
+        loss = torch.stack([(restored - wanted).abs().mean() for restored, wanted in zip(outputs, targets, strict=True)])
         optimiser.zero_grad()
         loss.sum().backward()
         optimiser.step()
         losses.append(loss.detach())
-    assert (losses[-1] < 0.9 * losses[0]).all()
+    assert (losses[-1] < losses[0]).all()
+    assert losses[-1].sum() < 0.9 * losses[0].sum()
 
 
 @pytest.mark.nightly

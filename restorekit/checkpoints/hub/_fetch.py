@@ -72,7 +72,7 @@ def obtain(name: str, about: PretrainedConfig, convert: Convert, config: Mapping
 
     Args:
         name: name of the weights.
-        about: where they are; RESTOREKIT_MIRROR is tried first.
+        about: where they are; RESTOREKIT_MIRROR is tried first if their licence allows copies.
         convert: converts the downloaded file to a safetensors file, or raises an error.
         config: how the model is built, for the record.
         trust: download again, and accept weights that differ from those of the first use.
@@ -125,7 +125,7 @@ def _fetch(entry: Entry, about: PretrainedConfig, convert: Convert, config: Mapp
 
 def _places(entry: Entry, about: PretrainedConfig) -> Iterator[Iterator[Download]]:
     owner = os.environ.get("RESTOREKIT_MIRROR")
-    if owner and "/" not in entry.name:
+    if owner and "/" not in entry.name and about.licence.redistribution:
         yield _from_hub(HubFile(f"{owner}/{entry.name}", WEIGHTS_FILE), None)
     for source in about.sources:
         if isinstance(source, HubFile):
