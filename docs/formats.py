@@ -8,7 +8,21 @@ from restorekit.images import ImageFormat, all_formats
 
 PAGE = "files.md"
 MARK = "<!-- formats -->"
-HEAD = ("format", "suffixes", "read", "written", "loss", "ICC", "EXIF", "XMP", "IPTC", "comments", "resolution", "by rows")
+HEAD = (
+    "format",
+    "suffixes",
+    "read",
+    "written",
+    "loss",
+    "ICC",
+    "EXIF",
+    "XMP",
+    "IPTC",
+    "comments",
+    "resolution",
+    "several",
+    "by rows",
+)
 METADATA = ("icc_profile", "exif", "xmp", "iptc", "comment", "dpi")
 
 
@@ -29,7 +43,8 @@ def row(record: ImageFormat) -> tuple[str, ...]:
     loss += ", unless a quality is given" if record.lossless and record.quality else ""
     kept = ["-" if not record.modes else "yes" if key in record.holds else "no" for key in METADATA]
     suffixes = ", ".join(f"`{suffix}`" for suffix in record.suffixes)
-    return (record.name, suffixes, record.reads, written(record), loss, *kept, "yes" if record.rows else "no")
+    several = record.several or ("-" if not record.modes else "no")
+    return (record.name, suffixes, record.reads, written(record), loss, *kept, several, "yes" if record.rows else "no")
 
 
 def written(record: ImageFormat) -> str:

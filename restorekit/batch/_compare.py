@@ -16,12 +16,18 @@ MARK = (  # tells a comparison from a file of the user with the same name
 )
 
 
-def comparison(before: Picture, after: Picture) -> Picture:
-    """Return one picture of two side by side: upright, at 8 bits, of one size, and on white where they are transparent."""
-    shown = _shown(after)
+def comparison(before: Picture, after: Picture, which: str = "") -> Picture:
+    """Return one picture of two side by side: upright, at 8 bits, of one size, and on white where they are transparent.
+
+    Args:
+        before: the picture as given.
+        after: the restored picture.
+        which: says which of several pictures they are.
+    """
+    shown, added = _shown(after), f", {which}" if which else ""
     size = (shown.shape[1], shown.shape[0])
     smaller = np.asarray(Image.fromarray(_shown(before)).resize(size, Image.Resampling.NEAREST))
-    sheet = side_by_side([(smaller, "before"), (shown, "after")])
+    sheet = side_by_side([(smaller, f"before{added}"), (shown, f"after{added}")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
     return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
 

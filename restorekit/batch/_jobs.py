@@ -12,7 +12,7 @@ from restorekit._files import is_temporary, make_folder
 from restorekit.batch._compare import comparison_path, is_comparison
 from restorekit.batch.video import VIDEO_SUFFIXES
 from restorekit.errors import ImageError, OptionError
-from restorekit.images import FORMATS, check_can_hold, find_images, is_image
+from restorekit.images import FORMATS, check_can_hold, find_images, is_image, output_suffix
 
 RESTORED = ".restored"  # inserted before the suffix when the user names no output
 
@@ -67,7 +67,7 @@ class _Naming:
 
     def _of(self, path: Path, added: str) -> Path:
         ending = None if path.suffix.lower() in VIDEO_SUFFIXES else self.ending
-        return path.with_name(f"{path.stem}{added}{ending or path.suffix}")
+        return path.with_name(f"{path.stem}{added}{ending or output_suffix(path)}")
 
 
 def plan_jobs(
@@ -154,19 +154,20 @@ def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = Non
     return f"{total} {'file' if total == 1 else 'files'} of other kinds {'was' if total == 1 else 'were'} left out: {listed}"
 
 
-def check_output(job: Job, mode: str, info: Mapping[str, Any]) -> None:
+def check_output(job: Job, mode: str, info: Mapping[str, Any], *, several: str = "") -> None:
     """Check that the output can be written, and make its folder, before any work is done.
 
     Args:
         job: which file becomes which.
         mode: kind of the pixels.
         info: metadata.
+        several: ``"pages"`` or ``"frames"`` for a file with several.
 
     Raises:
         ImageError: if the format cannot store the picture.
         OSError: if the folder cannot be made or written to.
     """
-    check_can_hold(job.target, mode, info)
+    check_can_hold(job.target, mode, info, several=several)
     make_folder(job.target.parent)
     if not os.access(job.target.parent, os.W_OK):
         raise PermissionError(f"no permission to write in {job.target.parent}")

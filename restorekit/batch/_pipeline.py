@@ -5,24 +5,29 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from restorekit._allocator import return_freed_memory
 from restorekit._files import remove_leftovers
 from restorekit.batch._compare import comparison, comparison_path
 from restorekit.batch._details import details_of
+from restorekit.batch._frames import restore_frames
 from restorekit.batch._jobs import Job, check_output
 from restorekit.batch._large import LARGE, can_go_by_rows, restore_by_rows
 from restorekit.batch._stack import restored_stack
 from restorekit.errors import ImageError
-from restorekit.images import Picture, has_libvips, look_at, picture_written, read_picture, write_picture
-from restorekit.inference import Progress, Restorer
+from restorekit.images import FORMATS, Look, Picture, has_libvips, look_at, picture_written, read_picture, write_picture
+from restorekit.inference import Progress, Restorer, parse_bytes
 
 Array = npt.NDArray[Any]
 
+PROCESS = 600_000_000  # bytes of a process that has loaded the library
+HELD = 3  # copies of the pixels
 PIXELS_AHEAD = 2**26  # most pixels decoded but not yet written, unless one picture has more
 
 
@@ -69,6 +74,7 @@ def restore_files(
     batch: int = 1,
     quality: int | None = None,
     compare: bool = False,
+    damaged: str = "refuse",
     progress: ProgressOf = lambda job: Progress(),
 ) -> None:
     """Restore picture files, each whole or not at all. A file that cannot be restored is reported, and the others continue.
@@ -85,6 +91,8 @@ def restore_files(
             are done, so results do not depend on where an earlier call was interrupted.
         quality: of JPEG, WebP and AVIF files, as :func:`~restorekit.images.write_picture` takes it.
         compare: whether to write a before-and-after picture next to each output.
+        damaged: ``"refuse"``, or ``"keep"`` to restore what damaged files still have, as :func:`~restorekit.images.read_picture`
+            takes it; large pictures are then kept in memory as a whole.
         progress: returns a callback, called in this thread while a picture is restored. For pictures that go through the network
             together, it is called once, with the first.
     """
@@ -96,13 +104,15 @@ def restore_files(
     pending = [job.target for job in jobs if not job.done]
     remove_leftovers([*pending, *map(comparison_path, pending)])
     with ThreadPoolExecutor(workers, "restorekit-files") as pool:
-        line = _Line(restorer, pool, report, quality, compare, progress)
+        line = _Line(restorer, pool, report, quality, compare, damaged, progress)
         try:
-            for group, pixels in _groups(jobs, batch):
-                if pixels >= LARGE * len(group) and has_libvips() and not compare and _can_go_by_rows(group, restorer):
+            for group, look in _groups(jobs, batch):
+                pixels = len(group) * max(1, look.width * look.height)
+                alone = _alone(group, look, restorer, compare, damaged)
+                if alone is not None:
                     while line.pixels:
                         line.advance()
-                    line.restore_by_rows(group)
+                    line.restore_alone(group, alone)
                     continue
                 while line.pixels and (line.pixels + pixels > PIXELS_AHEAD or len(line.reading) > workers):
                     line.advance()
@@ -123,17 +133,19 @@ class _Line:
         report: Report,
         quality: int | None,
         compare: bool,
+        damaged: str,
         progress: ProgressOf,
     ) -> None:
         self.restorer, self.pool, self.report, self.quality, self.compare = restorer, pool, report, quality, compare
-        self.progress = progress
+        self.damaged, self.progress = damaged, progress
         self.reading: deque[tuple[list[tuple[Job, Future[_Piece]]], int]] = deque()
         self.writing: deque[tuple[list[tuple[Job, Future[dict[str, Any]]]], int]] = deque()
         self.pixels = 0  # of all pictures under way
 
     def read(self, group: list[Job], pixels: int) -> None:
         """Start reading a group of files."""
-        self.reading.append(([(job, self.pool.submit(_read, job)) for job in group], pixels))
+        allowed = self.restorer.options.max_memory
+        self.reading.append(([(job, self.pool.submit(_read, job, self.damaged, allowed)) for job in group], pixels))
         self.pixels += pixels
 
     def advance(self) -> None:
@@ -157,13 +169,13 @@ class _Line:
                 if not piece.job.done:
                     written.append((piece.job, self.pool.submit(_write, piece, restored, self.quality, self.compare)))
 
-    def restore_by_rows(self, group: list[Job]) -> None:
-        """Restore large pictures one after the other, with nothing else being read or written."""
+    def restore_alone(self, group: list[Job], restore: Callable[..., dict[str, Any]]) -> None:
+        """Restore files one after the other, with nothing else being read or written."""
         for job in group:
             if job.done:
                 continue
             try:
-                details = restore_by_rows(self.restorer, job, quality=self.quality, progress=self.progress(job))
+                details = restore(self.restorer, job, quality=self.quality, progress=self.progress(job))
             except Exception as error:  # a fault in one file must not stop the others
                 self._fail(job, error)
             else:
@@ -220,9 +232,9 @@ class _Line:
             yield piece, result[..., 0] if grey else result
 
 
-def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
-    """Yield the jobs that go through the network together, if any of them is unfinished, with the number of their pixels."""
-    waiting: dict[tuple[int, int, str], list[Job]] = {}
+def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], Look]]:
+    """Yield the jobs that go through the network together, if any of them is unfinished, with a look at their pictures."""
+    waiting: dict[Look, list[Job]] = {}
     for job in jobs:
         if batch == 1 and job.done:
             continue
@@ -235,33 +247,55 @@ def _groups(jobs: Sequence[Job], batch: int) -> Iterator[tuple[list[Job], int]]:
         yield from _wanted(group, kind)
 
 
-def _wanted(group: list[Job], kind: tuple[int, int, str]) -> Iterator[tuple[list[Job], int]]:
+def _wanted(group: list[Job], look: Look) -> Iterator[tuple[list[Job], Look]]:
     if not all(job.done for job in group):
-        yield group, len(group) * max(1, kind[0] * kind[1])
+        yield group, look
 
 
-def _can_go_by_rows(group: list[Job], restorer: Restorer) -> bool:
+def _alone(group: list[Job], look: Look, restorer: Restorer, compare: bool, damaged: str) -> Callable[..., dict[str, Any]] | None:
+    """Return how to restore files that are not kept in memory as a whole."""
+    if look.several:
+        return partial(restore_frames, compare=compare)
+    if look.width * look.height < LARGE or not has_libvips() or compare or damaged != "refuse":
+        return None
     try:
-        return all(can_go_by_rows(job, restorer) for job in group)
+        return restore_by_rows if all(can_go_by_rows(job, restorer) for job in group) else None
     except (ImageError, OSError):  # reported when the file is read
-        return False
+        return None
 
 
-def _kind_of(job: Job) -> tuple[int, int, str]:
+def _kind_of(job: Job) -> Look:
     try:
         return look_at(job.source)
     except (ImageError, OSError):  # reported when the file is read
-        return (0, 0, "")
+        return Look(0, 0, "")
 
 
 def _kind(piece: _Piece) -> tuple[Any, ...]:
     return piece.picture.mode, piece.picture.pixels.shape
 
 
-def _read(job: Job) -> _Piece:
+def _check_memory(job: Job, max_memory: str | int | None) -> None:
+    """Raise a ``MemoryError`` before a picture is read that, with its encoder, cannot stay within the allowed memory."""
+    record = FORMATS.get(job.target.suffix.lower())
+    look = look_at(job.source) if max_memory is not None and record is not None else None
+    if look is None or record is None or max_memory is None or look.width * look.height < LARGE:
+        return
+    size = len(look.mode.removesuffix(";16").replace("I", "L")) * (2 if look.mode.endswith(";16") else 1)
+    needed = PROCESS + look.width * look.height * (HELD * size + record.working_bytes)
+    if needed > parse_bytes(max_memory):
+        raise MemoryError(
+            f"{job.source} is read or written as a whole, which takes about {needed / 1e9:.1f} GB, more than --max-memory "
+            f"{max_memory}; allow more, or convert it, since PNG, JPEG and TIFF files go row by row with the extra io"
+        )
+
+
+def _read(job: Job, damaged: str, max_memory: str | int | None) -> _Piece:
     """Read a picture, and check here, before the work, that it can be written."""
     started = time.perf_counter()
-    picture = read_picture(job.source)
+    if damaged == "refuse":
+        _check_memory(job, max_memory)
+    picture = read_picture(job.source, damaged=damaged)
     check_output(job, picture.mode, picture.info)
     return _Piece(job, picture, {"read": time.perf_counter() - started})
 
@@ -269,10 +303,13 @@ def _read(job: Job) -> _Piece:
 def _write(piece: _Piece, restored: Array, quality: int | None, compare: bool) -> dict[str, Any]:
     """Write a restored picture after everything else, since its presence means that the job is done."""
     started = time.perf_counter()
+    if restored.size >= LARGE:
+        return_freed_memory()  # of the network, since encoders of whole pictures need much
     after = Picture(restored, piece.picture.info)
     sheet = comparison(piece.picture, after) if compare else None
     with picture_written(after, piece.job.target, quality=quality):
         if sheet is not None:
             write_picture(sheet, comparison_path(piece.job.target))
     piece.seconds["write"] = time.perf_counter() - started
-    return details_of(restored.shape, restored.dtype, after.mode, piece.seconds, piece.network)
+    told = {name: words for name in ("damage", "note") if (words := getattr(piece.picture, name))}
+    return told | details_of(restored.shape, restored.dtype, after.mode, piece.seconds, piece.network)

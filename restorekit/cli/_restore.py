@@ -24,10 +24,22 @@ from restorekit.batch import (
     suffix_of_format,
 )
 from restorekit.batch import shard as part_of
-from restorekit.cli._common import bundled_model, complain, console, drop_output, fail, marked_up, report_failure, say, say_aside
+from restorekit.cli._common import (
+    bundled_model,
+    complain,
+    console,
+    drop_output,
+    fail,
+    marked_up,
+    report_failure,
+    say,
+    say_aside,
+    warn,
+)
 from restorekit.cli._inference import with_inference_options
 from restorekit.cli._pipes import OUTPUT, Pipes, piped
-from restorekit.images import has_libvips
+from restorekit.errors import OptionError
+from restorekit.images import DAMAGED, has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint
 
@@ -126,6 +138,13 @@ def restore_command(
         Path | None,
         typer.Option(help="File for one line of JSON per image: times, sizes, errors.", show_default=False, rich_help_panel=FILES),
     ] = None,
+    damaged: Annotated[
+        str,
+        typer.Option(
+            help="refuse damaged files, or keep: restore what they still have, grey where pixels are missing.",
+            rich_help_panel=FILES,
+        ),
+    ] = "refuse",
     workers: Annotated[
         int, typer.Option(help="Number of threads that read and write files while the network runs.", min=1, rich_help_panel=FILES)
     ] = 2,
@@ -162,6 +181,8 @@ def restore_command(
     started = time.perf_counter()
     with ExitStack() as stack:
         try:
+            if damaged not in DAMAGED:
+                raise OptionError("damaged", f"must be one of {', '.join(DAMAGED)}; got {damaged!r}")
             video = VideoOptions(codec=codec, crf=crf, compare=compare)
             name = _model_name(task, model, weights)
             pipes = stack.enter_context(piped(images, output, suffix_of_format(format) if format else None))
@@ -189,7 +210,8 @@ def restore_command(
                 restorer = Restorer(network, options)
             except ValueError as error:
                 fail(error, 2)
-            run.restore(restorer, jobs, lines, {"workers": workers, "batch": batch, "quality": quality, "compare": compare}, video)
+            how = {"workers": workers, "batch": batch, "quality": quality, "compare": compare, "damaged": damaged}
+            run.restore(restorer, jobs, lines, how, video)
         else:
             run.skipped = len(jobs)
         _send(pipes)
@@ -254,6 +276,8 @@ class _Run:
             outcome = self.pipes.renamed(outcome)
             if outcome.error:
                 report_failure(outcome.job.source, outcome.error)
+            elif words := outcome.details.get("damage"):
+                warn(f"{outcome.job.source} is damaged: {words}")
             setattr(self, outcome.status, getattr(self, outcome.status) + 1)
             self.last = outcome
             if report is not None and not self.report_error:
@@ -275,7 +299,11 @@ class _Run:
                     description = marked_up(f"{source.name}, tile {done} of {total}")
                     self.progress.update(bar, completed=self.ended + done / total, description=description)
 
-            return Progress(planned, tile_done)
+            def frame_done(done: int, total: int) -> None:
+                description = marked_up(f"{source.name}, {done} of {total}")
+                self.progress.update(bar, completed=self.ended + done / total, description=description)
+
+            return Progress(planned, tile_done, frame_done=frame_done)
 
         try:
             with self.progress:
@@ -341,9 +369,11 @@ def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: fl
     """Return a one-line summary."""
     if total == 1 and run.last is not None and run.last.status == "restored":
         details, job = run.last.details, run.last.job
+        several = next((f", {details[what]} {what}," for what in ("pages", "frames") if details.get(what)), "")
+        several += f", {details['note']}," if details.get("note") else ""
         return (
-            f"{job.source} -> {job.target}: {details['width']} x {details['height']} by {model} in {details['precision']}, "
-            f"{seconds:.1f} s"
+            f"{job.source} -> {job.target}: {details['width']} x {details['height']}{several} by {model} in "
+            f"{details['precision']}, {seconds:.1f} s"
         )
     skipped = f", {run.skipped} already existed" if run.skipped else ""
     return f"restored {run.restored} of {total} images{f' to {output}' if output else ''}{skipped}; {seconds:.1f} s"

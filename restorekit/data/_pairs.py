@@ -58,9 +58,9 @@ def pair_size(pair: PairPaths, scale: int = 1) -> tuple[int, int]:
     Raises:
         ImageError: as :func:`read_pair`, except if an image is damaged after its header.
     """
-    looks = [look_at(path) for path in (pair.input, pair.target)]
-    width, height, mode = looks[0]
-    if looks[1] != (scale * width, scale * height, mode) or mode not in ("L", "RGB"):
+    look, other = (look_at(path) for path in (pair.input, pair.target))
+    width, height = look.width, look.height
+    if other != look._replace(width=scale * width, height=scale * height) or look.several or look.mode not in ("L", "RGB"):
         height, width = read_pair(pair, scale)[0].shape[:2]
     return width, height
 

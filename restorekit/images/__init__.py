@@ -1,9 +1,12 @@
 """Pictures: reading and writing files, whole or row by row, with metadata and colour."""
 
+from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
 from restorekit.images._panels import contact_sheet, side_by_side
 from restorekit.images._picture import (
+    DAMAGED,
     Array,
+    Look,
     Picture,
     Pixels,
     check_can_hold,
@@ -11,6 +14,7 @@ from restorekit.images._picture import (
     is_image,
     look_at,
     opened,
+    output_suffix,
     picture_written,
     read_image,
     read_picture,
@@ -22,10 +26,12 @@ from restorekit.images._samples import sample_photo
 from restorekit.images.formats import FORMATS, Content, ImageFormat, all_formats, register_format
 
 __all__ = [
+    "DAMAGED",
     "FORMATS",
     "Array",
     "Content",
     "ImageFormat",
+    "Look",
     "Picture",
     "Pixels",
     "RowReader",
@@ -35,13 +41,16 @@ __all__ = [
     "check_can_hold",
     "contact_sheet",
     "find_images",
+    "frames_written",
     "from_array",
     "has_libvips",
     "is_image",
     "look_at",
     "normal_mode",
     "opened",
+    "output_suffix",
     "picture_written",
+    "read_frames",
     "read_image",
     "read_picture",
     "register_format",
@@ -49,6 +58,7 @@ __all__ = [
     "sample_photo",
     "side_by_side",
     "to_array",
+    "write_frames",
     "write_image",
     "write_picture",
 ]

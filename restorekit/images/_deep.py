@@ -1,7 +1,7 @@
 """Reading images with 16 bits per colour channel, which no Pillow mode can represent."""
 
-from pathlib import Path
-from typing import Any
+import io
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +25,14 @@ def is_deep(image: ImageFile) -> bool:
     return ";16" in raw_mode(image) and not image.mode.startswith("I;16")
 
 
-def read_deep(image: ImageFile, path: Path) -> Deep:
+def read_deep(image: ImageFile, file: BinaryIO | io.BytesIO) -> Deep:
     """Return all 16 bits of an image.
 
     Pillow keeps one byte of two, and its raw mode determines which. So the file is decoded twice, for the first and second bytes.
 
     Args:
         image: the open file, which is not loaded yet; it is loaded afterwards.
-        path: path of the file.
+        file: the file that it was opened from.
 
     Raises:
         ValueError: if channels of this kind cannot be read in this way.
@@ -42,8 +42,8 @@ def read_deep(image: ImageFile, path: Path) -> Deep:
     if channels == "LA;16":  # four bytes per pixel, as in 8-bit colour with transparency
         pairs = _decoded(image, "RGBA").reshape(image.height, image.width, 2, 2)
     elif channels in ("RGB;16", "RGBA;16") and order in ORDERS:
-        with Image.open(path) as again:
-            pairs = np.stack((_decoded(image, f"{channels}B"), _decoded(again, f"{channels}L")), axis=-1)
+        first = _decoded(image, f"{channels}B")
+        pairs = np.stack((first, _decoded(Image.open(file), f"{channels}L")), axis=-1)
     else:
         raise ValueError(f"its pixels are of kind {raw}, with 16 bits per channel; convert it to 16-bit RGB or RGBA first")
     return np.ascontiguousarray(pairs).view(ORDERS[order])[..., 0].astype(np.uint16)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 2**29  # limit for reading, since a small file may claim any size
+DAMAGED = ("refuse", "keep")
+LEFT = "; to read what is left: --damaged keep, in Python damaged='keep'"
 HEAD = 64  # number of bytes for recognising a format
 
 
@@ -32,11 +34,16 @@ class Picture:
         pixels: H x W (grey) or H x W x C, uint8 or uint16; transparency is the last channel.
         info: ``icc_profile``, ``exif``, ``xmp``, ``iptc`` and ``comment`` as bytes, ``dpi``, ``text`` as pairs of name and text,
             and for PNG files ``chunks`` (pairs of name and content) and ``colour`` (in words, a colour space that only these chunks
-            describe); only those that are present.
+            describe); only those that are present. Frames of an animation also have their ``duration`` in milliseconds, and how
+            often the animation ``plays``, 0 for ever.
+        note: in words, what the reader did beyond decoding; usually empty.
+        damage: in words, what was missing in a damaged file, and is grey in the pixels; empty for a whole one.
     """
 
     pixels: Array
     info: Mapping[str, Any] = field(default_factory=dict)
+    damage: str = ""
+    note: str = ""
 
     @property
     def mode(self) -> str:
@@ -48,6 +55,24 @@ class Picture:
     def has_alpha(self) -> bool:
         """Whether the last channel is transparency."""
         return "A" in self.mode
+
+
+class Look(NamedTuple):
+    """What a look at an image file tells.
+
+    Attributes:
+        width: width of the picture; of several, the first.
+        height: height of the picture.
+        mode: kind of the pixels, as in :class:`Picture`.
+        frames: number of pages or frames.
+        several: ``"pages"`` or ``"frames"`` if there are several, otherwise empty.
+    """
+
+    width: int
+    height: int
+    mode: str
+    frames: int = 1
+    several: str = ""
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -70,17 +95,39 @@ def is_image(path: Path) -> bool:
     return record is not None and bool(record.modes) and record.usable and not path.name.startswith(".")
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
+def output_suffix(path: Path) -> str:
+    """Return the suffix of the result for an input if none is named: its own, or that of another format if it is only read."""
+    record = FORMATS.get(path.suffix.lower())
+    return (record.written_as if record else "") or path.suffix
+
+
+def read_picture(path: str | os.PathLike[str], *, damaged: str = "refuse") -> Picture:
     """Read an image file with all its bits, colour profile and other metadata.
 
     Pixels keep their stored orientation, so that an orientation in the EXIF data stays correct; those of a TIFF or HEIC file are
     turned upright. Palettes and bilevel images become colour or grey; CMYK becomes sRGB using the profile in the file.
 
+    Args:
+        path: the file.
+        damaged: ``"refuse"``, or ``"keep"``: read what a damaged JPEG, PNG or TIFF file still has. Missing pixels are grey, and
+            ``damage`` says in words what is missing.
+
     Raises:
-        ImageError: if the file is missing, not an image, truncated, too large, animated, or would lose bits or colours.
+        ImageError: if the file is missing, not an image, truncated or too large, has several pages or frames
+            (:func:`~restorekit.images.read_frames` reads them), or would lose bits or colours.
     """
-    with opened(path) as content:
-        return Picture(content.pixels(), content.info())
+    with opened(path, damaged=damaged) as content:
+        if damaged == "refuse" or content.rescue is None:
+            return Picture(content.pixels(), content.info(), note=content.note)
+        try:
+            if not content.damage:
+                return Picture(content.pixels(), content.info())
+        except MemoryError:
+            raise
+        except Exception:  # libraries raise many kinds of errors for damaged files
+            pass
+        pixels, words = content.rescue()
+        return Picture(pixels, content.info(), words)
 
 
 def read_image(path: str | os.PathLike[str]) -> Image.Image:
@@ -89,7 +136,7 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
     Pixels are as in :func:`read_picture`, which can also read 16-bit colours.
 
     Raises:
-        ImageError: if the file is missing, not an image, truncated, too large, animated, or would lose bits or colours.
+        ImageError: as :func:`read_picture`.
     """
     with opened(path) as content:
         if content.mode.endswith(";16") and content.mode != "I;16":
@@ -100,14 +147,15 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
         return from_array(content.pixels(), content.info())
 
 
-def look_at(path: str | os.PathLike[str]) -> tuple[int, int, str]:
-    """Return width and height of an image file, and the mode of its pixels, without decoding it.
+def look_at(path: str | os.PathLike[str]) -> Look:
+    """Return width and height of an image file, the mode of its pixels, and the number of its frames, without decoding it.
 
     Raises:
         ImageError: if it is not an image.
     """
-    with opened(path) as content:
-        return content.width, content.height, content.mode
+    with opened(path, several=True) as content:
+        several = content.what if content.frames > 1 else ""
+        return Look(content.width, content.height, content.mode, content.frames, several)
 
 
 def write_picture(picture: Picture, path: str | os.PathLike[str], *, quality: int | None = None) -> None:
@@ -161,11 +209,17 @@ def write_image(image: Image.Image, path: str | os.PathLike[str], *, quality: in
     write_picture(Picture(to_array(image), info), path, quality=quality)
 
 
-def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None) -> ImageFormat:
+def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None, *, several: str = "") -> ImageFormat:
     """Return the format of a file by its suffix.
 
+    Args:
+        path: path of the file.
+        mode: kind of the pixels.
+        info: the metadata.
+        several: ``"pages"`` or ``"frames"`` for a file with several.
+
     Raises:
-        ImageError: unless it can store pixels of this mode, and the metadata.
+        ImageError: unless it can store pixels of this mode, the metadata, and several pages or frames if there are.
     """
     record = FORMATS.get(path.suffix.lower())
     if record is None:
@@ -174,6 +228,10 @@ def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None)
         raise ImageError(f"{path}: {record.name} files cannot be written; write a .png or .tif instead, with -o or another suffix")
     if missing := record.missing():
         raise ImageError(f"{path}: {missing}, or use another format")
+    if several and several != record.several:
+        better = " or ".join(other.suffixes[0] for other in all_formats() if other.several == several)
+        what = "an animation" if several == "frames" else "several pages"
+        raise ImageError(f"{path}: {record.name} cannot store {what}; write a {better} instead")
     if mode not in record.modes:
         channels, _, bits = mode.partition(";")
         what = "16 bits" if bits else "transparency" if channels in ("RGBA", "LA") else f"mode {mode}"
@@ -185,27 +243,41 @@ def check_can_hold(path: Path, mode: str, info: Mapping[Any, Any] | None = None)
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Content]:
-    """Open an image file before its pixels are decoded; anything that goes wrong in the block becomes an :class:`ImageError`."""
+def opened(path: str | os.PathLike[str], *, several: bool = False, damaged: str = "refuse") -> Iterator[Content]:
+    """Open an image file before its pixels are decoded; anything that goes wrong in the block becomes an :class:`ImageError`.
+
+    Args:
+        path: the file.
+        several: whether it may contain several pages or frames.
+        damaged: ``"refuse"``, or ``"keep"`` to open files that are known to be damaged.
+    """
     path = Path(path)
+    if damaged not in DAMAGED:
+        raise ValueError(f"damaged must be one of {', '.join(DAMAGED)}; got {damaged!r}")
     if not path.is_file():
         raise ImageError(f"there is no image at {path}" if not path.exists() else f"{path} is not a file")
+    rescuable = False
     try:
         with path.open("rb") as file:  # given a path, Pillow maps uncompressed TIFF files, and rotated ones wrongly
             record = _recognised(file.read(HEAD), path)
             file.seek(0)
             content = record.open(file, path)
-            _check_size(content, path)
-            if content.frames > 1:
+            rescuable = content.rescue is not None and damaged == "refuse"
+            check_size(content, path)
+            if content.damage and damaged == "refuse":
+                raise ImageError(f"{path} is damaged: {content.damage}{LEFT}")
+            if content.frames > 1 and not (several and content.each):
+                ways = (
+                    "read them with restorekit.images.read_frames, or extract one" if content.each else "extract the one to restore"
+                )
                 raise ImageError(
-                    f"{path} has {content.frames} frames or pages; only single pictures are restored: extract the one to restore "
-                    f"first, for example: magick '{path.name}[0]' one.png"
+                    f"{path} has {content.frames} {content.what}; {ways} first, for example: magick '{path.name}[0]' one.png"
                 )
             yield content
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # libraries raise many kinds of errors for damaged files
-        raise ImageError(f"{path} cannot be read: {error}") from error
+        raise ImageError(f"{path} cannot be read: {error}{LEFT if rescuable else ''}") from error
 
 
 @contextmanager
@@ -222,7 +294,9 @@ def explained(path: Path) -> Iterator[None]:
 
 def _recognised(head: bytes, path: Path) -> ImageFormat:
     """Return the actual format of a file, whatever its suffix."""
-    record = next((record for record in all_formats() if record.starts(head)), None)
+    named = FORMATS.get(path.suffix.lower())
+    plain = next((record for record in all_formats() if record.starts(head) and not record.by_suffix), None)
+    record = named if named and named.by_suffix and named.starts(head) else plain
     if record is None:
         raise ImageError(f"{path} is not an image in a readable format ({_known()})")
     if missing := record.missing():
@@ -234,7 +308,7 @@ def _known() -> str:
     return ", ".join(suffix for record in all_formats() if record.modes for suffix in record.suffixes)
 
 
-def _check_size(content: Content, path: Path) -> None:
+def check_size(content: Content, path: Path) -> None:
     """Raise for an image whose pixels would need an absurd amount of memory."""
     pixels = content.width * content.height
     if pixels > MAX_PIXELS:

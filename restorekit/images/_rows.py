@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from restorekit._files import atomic_path
 from restorekit.errors import ImageError
-from restorekit.images._picture import check_can_hold, explained, opened
+from restorekit.images._picture import check_can_hold, explained, opened, read_picture
 from restorekit.images.formats import FORMATS, MODE_OF
 
 Array = npt.NDArray[Any]
@@ -117,9 +117,16 @@ class RowReader:
         if (image.height, image.width, image.bands) != self.shape:
             raise ImageError(f"{self.path} is damaged: it is read as {image.bands} channels or {self.shape[2]}")
 
+        whole: list[Array] = []
+
         def rows(first: int, last: int) -> Array:
-            content = region.fetch(0, first, self.shape[1], last - first)
-            return np.frombuffer(content, self.dtype).reshape(last - first, *self.shape[1:])
+            if not whole:
+                try:
+                    content = region.fetch(0, first, self.shape[1], last - first)
+                    return np.frombuffer(content, self.dtype).reshape(last - first, *self.shape[1:])
+                except pyvips.Error:  # whether that is damage or can be ignored is decided as for any other picture
+                    whole.append(read_picture(self.path).pixels.reshape(self.shape))
+            return whole[0][first:last]
 
         return rows
 

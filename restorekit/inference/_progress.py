@@ -35,6 +35,8 @@ class Progress:
             there is not enough memory after all.
         tile_done: is called after each tile with the number of tiles done, and the total.
         finished: is called after the last tile.
+        frame_done: is called by :mod:`restorekit.batch` after each page or frame of a file with several, with the number of those
+            done, and the total; of the other functions, only ``planned`` is called then, for the first one.
 
     Example:
         >>> import torch
@@ -48,6 +50,7 @@ class Progress:
     planned: Callable[[Plan], None] = _ignored
     tile_done: Callable[[int, int], None] = _ignored
     finished: Callable[[], None] = _ignored
+    frame_done: Callable[[int, int], None] = _ignored
 
 
 SILENT = Progress()

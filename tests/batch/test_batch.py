@@ -231,6 +231,17 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_done_twice(tmp_pat
     )
 
 
+def test_a_picture_that_cannot_stay_within_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restorekit.batch._pipeline.LARGE", 1)
+    write_picture(Picture(pixels()), tmp_path / "a.webp")
+    jobs, _ = plan_jobs([tmp_path / "a.webp"], tmp_path / "b.webp")
+    outcomes = run(jobs, how=InferenceOptions(precision="float32", max_memory="500MB"))
+    assert "is read or written as a whole, which takes about 0.6 GB, more than --max-memory 500MB; allow more" in outcomes[0].error
+    assert run(jobs, how=InferenceOptions(precision="float32", max_memory="2GB"))[0].error == ""
+
+
 def test_a_report_has_a_line_for_each_file(folder: Path, tmp_path: Path) -> None:
     (folder / "bad.png").write_text("no image")
     path = tmp_path / "report.jsonl"

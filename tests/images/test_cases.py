@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from restorekit.batch import left_out
+from restorekit.batch import left_out, plan_jobs
 from restorekit.errors import ImageError
 from restorekit.images import (
     FORMATS,
@@ -37,7 +37,7 @@ CASES = Path(__file__).parent.parent / "data" / "cases"
         ),
         ("lab.tif", "is a TIFF file with CIELab; convert it first, for example: magick"),
         ("cicp_pq.png", r"HDR transfer function PQ \(SMPTE ST 2084\)"),
-        ("anim.gif", "has 3 frames or pages; only single pictures are restored: .* magick 'anim.gif\\[0\\]' one.png"),
+        ("anim.gif", r"has 3 frames; .* extract one first, for example: magick 'anim.gif\[0\]' one.png"),
         ("damaged_tiled.tif", "3 of 12 strips or tiles are missing"),
         ("damaged_trns.png", "its chunk tRNS .transparency. is after its pixels"),
     ],
@@ -131,14 +131,67 @@ def test_heic_is_read_where_its_library_is(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_is_only_read_is_not_written() -> None:
-    with pytest.raises(ImageError, match=r"GIF files cannot be written; write a .png or .tif"):
-        check_can_hold(Path("a.gif"), "RGB")
+    with pytest.raises(ImageError, match=r"HEIC files cannot be written; write a .png or .tif"):
+        check_can_hold(Path("a.heic"), "RGB")
 
 
-def test_jpeg_xl_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + bytes(30))
-    with pytest.raises(ImageError, match=r"djxl in.jxl out.png"):
+def test_jpeg_xl_is_read_where_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImageError, match=r"x.jxl: JPEG XL needs the program djxl: apt install libjxl-tools"):
+        read_picture(CASES / "x.jxl")
+    deep = Picture(np.arange(0, 60000, 500, dtype=np.uint16).reshape(5, 8, 3), {"icc_profile": b"mine"})
+    write_picture(deep, tmp_path / "theirs.png")
+    stub = tmp_path / "djxl"  # stands for the program, which not every machine has
+    stub.write_text(f'#!/bin/sh\n/bin/cp "{tmp_path}/theirs.png" "$2"\n')
+    stub.chmod(0o755)
+    boxes = (
+        b"\0\0\0\x0cJXL \r\n\x87\n" + struct.pack(">I4sI", 16, b"Exif", 0) + b"MM\0*" + struct.pack(">I4s", 12, b"xml ") + b"<x/>"
+    )
+    (tmp_path / "a.jxl").write_bytes(boxes)
+    picture = read_picture(tmp_path / "a.jxl")
+    np.testing.assert_array_equal(picture.pixels, deep.pixels)
+    assert picture.info == {"icc_profile": b"mine", "exif": b"Exif\0\0MM\0*", "xmp": b"<x/>"}
+    stub.write_text("#!/bin/sh\necho 'bad codestream' >&2\nexit 1\n")
+    with pytest.raises(ImageError, match=r"a.jxl cannot be read: bad codestream"):
         read_picture(tmp_path / "a.jxl")
+
+
+def test_a_raw_file_is_developed_where_its_library_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "a.dng"
+    numbers = np.linspace(1000, 30000, 96)[None, :] + np.zeros((64, 1))
+    tifffile.imwrite(
+        path,
+        numbers.astype(np.uint16),
+        photometric=32803,  # colours of a sensor
+        metadata=None,
+        extratags=[
+            (33421, 3, 2, (2, 2), True),  # a mosaic of red, green, green, blue
+            (33422, 1, 4, bytes([0, 1, 1, 2]), True),
+            (50706, 1, 4, bytes([1, 4, 0, 0]), True),  # version of DNG
+            (50708, 2, 0, "Test Camera", True),
+            (50717, 4, 1, 65535, True),  # white
+            (50721, 10, 9, tuple(n for i in range(9) for n in (int(i % 4 == 0), 1)), True),  # XYZ to the camera's colours
+            (50728, 5, 3, (1, 2, 1, 1, 3, 4), True),  # what is neutral
+            (272, 2, 0, "Test Camera", True),
+        ],
+    )
+    picture = read_picture(path)
+    assert (picture.mode, picture.pixels.shape) == ("RGB;16", (64, 96, 3))
+    assert picture.note == "developed at 16 bits with the camera's white balance"
+    assert b"Test Camera" in picture.info["exif"]
+    assert np.diff(picture.pixels[32, 8:-8].astype(int).mean(axis=1)).min() >= 0
+    jobs, _ = plan_jobs([path], None)
+    assert jobs[0].target == tmp_path / "a.restored.tif"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImageError, match=r"a.dng: raw files of cameras need another library; pip install 'restorekit\[raw\]'"):
+        read_picture(path)
+
+
+def test_amounts_of_light_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(60))
+    with pytest.raises(ImageError, match="contain amounts of light, for which no network is trained; convert it for a display"):
+        read_picture(tmp_path / "a.exr")
 
 
 def test_jpeg_2000_with_more_bits_than_pillow_keeps_is_refused(tmp_path: Path) -> None:
@@ -150,12 +203,12 @@ def test_jpeg_2000_with_more_bits_than_pillow_keeps_is_refused(tmp_path: Path) -
 
 
 def test_a_folder_says_what_it_left_out(tmp_path: Path) -> None:
-    names = ["1.heic", "2.HEIC", "3.heic", "a.gif", "b.gif", "c.cr2", "photo.png", ".hidden", "in.restored/x.txt"]
+    names = ["1.heic", "2.HEIC", "3.heic", "a.txt", "b.txt", "c.cr2", "photo.png", ".hidden", "in.restored/x.txt"]
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     folder = tmp_path / "in"
-    assert left_out([folder], folder / "in.restored") == "6 files of other kinds were left out: 3 .heic, 2 .gif, 1 .cr2"
+    assert left_out([folder], folder / "in.restored") == "6 files of other kinds were left out: 3 .heic, 2 .txt, 1 .cr2"
     assert find_images(folder) == [folder / "photo.png"]
     assert left_out([folder / "photo.png"]) == ""
 

@@ -327,13 +327,6 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatc
         read_image(tmp_path / "a.png")
 
 
-def test_several_frames_are_refused(tmp_path: Path) -> None:
-    frames = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
-    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="has 2 frames or pages; only single pictures are restored"):
-        read_image(tmp_path / "a.tif")
-
-
 def test_what_a_format_cannot_hold_is_refused_before_writing(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="JPEG cannot store transparency; write a"):
         write_image(Image.new("RGBA", (4, 4)), tmp_path / "a.jpg")

@@ -56,6 +56,7 @@ FORMAT = register_format(
         ),
         open=_open,
         reads="8, 10 and 12 bits, with the extra `heif`; colour, transparency",
+        written_as=".png",
         missing=_missing,
     )
 )

@@ -1,6 +1,9 @@
 """JPEG: 8 bits, grey and colour; of a phone's file with several pictures, only the photograph."""
 
+import re
 import struct
+from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,11 +13,15 @@ from restorekit.images._metadata import chosen, comment_of, metadata_of
 from restorekit.images.formats._jpeg_rows import JpegWriter
 from restorekit.images.formats._pillow import encode, open_with_pillow
 from restorekit.images.formats._record import Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._rescue import rescued_jpeg
 
 QUALITY = 95
 SUBSAMPLED_BELOW = 90  # quality, below which colour at full resolution is not worth its bytes
 IPTC = 0x0404  # among the resources of the segment that Photoshop introduced
 LONGEST = 65533  # bytes of a segment
+START, END = b"\xff\xd8", b"\xd9"
+MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)  # but those that restart the decoder among the pixels
+LENGTHY = re.compile(rb"[\xc0-\xcf\xda-\xef\xfe]")  # markers of segments, which begin with their length
 
 
 def lossy_options(quality: int | None) -> dict[str, Any]:
@@ -24,7 +31,24 @@ def lossy_options(quality: int | None) -> dict[str, Any]:
 
 
 def _open(file: BinaryIO, path: Path) -> Content:
-    return open_with_pillow(file, path, "JPEG", _metadata)
+    content = open_with_pillow(file, path, "JPEG", _metadata)
+    damage, end = _damage(file)
+    return replace(content, damage=damage, rescue=lambda: rescued_jpeg(file, path, end))
+
+
+def _damage(file: BinaryIO) -> tuple[str, int]:
+    """Return in words how the order of the markers is damaged, and where; libjpeg would notice it after the last row, or never."""
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        place = len(START)
+        while found := MARKER.search(content, place):
+            if found[1] == END:
+                return "", found.end()
+            if not LENGTHY.match(found[1]):
+                return f"there is an unknown marker, {found[1].hex()}, in it", found.start()
+            place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+            if place > len(content) - 2:
+                return "its end is missing", found.start()
+        return "its end is missing", len(content)
 
 
 def _metadata(image: Image.Image) -> dict[str, Any]:

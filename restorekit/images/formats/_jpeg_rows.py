@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from restorekit._allocator import return_freed_memory
+
 Array = npt.NDArray[Any]
 
 START, APP0, APP15, COMMENT = b"\xff\xd8", 0xE0, 0xEF, 0xFE
@@ -34,6 +36,7 @@ class JpegWriter:
         import pyvips
 
         self._rows.flush()
+        return_freed_memory()  # of the network, since libvips maps the temporary file into memory
         height, width, channels = self.shape
         image = pyvips.Image.rawload(self._rows.name, width, height, channels, access="sequential")
         image = image.copy(interpretation="b-w" if channels == 1 else "srgb")

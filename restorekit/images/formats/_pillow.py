@@ -20,11 +20,18 @@ from restorekit.images._modes import normal_mode_of, to_array
 from restorekit.images.formats._record import MODE_OF, Array, Content
 
 File = BinaryIO | io.BytesIO
+FEW_BITS = {"L;2": 85, "L;4": 17}  # factor to 8 bits
 _OPENING = threading.Lock()  # Pillow's limit is shared by all threads
 
 
 def open_with_pillow(
-    file: File, path: Path, name: str, metadata: Callable[[ImageFile], dict[str, Any]] = metadata_of, *, by_rows: bool = True
+    file: File,
+    path: Path,
+    name: str,
+    metadata: Callable[[ImageFile], dict[str, Any]] = metadata_of,
+    *,
+    by_rows: bool = True,
+    page: int = 0,
 ) -> Content:
     """Return the content of a file read by Pillow.
 
@@ -34,8 +41,14 @@ def open_with_pillow(
         name: Pillow's name of the format.
         metadata: reads the metadata to keep from an image.
         by_rows: whether libvips reads the format like Pillow, except for palettes.
+        page: which page of a file with several to open, from 0.
     """
     image = pillow_image(file, name)
+    if page:
+        image.seek(page)
+    scale = FEW_BITS.get(raw_mode(image))
+    if scale and isinstance(image.info.get("transparency"), int):  # which Pillow does not scale with the pixels
+        image.info["transparency"] *= scale
     if image.mode == "CMYK" and not image.info.get("icc_profile"):
         raise ImageError(
             f"{path} is a CMYK image without a colour profile; convert it to RGB first, with the profile of its printer"
@@ -47,7 +60,7 @@ def open_with_pillow(
     mode = mode_of(image)
     plain = re.sub(r"(;16)[BLN]$", r"\1", raw_mode(image)) in MODE_OF.values() and "transparency" not in image.info
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's preview or gain map is not a frame
-    return Content(*image.size, mode, lambda: decoded(image, path), info, frames, by_rows and plain)
+    return Content(*image.size, mode, lambda: decoded(image, file), info, frames, by_rows=by_rows and plain)
 
 
 def pillow_image(file: File, name: str) -> ImageFile:
@@ -66,11 +79,11 @@ def mode_of(image: ImageFile) -> str:
     return channels.replace(";16", "A;16") if transparent else channels
 
 
-def decoded(image: ImageFile, path: Path) -> Array:
+def decoded(image: ImageFile, file: File) -> Array:
     """Return the pixels of an image, with all their bits."""
     transparent = image.info.get("transparency")
     if is_deep(image):
-        pixels: Array = read_deep(image, path)
+        pixels: Array = read_deep(image, file)
     else:
         image.load()
         pixels = to_array(cmyk_to_srgb(image) if image.mode == "CMYK" else image)
@@ -82,9 +95,14 @@ def encode(pixels: Array, path: Path, name: str, **options: Any) -> None:
 
     They are encoded in memory first: Pillow's encoders do not notice when a disk takes only a part of a write.
     """
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, format=name, **options)
-    path.write_bytes(encoded.getbuffer())
+    path.write_bytes(encoded(Image.fromarray(pixels), name, **options))
+
+
+def encoded(image: Image.Image, name: str, **options: Any) -> memoryview:
+    """Return an image as a file, encoded by Pillow."""
+    file = io.BytesIO()
+    image.save(file, format=name, **options)
+    return file.getbuffer()
 
 
 @contextmanager

@@ -6,17 +6,21 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
-from restorekit.images.formats._pillow import encode, open_with_pillow
+from restorekit.images.formats._animation import open_animation
+from restorekit.images.formats._apng import write_apng
+from restorekit.images.formats._pillow import File, encode
 from restorekit.images.formats._png_rows import SIGNATURE, PngWriter
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._rescue import rescued_png
 
 LEVEL = 3  # of compression: 5 % more bytes than level 6, in a third of the time
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
@@ -31,7 +35,7 @@ IPTC = b"Raw profile type iptc\0"
 LONGEST = 2**26  # bytes of a compressed text after decompression
 
 
-def open_png(file: BinaryIO, path: Path) -> Content:
+def open_png(file: File, path: Path) -> Content:
     """Return the content of a PNG file; its chunks are checked wherever they are."""
     chunks = list(_describing(file, path))
     colours = {name: content for name, content in chunks if name in COLOUR}
@@ -41,9 +45,10 @@ def open_png(file: BinaryIO, path: Path) -> Content:
             "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
             "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
         )
-    content = open_with_pillow(file, path, "PNG")
     described = _metadata(chunks, colours)
-    return Content(content.width, content.height, content.mode, content.pixels, lambda: described, content.frames, content.by_rows)
+    content = open_animation(file, path, "PNG", lambda image: described, by_rows=True)
+    rescue = (lambda: rescued_png(file, path)) if content.frames == 1 else None
+    return replace(content, info=lambda: described, rescue=rescue)
 
 
 def write_png(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
@@ -110,7 +115,7 @@ def _known(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         return metadata_of(image)
 
 
-def _describing(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
+def _describing(file: File, path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield the name and content of the chunks of a PNG file that describe the picture."""
     file.seek(len(SIGNATURE))
     kind, pixels = 0, False
@@ -187,6 +192,8 @@ FORMAT = register_format(
         modes=frozenset(MODE_OF.values()),
         holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "colour"}),
         write=write_png,
+        several="frames",
+        write_several=lambda frames, count, path, quality: write_apng(frames, count, path, _options),
         rows=lambda path, shape, bits, info, quality: PngWriter(path, shape, bits, _options(info), level=LEVEL),
     )
 )

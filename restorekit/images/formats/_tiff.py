@@ -1,7 +1,8 @@
 """TIFF: 8 to 16 bits, and floating point from 0 to 1; other content is converted faithfully, or refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,6 +14,7 @@ from restorekit.errors import ImageError
 from restorekit.images._metadata import chosen, comment_of, loaded_exif
 from restorekit.images.formats._pillow import open_with_pillow
 from restorekit.images.formats._record import MODE_OF, Array, Content, ImageFormat, Info, register_format
+from restorekit.images.formats._rescue import rows_lost
 from restorekit.images.formats._scaled import to_sixteen_bits, without_premultiplication
 from restorekit.images.formats._tiff_rows import TiffWriter
 from restorekit.images.formats._tiff_segments import SegmentReader, cannot_decode, damage, layout_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}  # channels that are not extra
 OTHER = {4: "a mask", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw data of a sensor", 34892: "linear raw data"}
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG = (6, 7)  # compressions that only Pillow reads
 UNSPECIFIED, PREMULTIPLIED, ALPHA = 0, 1, 2  # kinds of extra channels
 SMALL = 2**24  # 32-bit numbers up to this are unlikely to use the whole range
@@ -35,6 +38,10 @@ DESCRIPTIVE_TAGS = {
     ExifTags.Base.DateTime,
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.PageName,
+    ExifTags.Base.PageNumber,
+    ExifTags.Base.HostComputer,
 }
 PARTS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 XMP_TAG, IPTC_TAG, PROFILE_TAG, ORIENTATION_TAG = 700, 33723, 34675, 274
@@ -57,8 +64,20 @@ def _open(file: BinaryIO, path: Path) -> Content:
     from tifffile import TiffFile  # slow to import, and most pictures have other formats
 
     tiff = TiffFile(file)
-    page = tiff.pages.first
-    frames = _frames(tiff)
+    pages, stack = _pages(tiff)
+    content = _content(file, path, tiff, pages[0])
+    if max(len(pages), stack) == 1:
+        return content
+
+    def each() -> Iterator[Content]:
+        return (_content(file, path, tiff, page) for page in pages)
+
+    content = replace(content, by_rows=False, rows=None, rescue=None)
+    return replace(content, frames=max(len(pages), stack), what="pages", each=None if stack > 1 else each)
+
+
+def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Content:
+    page = tiff.pages[number].aspage()
     photometric = int(page.photometric) if page.photometric is not None else -1
     if photometric not in COLOURS:
         raise ImageError(f"{path} is a TIFF file with {OTHER.get(photometric, f'the colours {photometric}')}; {CONVERT}")
@@ -68,18 +87,16 @@ def _open(file: BinaryIO, path: Path) -> Content:
         return _metadata(file, tiff, page)
 
     if photometric in (PALETTE, CMYK, YCBCR) or page.bitspersample < 8 or int(page.compression) in JPEG:
-        content = open_with_pillow(file, path, "TIFF", by_rows=False)
+        content = open_with_pillow(file, path, "TIFF", by_rows=False, page=number)
         merged = lambda: info() | chosen(content.info(), "icc_profile")  # noqa: E731  # the profile changes with the colours
-        return Content(content.width, content.height, content.mode, content.pixels, merged, frames)
+        return replace(content, info=merged, frames=1)
     layout = layout_of(page, tiff.byteorder)
     if words := cannot_decode(layout):
         raise ImageError(f"{path} is a TIFF file with {words}, which cannot be read; {CONVERT}")
     if page.imagedepth > 1:
         raise ImageError(f"{path} is a volume of {page.imagedepth} layers; save each as a separate file first")
-    if words := damage(layout, tiff.filehandle.size):
-        raise ImageError(f"{path} is damaged: {words}")
-    reader, orientation = SegmentReader(path, layout), int(page.tags.valueof(ORIENTATION_TAG, 1))
-    channels = layout.channels
+    orientation, channels = int(page.tags.valueof(ORIENTATION_TAG, 1)), layout.channels
+    reader = SegmentReader(path, layout)
 
     def rows(first: int, last: int) -> Array:
         pixels = _as_displayed(reader.rows(first, last), layout.bits, photometric == WHITE_IS_ZERO, alpha)
@@ -89,19 +106,24 @@ def _open(file: BinaryIO, path: Path) -> Content:
         whole = UPRIGHT.get(orientation, UPRIGHT[1])(rows(0, layout.height))
         return np.ascontiguousarray(whole if channels > 1 else whole[..., 0])
 
+    def rescue() -> tuple[Array, str]:
+        reader.lost = set()
+        return pixels(), rows_lost(len(reader.lost), layout.height)
+
     width, height = (layout.height, layout.width) if orientation in (5, 6, 7, 8) else (layout.width, layout.height)
     mode = MODE_OF[channels, 8 if layout.bits == 8 else 16]
     by_rows = orientation == 1 and not (layout.kind == "u" and layout.bits == 32)
-    return Content(width, height, mode, pixels, info, frames, by_rows, rows if by_rows else None)
+    words = damage(layout, tiff.filehandle.size)
+    return Content(width, height, mode, pixels, info, by_rows=by_rows, rows=rows if by_rows else None, damage=words, rescue=rescue)
 
 
-def _frames(tiff: "TiffFile") -> int:
-    """Return the number of pictures, without small previews."""
-    if tiff.is_imagej and (stack := int((tiff.imagej_metadata or {}).get("images", 1))) > 1:
-        return stack
-    if len(tiff.pages) > MAX_PAGES or tiff.pages.first.is_reduced:
-        return len(tiff.pages)
-    return sum(not page.aspage().is_reduced for page in tiff.pages)
+def _pages(tiff: "TiffFile") -> tuple[list[int], int]:
+    """Return the numbers of the pages, without small previews, and how many pictures a page of ImageJ contains."""
+    stack = int((tiff.imagej_metadata or {}).get("images", 1)) if tiff.is_imagej else 1
+    everything = list(range(len(tiff.pages)))
+    if len(everything) > MAX_PAGES or tiff.pages.first.is_reduced:
+        return everything, stack
+    return [number for number in everything if not tiff.pages[number].aspage().is_reduced], stack
 
 
 def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
@@ -150,6 +172,15 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | No
         colours[..., :1] = np.iinfo(pixels.dtype).max - pixels[..., :1]
         return colours
     return pixels
+
+
+def metadata_of_tiff(file: BinaryIO) -> dict[str, Any]:
+    """Return the metadata of the first page of a file that is laid out as a TIFF file, whatever its pixels are."""
+    from tifffile import TiffFile
+
+    file.seek(0)
+    tiff = TiffFile(file)
+    return _metadata(file, tiff, tiff.pages.first)
 
 
 def _metadata(file: BinaryIO, tiff: "TiffFile", page: "TiffPage") -> dict[str, Any]:
@@ -216,22 +247,31 @@ def _writer(path: Path, shape: tuple[int, int, int], bits: int, info: Info, qual
 
 
 def _write(pixels: Array, path: Path, info: Info, quality: int | None) -> None:
-    shaped = np.atleast_3d(pixels)
-    with closing(_writer(path, shaped.shape, 8 * shaped.itemsize, info, quality)) as writer:
-        writer.write(shaped)
-        writer.finish()
+    _write_several([(pixels, info)], 1, path, quality)
+
+
+def _write_several(pages: Iterable[tuple[Array, Info]], count: int, path: Path, quality: int | None) -> None:
+    with path.open("wb") as file:
+        link = 0
+        for pixels, info in pages:
+            shaped = np.atleast_3d(pixels)
+            with closing(_writer(path, shaped.shape, 8 * shaped.itemsize, info, quality)) as writer:
+                writer.write(shaped)
+                link = writer.append_to(file, link)
 
 
 FORMAT = register_format(
     ImageFormat(
         name="TIFF",
         suffixes=(".tif", ".tiff"),
-        starts=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        starts=lambda head: head[:4] in MAGIC,
         open=_open,
         reads="1 to 16 and 32 bits, floating point from 0 to 1; grey, colour, palettes, transparency, CMYK with a profile",
         modes=frozenset(MODE_OF.values()),
         holds=frozenset({"icc_profile", "exif", "xmp", "iptc", "dpi", "comment"}),
         write=_write,
+        several="pages",
+        write_several=_write_several,
         rows=_writer,
     )
 )

@@ -2,12 +2,13 @@
 
 import contextlib
 import shutil
+import struct
 import sys
 import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from PIL import TiffImagePlugin, TiffTags
 Array = npt.NDArray[Any]
 
 ROWS = 256  # per strip
+HEADER = 8  # bytes before the first page
 IN_MEMORY = 2**24  # bytes of strips kept in memory, since the tags that point to them come first
 
 
@@ -46,12 +48,32 @@ class TiffWriter:
 
     def finish(self) -> None:
         """Write the tags, and the strips after them."""
+        with self.path.open("wb") as file:
+            self.append_to(file, 0)
+
+    def append_to(self, file: BinaryIO, link: int) -> int:
+        """Add the picture to a file as its first or next page.
+
+        Args:
+            file: the file, at its end.
+            link: where the page before says where the next page begins; ignored for the first page.
+
+        Returns:
+            The same for this page.
+        """
         if len(self._rows):
             self._strip(self._rows)
-        with self.path.open("wb") as file:
-            self._tags().save(file)
-            self._strips.seek(0)
-            shutil.copyfileobj(self._strips, file)
+        if start := file.tell():
+            file.write(bytes(start % 2))
+            start += start % 2
+            file.seek(link)
+            file.write(struct.pack("=I", start))
+            file.seek(start)
+        tags = self._tags()
+        tags.save(file)
+        self._strips.seek(0)
+        shutil.copyfileobj(self._strips, file)
+        return (start or HEADER) + 2 + 12 * len(tags)
 
     def close(self) -> None:
         """Drop everything that is not in the file yet."""

@@ -7,7 +7,9 @@ damaged tiles as black. So segments are decoded here, with the same code for the
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -132,10 +134,14 @@ class SegmentReader:
     Args:
         path: path of the file.
         layout: how its pixels are laid out.
+
+    Attributes:
+        lost: if this is a set, damaged parts become grey, and the numbers of their rows are added to it.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
+        self.lost: set[int] | None = None
         self._kept: dict[int, tuple[int, Array]] = {}  # by plane, the last decoded band
 
     def rows(self, first: int, last: int) -> Array:
@@ -156,17 +162,46 @@ class SegmentReader:
         """Return some rows of a strip, or of tiles next to each other."""
         layout = self.layout
         place = (plane * layout.bands + band) * layout.across
+        top = band * layout.tile[0]
         if not layout.tiled and layout.compression == PLAIN and layout.predictor == 1:  # a strip may be the whole picture
             stride = _row_bytes(layout)
-            return _decoded(layout, _read(file, layout.offsets[place] + first * stride, (last - first) * stride), last - first)
+
+            def part(first: int, last: int) -> Array:
+                content = _read(file, layout.offsets[place] + first * stride, (last - first) * stride)
+                return _decoded(layout, content, last - first)
+
+            if self.lost is None:
+                return part(first, last)
+            rows = [self._or_grey(partial(part, row, row + 1), plane, top + row, 1) for row in range(first, last)]
+            return np.concatenate(rows)
         if self._kept.get(plane, (-1,))[0] != band:
-            rows = layout.tile[0] if layout.tiled else min(layout.tile[0], layout.height - band * layout.tile[0])
-            tiles = [
-                _decoded(layout, _unpacked(layout, _read(file, layout.offsets[i], layout.sizes[i]), rows), rows)
-                for i in range(place, place + layout.across)
-            ]
+            count = layout.tile[0] if layout.tiled else min(layout.tile[0], layout.height - top)
+
+            def tile(i: int) -> Array:
+                return _decoded(layout, _unpacked(layout, _read(file, layout.offsets[i], layout.sizes[i]), count), count)
+
+            tiles = [self._or_grey(partial(tile, i), plane, top, count) for i in range(place, place + layout.across)]
             self._kept[plane] = band, np.concatenate(tiles, axis=1)[:, : layout.width]
         return self._kept[plane][1][first:last]
+
+    def _or_grey(self, decode: Callable[[], Array], plane: int, top: int, rows: int) -> Array:
+        """Return decoded pixels; medium grey, and opaque, if they are damaged and that is not an error."""
+        if self.lost is None:
+            return decode()
+        try:
+            return decode()
+        except Exception:  # decoders raise many kinds of errors
+            layout = self.layout
+            self.lost.update(range(top, min(top + rows, layout.height)))
+            most = 1 if layout.kind == "f" else 2**layout.bits - 1
+            grey = np.full((rows, layout.tile[1], _samples(layout)), most, layout.dtype)
+            colours = layout.channels - (layout.channels in (2, 4))
+            medium = 0.5 if layout.kind == "f" else most // 2 + 1
+            if not layout.planar:
+                grey[..., :colours] = medium
+            elif plane < colours:
+                grey[:] = medium
+            return grey
 
 
 def _row_bytes(layout: Layout) -> int:
