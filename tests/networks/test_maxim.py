@@ -17,6 +17,7 @@ from einops import rearrange
 
 from _helpers import DATA
 from _helpers.flax_weights import SMALL, original_shapes, original_state, small_maxim
+from _helpers.marks import mostly_nightly
 from _helpers.parity_fill import picture
 from restorekit import create_model, load_weights, restore
 from restorekit.blocks import CrossGating, GatedMLP, MultiAxisGatedMLP, RatioResize, SpatialMixing, multiple_of
@@ -53,7 +54,7 @@ def small():
 # ---- parity
 
 
-@every_network
+@mostly_nightly("name", PUBLISHED, {"mini", "tiny"})
 def test_outputs_of_every_stage_and_scale(name, device):
     expected = np.load(DATA / f"maxim_{name}_expected.npz")
     image = torch.from_numpy(picture(tuple(expected["shape"].tolist()), int(expected["seed"])))
