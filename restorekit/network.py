@@ -99,9 +99,9 @@ class RestorationNetwork(nn.Module, ABC):
             if it fits in memory. For networks whose means over an image are best over an area like the crops they were trained on.
     """
 
-    image_channels: int
-    size_multiple: int
-    num_supervised: int
+    image_channels: int = 3
+    size_multiple: int = 1
+    num_supervised: int = 1
     output: ImageSpec = ImageSpec()
     conditions: tuple[Condition, ...] = ()
     pretrained_config: PretrainedConfig | None = None

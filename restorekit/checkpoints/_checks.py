@@ -45,13 +45,13 @@ def check_fits(model: RestorationNetwork, state: Mapping[str, Tensor], origin: s
     )
     problems += _names(
         "of a wrong type",
-        [name for name in both if not _converts(state[name].dtype, wanted[name].dtype)],
+        [name for name in both if not converts(state[name].dtype, wanted[name].dtype)],
         lambda name: f"{name} is {state[name].dtype}, expected {wanted[name].dtype}",
     )
     if not problems:
         problems += _names("NaN or infinite", [name for name in both if not state[name].isfinite().all()])
     if not problems:
-        problems += _names("shared by the model, different in the file", _unshared(wanted, state))
+        problems += _names("shared by the model, different in the file", unshared(wanted, state))
     if problems:
         name = (model.recipe or {}).get("architecture", type(model).__name__)
         raise CheckpointError(f"{origin} does not fit {name}: " + "; ".join(problems))
@@ -90,12 +90,12 @@ def _ties(model: nn.Module) -> set[tuple[str, str]]:
     return {(first[id(tensor)], name) for name, tensor in named if first.setdefault(id(tensor), name) != name}
 
 
-def _converts(given: torch.dtype, wanted: torch.dtype) -> bool:
+def converts(given: torch.dtype, wanted: torch.dtype) -> bool:
     """Return whether numbers of a type can be used as those of another without a loss that matters."""
     return given == wanted or (given in FLOATS and wanted in FLOATS)
 
 
-def _unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def unshared(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Return the names whose tensor the model shares with an earlier name, but whose value differs from the value of that name."""
     first: dict[int, str] = {}
     return [name for name, tensor in wanted.items() if not torch.equal(state[name], state[first.setdefault(id(tensor), name)])]

@@ -52,6 +52,23 @@ def load_best(model: RestorationNetwork, states: Sequence[StateDict]) -> None:
     Raises:
         CheckpointError: if they do not fit the model, or several fit equally well.
     """
+    found, prefix = best_of(model, states)
+    chosen = found.under(prefix)
+    others = [name for name in found.state if not name.startswith(prefix)]
+    load_state(model, chosen.state, chosen.origin)
+    if others:
+        warnings.warn(
+            f"{chosen.origin}: tensors with other names are left out: {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}",
+            stacklevel=3,
+        )
+
+
+def best_of(model: RestorationNetwork, states: Sequence[StateDict]) -> tuple[StateDict, str]:
+    """Return those weights of a file that have the most names of the model, and the prefix of their names.
+
+    Raises:
+        CheckpointError: if several fit equally well.
+    """
     modules = {name.rpartition(".")[0] for name in model.state_dict(keep_vars=True)} | original_names(model).keys()
     fits = [(number, found, prefix) for found in states for prefix, number in prefixes(found.state, modules - {""}).items()]
     most = max((number for number, _, _ in fits), default=0)
@@ -61,16 +78,9 @@ def load_best(model: RestorationNetwork, states: Sequence[StateDict]) -> None:
         places = " and ".join(f"{found.origin}{f' (names after {prefix!r})' if prefix else ''}" for found, prefix in best)
         raise CheckpointError(f"{places} fit equally well; load the content yourself, and pass the state dict that you want")
     found, prefix = best[0]
-    chosen = found.under(prefix)
-    others = [name for name in found.state if not name.startswith(prefix)]
-    load_state(model, chosen.state, chosen.origin)
     if prefix:
         logger.info("%s: the names are read without their prefix %r", found.origin, prefix)
-    if others:
-        warnings.warn(
-            f"{chosen.origin}: tensors with other names are left out: {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}",
-            stacklevel=3,
-        )
+    return found, prefix
 
 
 def load_state(model: Model, state: Mapping[str, Tensor], origin: str) -> Model:

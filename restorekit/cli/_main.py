@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from restorekit import __version__
 from restorekit._allocator import keep_freed_memory
 from restorekit.cli._common import complain, drop_output, flush_output, print_result
+from restorekit.cli._parts import with_parts
 from restorekit.cli._process import occupy_closed_streams, status_after_signals, stop_like_ctrl_c
 
 COMMANDS = {  # and their summaries, which repeat the first line of each docstring
@@ -42,7 +43,7 @@ def imported(name: str) -> Any:
     if name in ("data", "weights"):
         return typer.main.get_command(module.app)
     alone = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False, add_completion=False)
-    alone.command(name, epilog=module.EXAMPLES)(getattr(module, f"{name}_command"))
+    alone.command(name, epilog=module.EXAMPLES)(with_parts(getattr(module, f"{name}_command")))
     return typer.main.get_command(alone)
 
 

@@ -38,8 +38,7 @@ from restorekit.cli._common import (
 )
 from restorekit.cli._inference import with_inference_options
 from restorekit.cli._pipes import OUTPUT, Pipes, piped
-from restorekit.errors import OptionError
-from restorekit.images import DAMAGED, has_libvips
+from restorekit.images import has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint
 
@@ -181,9 +180,7 @@ def restore_command(
     started = time.perf_counter()
     with ExitStack() as stack:
         try:
-            if damaged not in DAMAGED:
-                raise OptionError("damaged", f"must be one of {', '.join(DAMAGED)}; got {damaged!r}")
-            video = VideoOptions(codec=codec, crf=crf, compare=compare)
+            video = VideoOptions(codec=codec, crf=crf, compare=compare, damaged=damaged)
             name = _model_name(task, model, weights)
             pipes = stack.enter_context(piped(images, output, suffix_of_format(format) if format else None))
             if pipes.target and compare:

@@ -7,6 +7,7 @@ from restorekit.data._datasets import (
     Sample,
     central_crop,
     drawn_place,
+    peak_of,
     random_crop,
     saturated,
     to_tensor,
@@ -34,7 +35,7 @@ from restorekit.data._degrading import (
 )
 from restorekit.data._layouts import LAYOUTS, folders, gopro, hide, rain13k, rain_test, realblur, sidd_medium
 from restorekit.data._noise import add_gaussian_noise
-from restorekit.data._pairs import PairPaths, find_pairs, listed, read_pair, read_rgb
+from restorekit.data._pairs import PairPaths, find_pairs, listed, read_pair, read_planes, read_rgb
 from restorekit.data._prepare import prepare_sidd
 
 __all__ = [
@@ -67,11 +68,13 @@ __all__ = [
     "gopro",
     "hide",
     "listed",
+    "peak_of",
     "prepare_sidd",
     "rain13k",
     "rain_test",
     "random_crop",
     "read_pair",
+    "read_planes",
     "read_rgb",
     "realblur",
     "sample_rng",

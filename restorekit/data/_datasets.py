@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from restorekit.data._degrading import Degradation, Number, degrade_pair, sample_rng
-from restorekit.data._pairs import PairPaths, pair_size, read_pair, read_rgb
-from restorekit.images import Pixels
+from restorekit.data._pairs import Channels, PairPaths, pair_size, read_planes, read_rgb
+from restorekit.images import Array, Pixels
 
 ORDER = 1  # separates the random source of the order of photographs from those of the samples
 SATURATION_PROBABILITY = 1 / 3
@@ -56,6 +56,7 @@ class PairedCrops(Dataset[Sample]):
         augment: whether to flip and rotate by multiples of 90 degrees.
         saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
         scale: how many times as high and wide as the degraded images the clean ones are; so are their crops.
+        channels: channels of the degraded and the clean images, as for :func:`read_planes`.
 
     Attributes:
         small: names of the pairs that are smaller than a crop.
@@ -75,11 +76,15 @@ class PairedCrops(Dataset[Sample]):
         augment: bool = True,
         saturation: Number = 0,
         scale: int = 1,
+        channels: Channels = (3, 3),
     ) -> None:
         _check_numbers(len(pairs), crop, saturation)
+        if saturation and channels != (3, 3):
+            raise ValueError(f"saturation needs images in colour; got {channels[0]} and {channels[1]} channels")
         self.pairs = list(pairs)
         self.scale = scale
-        self.small = [pair.name for pair in pairs if min(pair_size(pair, scale)) < crop]
+        self.channels = channels
+        self.small = [pair.name for pair in pairs if min(pair_size(pair, channels, scale)) < crop]
         self.crop = crop
         self.seed = seed
         self.samples = len(pairs) if samples is None else samples
@@ -98,7 +103,7 @@ class PairedCrops(Dataset[Sample]):
         """
         rng = sample_rng(self.seed, _checked(index, self.samples))
         pair = self.pairs[drawn_place(self.seed, index, len(self.pairs))]
-        images = random_crop(read_pair(pair, self.scale), self.crop, rng, augment=self.augment)
+        images = random_crop(read_planes(pair, self.channels, self.scale), self.crop, rng, augment=self.augment)
         if self.saturation and rng.random() < SATURATION_PROBABILITY:
             factor = rng.uniform(1 - self.saturation, 1 + self.saturation)
             images = [saturated(image, factor) for image in images]
@@ -177,7 +182,7 @@ def _order(seed: int, turn: int, length: int) -> npt.NDArray[np.integer]:
     return np.random.default_rng([seed, turn, ORDER]).permutation(length)
 
 
-def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *, augment: bool) -> list[Pixels]:
+def random_crop(images: Sequence[Array], side: int, rng: np.random.Generator, *, augment: bool) -> list[Array]:
     """Return the same random crop of images, flipped and rotated if requested.
 
     Of images that are several times as large as the first, the crops are, too. Images smaller than the crop are reflected at the
@@ -199,21 +204,27 @@ def random_crop(images: Sequence[Pixels], side: int, rng: np.random.Generator, *
     return crops
 
 
-def central_crop(image: Pixels, side: int) -> Pixels:
+def central_crop(image: Array, side: int) -> Array:
     """Return the central ``side x side`` pixels of an image, or fewer if it is smaller."""
     top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
     return image[top : top + side, left : left + side]
 
 
-def saturated(image: Pixels, factor: float) -> Pixels:
+def saturated(image: Array, factor: float) -> Array:
     """Return an RGB image whose distances from grey (luma .299 .587 .114) are multiplied by a factor, clipped and rounded."""
     grey = (image @ np.array(LUMA))[..., None]
-    return np.rint(np.clip(grey + factor * (image - grey), 0, 255)).astype(np.uint8)
+    changed = np.clip(grey + factor * (image - grey), 0, peak_of(image))
+    return (changed if image.dtype.kind == "f" else np.rint(changed)).astype(image.dtype)
 
 
-def to_tensor(image: Pixels) -> Float[Tensor, "c h w"]:
-    """Return an 8-bit image, H x W x C, as a tensor in [0, 1], C x H x W."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+def to_tensor(image: Array) -> Float[Tensor, "c h w"]:
+    """Return an image of 8 or 16 bits or in [0, 1], H x W x C, as a tensor in [0, 1], C x H x W."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / peak_of(image)
+
+
+def peak_of(image: Array) -> int:
+    """Return the value of white in an image of 8 or 16 bits, or in [0, 1]."""
+    return 1 if image.dtype.kind == "f" else int(np.iinfo(image.dtype).max)
 
 
 def with_half_size(photo: Pixels, crop: int) -> list[Pixels]:

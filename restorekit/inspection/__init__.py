@@ -2,6 +2,7 @@
 
 from restorekit.inspection._costs import DEFAULT_SIZE, Inspection, PartCost, inspect_model, peak_memory, time_parts
 from restorekit.inspection._drawing import draw, wiring
+from restorekit.inspection._features import StageFeatures, features
 from restorekit.inspection._sheet import Label, Line, Sheet, check_drawable, save, to_svg
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "Line",
     "PartCost",
     "Sheet",
+    "StageFeatures",
     "check_drawable",
     "draw",
+    "features",
     "inspect_model",
     "peak_memory",
     "save",

@@ -10,11 +10,12 @@ from restorekit import composition, stages
 from restorekit.checkpoints.hub import checked_config
 from restorekit.errors import CheckpointError
 from restorekit.models._registry import architectures
+from restorekit.parts import origins_of
 
 if TYPE_CHECKING:
     from restorekit.network import RestorationNetwork
 
-CONFIG_KEYS = ("architecture", "arguments", "composition")  # that describe how a model is built
+CONFIG_KEYS = ("architecture", "arguments", "composition", "requires")  # that describe how a model is built
 
 
 def build(architecture: str, arguments: Mapping[str, Any]) -> "RestorationNetwork":
@@ -41,15 +42,27 @@ def model_from_config(config: Mapping[str, Any], origin: str, **kwargs: Any) -> 
             return composition.compose({**config["composition"], **kwargs})
         return composition.bounded(lambda: build(config["architecture"], arguments | kwargs))
     except (ValueError, TypeError, ArithmeticError) as error:  # the last for sizes of zero
-        raise CheckpointError(f"{origin} describes a model that cannot be built here: {error}") from error
+        origins = ", ".join(map(ascii, config.get("requires", ())))
+        advice = f"; its parts come from {origins}: install the package, or load the file, with --parts or restorekit.load_parts"
+        raise CheckpointError(
+            f"{origin} describes a model that cannot be built here: {error}{advice if origins else ''}"
+        ) from error
 
 
 def config_of(model: "RestorationNetwork") -> dict[str, Any]:
     """Return plain data from which :func:`model_from_config` builds a model of the same kind.
 
+    If parts are defined outside this library, ``requires`` names their packages and files.
+
     Raises:
         ValueError: if the model was neither built by name from plain data nor composed of registered parts.
     """
+    config = _described(model)
+    origins = origins_of(config, architectures)
+    return config | ({"requires": origins} if origins else {})
+
+
+def _described(model: "RestorationNetwork") -> dict[str, Any]:
     if model.recipe is None and isinstance(model, stages.MultiStage):
         return {"composition": model.config}
     if model.recipe is None:

@@ -11,6 +11,7 @@ from restorekit.parts._registry import (
     create_stage,
     did_you_mean,
     list_blocks,
+    list_connectors,
     list_stages,
     load_plugins,
     register_activation,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         signature_of,
         takes_list,
     )
+    from restorekit.parts._loose import load_parts, origins_of
 
 __all__ = [
     "GIVEN",
@@ -84,9 +86,12 @@ __all__ = [
     "factories",
     "factory",
     "list_blocks",
+    "list_connectors",
     "list_stages",
+    "load_parts",
     "load_plugins",
     "name_of",
+    "origins_of",
     "part_kind",
     "register_activation",
     "register_block",
@@ -100,4 +105,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = lazy(__name__, __all__, "._factories")
+    __getattr__, __dir__ = lazy(__name__, __all__, "._loose", "._factories")

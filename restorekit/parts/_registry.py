@@ -23,6 +23,7 @@ Definition = TypeVar("Definition")
 PartFactory = TypeVar("PartFactory", bound="Callable[..., nn.Module]")
 
 PLUGIN_GROUP = "restorekit.plugins"
+LOOSE = "restorekit_parts_"  # start of the names of modules from loose files
 MAX_NAMES = 20  # most names in an error message
 
 
@@ -96,6 +97,10 @@ class Registry(Generic[T]):
             raise ValueError(f"unknown {self.kind} {name!r}{did_you_mean(name, self._entries)}")
         return self._entries[name]
 
+    def definition_of(self, name: str) -> object:
+        """Return the class or function that defines an entry, or None if there is none so far."""
+        return self._definitions.get(name)
+
     def __iter__(self) -> Iterator[str]:
         self._import_homes()
         load_plugins()
@@ -111,9 +116,9 @@ class Registry(Generic[T]):
 
 
 def _is_run_again(taken: object, definition: object) -> bool:
-    """Return whether a definition is the same as another, executed again, as a notebook cell can be."""
+    """Return whether a definition is the same as another, executed again, as a notebook cell or a file of parts can be."""
     places = [(getattr(value, "__module__", None), getattr(value, "__qualname__", None)) for value in (taken, definition)]
-    return places[0] == places[1] and places[0][0] == "__main__"
+    return places[0] == places[1] and str(places[0][0]).startswith(("__main__", LOOSE))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -143,6 +148,11 @@ connectors: dict[str, PartRegistry] = {
 def registry_of(kind: str) -> PartRegistry:
     """Return the registry of ``"block"``, ``"stage"``, ``"activation"`` or of a connector's role."""
     return ({"block": blocks, "stage": stages, "activation": activations} | connectors)[kind]
+
+
+def all_parts() -> list[PartRegistry]:
+    """Return the registries of all kinds of parts."""
+    return [blocks, stages, activations, *connectors.values()]
 
 
 def register_block(name: str) -> Callable[[PartFactory], PartFactory]:
@@ -186,6 +196,24 @@ def register_connector(name: str, *, role: str) -> Callable[[PartFactory], PartF
     if role not in connectors:
         raise ValueError(f"unknown role {role!r} of connector {name!r}{did_you_mean(role, connectors)}")
     return connectors[role].register(name)
+
+
+def list_connectors(role: str) -> list[str]:
+    """Return the names of all registered connectors of a role.
+
+    Args:
+        role: as for :func:`register_connector`.
+
+    Raises:
+        ValueError: if there is no such role.
+
+    Example:
+        >>> "concat" in list_connectors("join")
+        True
+    """
+    if role not in connectors:
+        raise ValueError(f"unknown role {role!r} of connectors{did_you_mean(role, connectors)}")
+    return list(connectors[role])
 
 
 def list_blocks() -> list[str]:

@@ -4,12 +4,13 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from restorekit._lazy import deferred
 from restorekit.blocks import NoSupervision, multiple_of
 from restorekit.errors import WiringError
 from restorekit.network import Condition, ImageSpec, Padding, RestorationNetwork
@@ -65,6 +66,7 @@ class MultiStage(RestorationNetwork):
     Attributes:
         order: for each run of a stage, in order, its index in ``stages``, which contains each stage once.
         description: the arguments that the network was created with, as data.
+        features: returns the features of stages for an image: :func:`restorekit.inspection.features`.
 
     Raises:
         WiringError: if the stages do not fit together.
@@ -81,6 +83,7 @@ class MultiStage(RestorationNetwork):
     """
 
     description: dict[str, Any]
+    features: ClassVar[Callable[..., Any]] = deferred("restorekit.inspection", "features")
 
     def __init__(
         self,

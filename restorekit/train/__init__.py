@@ -8,6 +8,7 @@ from restorekit.train._recipe import WITHOUT_EFFECT, LossRecipe, LossTerm, Recip
 from restorekit.train._recipe_files import differences, list_recipes, load_recipe, recipe_from, to_toml
 from restorekit.train._run import Run
 from restorekit.train._sources import degradation_of, mixed, open_data
+from restorekit.train._tuning import checkpoint_blocks, freeze, learning_groups
 
 __all__ = [
     "WITHOUT_EFFECT",
@@ -20,8 +21,11 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "build_schedule",
+    "checkpoint_blocks",
     "degradation_of",
     "differences",
+    "freeze",
+    "learning_groups",
     "list_recipes",
     "load_recipe",
     "losses",

@@ -1,6 +1,7 @@
 """Building the network, optimiser and scheduler of a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from restorekit.checkpoints import load_weights
+from restorekit.checkpoints import PartialLoad, load_partial, load_weights
 from restorekit.composition import compose
 from restorekit.errors import ConfigError
 from restorekit.losses import find_loss
@@ -18,6 +19,9 @@ from restorekit.ops import downscale
 from restorekit.parts import did_you_mean
 from restorekit.stages import MultiStage
 from restorekit.train._recipe import LossRecipe, ModelRecipe, Recipe
+from restorekit.train._tuning import freeze, learning_groups
+
+GROUPING = {"filter_bias_and_bn", "layer_decay", "layer_decay_min_scale", "layer_decay_no_opt_scale", "param_group_fn"}
 
 
 class AllStages(nn.Module):
@@ -36,11 +40,15 @@ class AllStages(nn.Module):
         return self.model.forward_stages(image)
 
 
-def build_model(recipe: ModelRecipe) -> RestorationNetwork:
-    """Return the network of a recipe, in training mode.
+def build_model(recipe: ModelRecipe, on_partial: Callable[[PartialLoad], None] = lambda report: None) -> RestorationNetwork:
+    """Return the network of a recipe, in training mode, with its initial weights and its frozen parts.
+
+    Args:
+        recipe: the section ``model``.
+        on_partial: called, if ``partial`` is set, with what was loaded of the initial weights, and what was not.
 
     Raises:
-        ConfigError: if it cannot be built.
+        ConfigError: if it cannot be built, or a name in ``freeze`` is unknown.
         CheckpointError: if the weights to start from are not available or do not fit.
     """
     if recipe.composition:
@@ -52,7 +60,13 @@ def build_model(recipe: ModelRecipe) -> RestorationNetwork:
             raise ConfigError(f"model: {error}") from error
     if recipe.init:
         registered = recipe.init.partition(".")[0] in architectures and not Path(recipe.init).exists()
-        load_weights(model, create_model(recipe.init, pretrained=True).state_dict() if registered else recipe.init)
+        source = create_model(recipe.init, pretrained=True).state_dict() if registered else recipe.init
+        if recipe.partial:
+            on_partial(replace(load_partial(model, source), origin=recipe.init))
+        else:
+            load_weights(model, source)
+    if recipe.freeze:
+        freeze(model, recipe.freeze)
     return model.train()
 
 
@@ -60,7 +74,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
     """Return the optimiser of a recipe.
 
     Raises:
-        ConfigError: if timm has no optimiser of this name, or it does not take an argument.
+        ConfigError: if timm has no optimiser of this name, it does not take an argument, or a name in ``lr_scale`` is unknown.
     """
     from timm.optim import create_optimizer_v2, list_optimizers
 
@@ -68,8 +82,13 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
     known = [str(name) for name in list_optimizers()]
     if section.name.lower() not in known:
         raise ConfigError(f"optimizer.name: unknown optimiser {section.name!r}{did_you_mean(section.name, known)}")
+    parameters: nn.Module | list[dict[str, Any]] = model
+    if section.lr_scale:
+        if idle := sorted(GROUPING & section.arguments.keys()):
+            raise ConfigError(f"optimizer.arguments.{idle[0]} has no effect with optimizer.lr_scale; leave one of them out")
+        parameters = learning_groups(model, section.lr_scale, section.weight_decay)
     try:
-        return create_optimizer_v2(model, section.name, lr=section.lr, weight_decay=section.weight_decay, **section.arguments)
+        return create_optimizer_v2(parameters, section.name, lr=section.lr, weight_decay=section.weight_decay, **section.arguments)
     except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise ConfigError(f"optimizer.arguments: {error}") from error
 

@@ -68,8 +68,9 @@ def _validation(recipe: Recipe, rows: Sequence[Mapping[str, Any]], images: int) 
     table = "\n".join(f"| {row['step']} | {row['psnr']:.2f} | {row['ssim']:.4f} |" for row in measured[-10:])
     best = max(measured, key=lambda row: row["psnr"])
     validation = recipe.validation
-    return f"""Means over {images} images of `{validation.path}`: central crops of at most {validation.crop} pixels per side, RGB,
-rounded to 8 bits. The best PSNR was {best["psnr"]:.2f} dB at step {best["step"]}.
+    part = f"central crops of at most {validation.crop} pixels per side" if validation.crop else "whole images"
+    return f"""Means over {images} images of `{validation.path}`: {part}, rounded to the bits
+of the degraded images. The best PSNR was {best["psnr"]:.2f} dB at step {best["step"]}.
 
 | step | PSNR, dB | SSIM |
 |---|---|---|

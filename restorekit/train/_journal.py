@@ -3,19 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from torch import nn
 
-from restorekit._packages import from_extra
 from restorekit.network import RestorationNetwork
 from restorekit.train._card import write_card
 from restorekit.train._recipe import Recipe
 from restorekit.train._run import Run
 from restorekit.train._sources import Example
+from restorekit.train._trackers import open_trackers, show_picture
 from restorekit.train._validate import picture_grid
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+    from accelerate.tracking import GeneralTracker as Tracker
 
 
 class Journal:
@@ -34,18 +33,27 @@ class Journal:
         self.metadata = metadata
         self.examples = examples
         self.best_psnr = 0.0
-        self.board: SummaryWriter | None = None
+        self.stale = 0  # validations since the best
+        self.trackers: list[Tracker] = []
 
     def open(self, first: int) -> None:
         """Begin with step ``first``; records of later steps are removed.
 
         Raises:
-            ModuleNotFoundError: if TensorBoard is not installed.
+            ModuleNotFoundError: if the package of a tracker is not installed.
         """
-        with from_extra("train", "training needs further packages"):
-            from torch.utils.tensorboard import SummaryWriter
         self.run.forget_after(first)
-        self.board = SummaryWriter(str(self.run.folder / "tensorboard"), purge_step=first + 1)
+        self.trackers = open_trackers(self.recipe, self.run, first)
+
+    def judge(self, psnr: float) -> None:
+        """Remember, in every process, whether a validation is the best one so far."""
+        self.stale = 0 if psnr > self.best_psnr else self.stale + 1
+        self.best_psnr = max(psnr, self.best_psnr)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there were enough validations without a better result to stop."""
+        return 0 < self.recipe.validation.patience <= self.stale
 
     def record(self, row: Mapping[str, Any], model: RestorationNetwork) -> None:
         """Record a step; after a validation, also show pictures, and keep the weights if they are the best.
@@ -58,8 +66,7 @@ class Journal:
         if "psnr" in row:
             if self.recipe.validation.pictures:
                 self._show(model, step)
-            if row["psnr"] > self.best_psnr:
-                self.best_psnr = row["psnr"]
+            if self.stale == 0:
                 self.run.export(model, self.metadata, "best")
         if self.recipe.run.keep_every and step % self.recipe.run.keep_every == 0:
             self.run.export(model, self.metadata, f"step-{step:07}")
@@ -68,14 +75,13 @@ class Journal:
         curves |= {"loss/sum": row["loss"]} | {
             key: row[key] for key in ("gradient_norm", "lr", "skipped", "seconds", "psnr", "ssim") if key in row
         }
-        if self.board is not None:
-            for key, value in curves.items():
-                self.board.add_scalar(key, value, step)
+        for tracker in self.trackers:
+            tracker.log(curves, step=step)
 
     def close(self) -> None:
-        """Close the open files."""
-        if self.board is not None:
-            self.board.close()
+        """Close the trackers."""
+        for tracker in self.trackers:
+            tracker.finish()
 
     def finish(self, model: nn.Module) -> bool:
         """Write the final weights and the model card; return whether the card was written, rather than kept as somebody's own."""
@@ -85,13 +91,12 @@ class Journal:
     def _show(self, model: RestorationNetwork, step: int) -> None:
         picture = picture_grid(model, self.examples[: self.recipe.validation.pictures], self.recipe.data.condition)
         self.run.show(picture, step)
-        if self.board is not None:
-            self.board.add_image("pictures", np.asarray(picture), step, dataformats="HWC")
+        show_picture(self.trackers, picture, step)
 
     def state_dict(self) -> dict[str, float]:
         """Return the state that is needed to resume a run exactly."""
-        return {"best_psnr": self.best_psnr}
+        return {"best_psnr": self.best_psnr, "stale": self.stale}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Restore a state."""
-        self.best_psnr = state["best_psnr"]
+        self.best_psnr, self.stale = state["best_psnr"], int(state.get("stale", 0))

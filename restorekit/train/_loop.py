@@ -3,8 +3,9 @@
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from restorekit._packages import from_extra
+from restorekit.checkpoints import PartialLoad
 from restorekit.data import DegradedCrops, PairedCrops, Sample, listed
 from restorekit.errors import ConfigError, ImageError, OptionError
 from restorekit.inference import has_bfloat16
@@ -25,10 +27,13 @@ from restorekit.train._journal import Journal
 from restorekit.train._recipe import Recipe
 from restorekit.train._run import Run, size_of
 from restorekit.train._sources import Example, mixed, open_data, shares, validation_examples, without_traceback
+from restorekit.train._tuning import checkpoint_blocks
 from restorekit.train._validate import measure
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+SCALED = ("cuda",)  # devices for float16 with scaled losses
 
 
 def train(
@@ -70,9 +75,10 @@ def train(
     run = Run(folder)
     if main:
         run.check(recipe, allow_changes=allow_changes)
-    learner = _learner(recipe, accelerator)
-    scale = learner.model.output.scale
-    data, examples = open_data(recipe, scale), validation_examples(recipe, scale)
+    loaded: list[PartialLoad] = []
+    learner = _learner(recipe, accelerator, loaded.append)
+    scale, channels = learner.model.output.scale, (learner.model.image_channels, learner.model.output_channels)
+    data, examples = open_data(recipe, scale, channels), validation_examples(recipe, scale, channels)
     journal = Journal(run, recipe, metadata_of(config_of(learner.model)), examples)
     parts = learner.parts | {"journal": journal}
     size = 6 * size_of(learner.model.state_dict())  # size of a checkpoint and related files: average, two moments, exports
@@ -82,13 +88,13 @@ def train(
             run.check_space(size)
         first = run.resume(**parts)
     if main:
-        _note_small(data, recipe.data.path, on_notice)
-        run.begin(recipe, accelerator.num_processes)
+        _note(data, recipe.data.path, loaded if first == 0 else (), on_notice)
+        run.begin(recipe, accelerator.num_processes, loaded)
         journal.open(first)
     batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
 
     with contextlib.closing(journal):
-        for step in range(first, recipe.run.steps):
+        for step in takewhile(lambda _: not journal.is_exhausted, range(first, recipe.run.steps)):
             try:
                 row, stop = _step(recipe, step, batches, accelerator, learner, stopping)
             except ImageError as error:
@@ -98,6 +104,8 @@ def train(
             done, last = step + 1, step + 1 == recipe.run.steps
             if examples and (last or done % recipe.validation.every == 0):
                 row["psnr"], row["ssim"] = _validated(learner.average.module, examples, recipe, accelerator)
+                journal.judge(row["psnr"])
+                last = last or journal.is_exhausted
             if main:
                 run.check_space(size, spare=0)
                 journal.record(row, learner.average.module)
@@ -135,15 +143,19 @@ class Learner:
     optimizer: Any
     schedule: Any
     guard: Guard
+    scaler: torch.amp.GradScaler  # of losses, for float16; otherwise it does nothing
 
     @property
     def parts(self) -> dict[str, Any]:
         """What a checkpoint keeps, by name; the schedule follows from the step."""
-        return {"model": self.model, "average": self.average.module, "optimizer": self.optimizer, "guard": self.guard}
+        parts = {"model": self.model, "average": self.average.module, "optimizer": self.optimizer, "guard": self.guard}
+        return parts | ({"scaler": self.scaler} if self.scaler.is_enabled() else {})
 
 
-def _note_small(data: DegradedCrops | PairedCrops, path: str, on_notice: Callable[[str], None]) -> None:
-    """Say which images are smaller than a crop, if there are any."""
+def _note(data: DegradedCrops | PairedCrops, path: str, loaded: Iterable[PartialLoad], on_notice: Callable[[str], None]) -> None:
+    """Say which weights were not loaded, and which images are smaller than a crop, if there are any."""
+    for report in loaded:
+        on_notice(str(report))
     if data.small:
         on_notice(
             f"{len(data.small)} images in {path} are smaller than a crop, {data.crop} x {data.crop}, and reflected "
@@ -151,12 +163,12 @@ def _note_small(data: DegradedCrops | PairedCrops, path: str, on_notice: Callabl
         )
 
 
-def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
+def _learner(recipe: Recipe, accelerator: "Accelerator", on_partial: Callable[[PartialLoad], None]) -> Learner:
     """Return a new learner, with the initial weights of the recipe."""
     from timm.utils import ModelEmaV3
 
     torch.manual_seed(recipe.run.seed)
-    model = build_model(recipe.model)
+    model = build_model(recipe.model, on_partial)
     if recipe.data.crop % model.size_multiple:
         raise ConfigError(f"data.crop must be a multiple of {model.size_multiple} for this network; got {recipe.data.crop}")
     try:
@@ -168,12 +180,16 @@ def _learner(recipe: Recipe, accelerator: "Accelerator") -> Learner:
         each.run(model)
     # With buffers, it would go through the names, and average a parameter that is shared once for each of them.
     average = ModelEmaV3(model, decay=recipe.run.ema, use_warmup=True, exclude_buffers=True)
+    if recipe.run.checkpointing:
+        checkpoint_blocks(model)
     optimizer = build_optimizer(recipe, model)
     schedule, network = build_schedule(recipe, optimizer), AllStages(model)
     if recipe.run.compile:
         network.compile()
     network, optimizer = accelerator.prepare(network, optimizer)
-    return Learner(model, network, average, optimizer, schedule, Guard(recipe.run.explode, recipe.run.max_skipped))
+    guard = Guard(recipe.run.explode, recipe.run.max_skipped)
+    scaler = torch.amp.GradScaler(accelerator.device.type, enabled=recipe.run.precision == "float16")
+    return Learner(model, network, average, optimizer, schedule, guard, scaler)
 
 
 def _step(
@@ -190,17 +206,20 @@ def _step(
     learner.schedule.step_update(step)
     learner.optimizer.zero_grad()
     losses = _gradients(recipe, step, batches, accelerator, learner)
+    learner.scaler.unscale_(learner.optimizer)
     norm = float(accelerator.clip_grad_norm_(learner.network.parameters(), recipe.run.clip))
     # What all processes must agree on: the mean loss, and whether one of them is to stop.
     told = torch.cat((losses, torch.tensor([float(stopping())], device=accelerator.device)))
     *stages, stop = accelerator.reduce(told, "mean").tolist()
-    lr = learner.optimizer.param_groups[0]["lr"]
+    group = learner.optimizer.param_groups[0]
+    lr = group["lr"] / group.get("lr_scale", 1)
     row = {"step": step + 1, "loss": sum(stages), "stages": stages, "gradient_norm": norm, "lr": lr}
     if learner.guard.accepts(row["loss"], norm):
-        learner.optimizer.step()
+        learner.scaler.step(learner.optimizer)
         learner.average.update(learner.model, step=step)
     else:
         row["samples"] = [step * recipe.run.batch, (step + 1) * recipe.run.batch - 1]
+    learner.scaler.update()
     return row | {"skipped": learner.guard.refused, "seconds": time.perf_counter() - started}, stop > 0
 
 
@@ -220,7 +239,7 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
             with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
                 outputs = learner.network(image)
             losses = stage_losses(outputs, target, recipe.loss, learner.model)
-            accelerator.backward(losses.sum())
+            accelerator.backward(learner.scaler.scale(losses.sum()))
         parts.append(losses.detach())
     return torch.stack(parts).mean(dim=0)
 
@@ -240,7 +259,10 @@ def _accelerator(recipe: Recipe, device: str) -> "Accelerator":
         from accelerate import Accelerator
     if device not in ("auto", "cpu"):
         raise ConfigError(f"device must be auto or cpu; got {device!r}. CUDA_VISIBLE_DEVICES chooses among several GPUs")
-    return Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")
+    accelerator = Accelerator(cpu=device == "cpu", gradient_accumulation_steps=recipe.run.accumulate, mixed_precision="no")
+    if recipe.run.precision == "float16" and accelerator.device.type not in SCALED:
+        raise ConfigError(f"run.precision = 'float16' needs a GPU; on {accelerator.device.type}, use bfloat16 or float32")
+    return accelerator
 
 
 def _memory_format(recipe: Recipe) -> torch.memory_format:
@@ -249,8 +271,9 @@ def _memory_format(recipe: Recipe) -> torch.memory_format:
 
 def _autocast(recipe: Recipe, device: torch.device) -> torch.dtype | None:
     """Return the dtype to compute in, or None for that of the weights."""
-    wanted = recipe.run.precision == "bfloat16" or (recipe.run.precision == "auto" and has_bfloat16(device))
-    return torch.bfloat16 if wanted else None
+    if recipe.run.precision == "auto":
+        return torch.bfloat16 if has_bfloat16(device) else None
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(recipe.run.precision)
 
 
 def _seed(*numbers: int) -> int:

@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from restorekit._config import Section, arguments_model, problem
+from restorekit.errors import OptionError
+from restorekit.inference import OPTIONS, InferenceOptions
 from restorekit.losses import find_loss, list_losses, loss_arguments
+from restorekit.parts import did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -32,6 +35,12 @@ class ModelRecipe(Section):
     init: str = ""
     """Initial weights: a name such as ``mprnet_deblur.gopro``, or the path of a checkpoint. From scratch if empty."""
 
+    partial: bool = False
+    """Whether to take from ``init`` only the weights that fit; the run reports those that do not."""
+
+    freeze: tuple[str, ...] = Field((), strict=False)
+    """Names of modules or parameters that do not learn, such as ``stages.0``; ``*`` and ``?`` are wildcards."""
+
     @model_validator(mode="after")
     def _check(self) -> "ModelRecipe":
         """Check that there is exactly one network."""
@@ -39,6 +48,8 @@ class ModelRecipe(Section):
             raise ValueError("model needs either a name or a composition, but not both")
         if "." in self.name:
             raise ValueError(f"model.name must be an architecture; got {self.name!r}: to start from its weights, use model.init")
+        if self.partial and not self.init:
+            raise ValueError("model.partial has no effect without model.init; give the weights to start from")
         return self
 
 
@@ -49,8 +60,8 @@ class DataRecipe(Section):
     """Folder of the data set."""
 
     layout: Literal["photos", "folders", "gopro", "rain13k", "sidd"] = "photos"
-    """``photos``: clean photographs, which are degraded; ``folders``: pairs in ``input/`` and ``target/``; ``gopro``,
-    ``rain13k``, ``sidd``: as published."""
+    """``photos``: clean photographs, which are degraded; ``folders``: pairs in ``input/`` and ``target/``, of images or
+    NumPy arrays; ``gopro``, ``rain13k``, ``sidd``: as published."""
 
     degradations: tuple[Arguments, ...] = Field((), strict=False)
     """Degradations of the photographs, in this order: mappings of a name and arguments, as in ``restorekit data preview``."""
@@ -195,6 +206,10 @@ class OptimizerRecipe(Section):
     weight_decay: Weight = 0.0
     """Weight decay as the optimiser defines it; not applied to biases and other vectors."""
 
+    lr_scale: Mapping[str, Annotated[float, Field(gt=0)]] = Field({})
+    """Factors of the learning rate by module or parameter, such as ``{ "stages.0" = 0.1 }``; wildcards as in ``model.freeze``. The
+    first one that matches counts."""
+
     arguments: Arguments = Field({})
     """Further arguments of ``timm.optim.create_optimizer_v2``."""
 
@@ -230,8 +245,12 @@ class RunRecipe(Section):
     accumulate: Count = 1
     """Number of parts that a batch is divided into, computed one after the other to save memory."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``bfloat16`` (autocast), ``float32``, or ``auto``: bfloat16 where the hardware supports it."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """``bfloat16`` (autocast), ``float16`` (autocast, with scaled losses; on GPUs), ``float32``, or ``auto``: bfloat16 where the
+    hardware supports it."""
+
+    checkpointing: bool = False
+    """Whether blocks keep only their inputs, and are computed again for the gradient: less memory, a third more time."""
 
     channels_last: bool = True
     """Whether images and weights have the channels last in memory, which is faster on most hardware."""
@@ -260,6 +279,9 @@ class RunRecipe(Section):
     keep_every: Natural = 0
     """Steps between exports of the weights that are kept; none if 0."""
 
+    trackers: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = Field(("tensorboard",), strict=False)
+    """Programs that show curves and pictures: ``tensorboard``, ``trackio``, ``wandb``; the latter two need their packages."""
+
     @model_validator(mode="after")
     def _check(self) -> "RunRecipe":
         """Check that batches can be divided into the parts."""
@@ -269,7 +291,7 @@ class RunRecipe(Section):
 
 
 class ValidationRecipe(Section):
-    """What to measure during the run: PSNR and SSIM (RGB, 8 bits), and pictures."""
+    """What to measure during the run: PSNR and SSIM, and pictures."""
 
     path: str = ""
     """Folder of images that are not trained on; no validation if empty."""
@@ -286,11 +308,43 @@ class ValidationRecipe(Section):
     images: Count = 32
     """Number of images, spread evenly over the folder."""
 
-    crop: Annotated[int, Field(ge=16)] = 256
-    """Side of their central crops."""
+    crop: Annotated[int, Field(ge=16)] | Literal[0] = 256
+    """Side of their central crops; 0 for whole images."""
+
+    options: Arguments = Field({})
+    """Options of :class:`restorekit.inference.InferenceOptions`, such as ``{ tile = 512, pooling = "local" }``."""
+
+    patience: Natural = 0
+    """The run ends after this many validations in a row without a better PSNR; it does not end early if 0."""
 
     pictures: Natural = 4
     """Number of images to show as ``pictures/*.png``: input, output of every stage, target."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ValidationRecipe":
+        """Check the options, and that there is something to be patient about."""
+        self.inference_options()
+        if self.patience and not self.path:
+            raise ValueError("validation.patience has no effect without validation.path")
+        return self
+
+    def inference_options(self, **defaults: Any) -> InferenceOptions:
+        """Return how validation images are restored.
+
+        Args:
+            **defaults: options that count unless ``options`` contains them.
+
+        Raises:
+            ValueError: if an option is unknown or not valid.
+        """
+        known = [name for name in OPTIONS if name != "device"]
+        for name in self.options:
+            if name not in known:
+                raise ValueError(f"validation.options: unknown option {name!r}{did_you_mean(name, known)}")
+        try:
+            return InferenceOptions(**{**defaults, **self.options})
+        except OptionError as error:
+            raise ValueError(f"validation.options.{error}") from error
 
 
 class Recipe(Section):
@@ -340,5 +394,5 @@ class Recipe(Section):
         return self
 
 
-WITHOUT_EFFECT = ("data.workers", "run.save_every", "run.keep_every", "validation")
+WITHOUT_EFFECT = ("data.workers", "run.save_every", "run.keep_every", "run.trackers", "validation")
 """Settings that may differ when a run is resumed, because they do not change the weights."""

@@ -1,6 +1,7 @@
 """The folder of a training run: recipe, log, checkpoint, weights."""
 
 import contextlib
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -10,7 +11,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from restorekit._files import atomic_path, remove_leftovers, write_json
 from restorekit._packages import versions_of
-from restorekit.checkpoints import save_weights
+from restorekit.checkpoints import PartialLoad, save_weights
 from restorekit.errors import CheckpointError, ConfigError
 from restorekit.images import write_image
 from restorekit.train._recipe import Recipe
@@ -72,11 +73,18 @@ class Run:
                     "values, or resume with the new ones: --allow-changes"
                 )
 
-    def begin(self, recipe: Recipe, processes: int) -> None:
-        """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed."""
+    def begin(self, recipe: Recipe, processes: int, loaded: Sequence[PartialLoad] = ()) -> None:
+        """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed.
+
+        Args:
+            recipe: the recipe.
+            processes: number of processes.
+            loaded: what was loaded of the initial weights, if only some of them fit.
+        """
         remove_leftovers(self._outputs(recipe))
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
+        start |= {"loaded": dataclasses.asdict(loaded[0])} if loaded else {}
         # First, since it marks the other files as those of a run.
         write_json(self.about_file, [*self.starts(), start | {"versions": versions_of(RECORDED)}])
         if not self.recipe_file.exists() or load_recipe(str(self.recipe_file)) != recipe:  # otherwise, comments in it are kept

@@ -24,11 +24,11 @@ from restorekit.data import (
     degrade_pair,
     folders,
     gopro,
-    read_pair,
+    read_planes,
     read_rgb,
 )
 from restorekit.errors import ConfigError, DataError, ImageError
-from restorekit.images import Pixels, find_images
+from restorekit.images import Array, find_images
 from restorekit.parts import did_you_mean, signature_of
 from restorekit.train._recipe import ChoiceRecipe, DataRecipe, Recipe
 
@@ -38,18 +38,19 @@ VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
 }
 CHOICE = "choice"
 MIXUP = 2  # separates the random source of MixUp from those of the samples
-Example = tuple[Pixels, Pixels]
+Example = tuple[Array, Array]
 
 
-def open_data(recipe: Recipe, scale: int = 1) -> DegradedCrops | PairedCrops:
+def open_data(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)) -> DegradedCrops | PairedCrops:
     """Return the data set of a recipe; sample ``i`` of the log is its element ``i``.
 
     Args:
         recipe: the recipe.
         scale: how many times as high and wide as the degraded images the clean ones are.
+        channels: channels of the degraded and the clean images that the network needs.
 
     Raises:
-        ConfigError: if no folder is given, a degradation is not valid, or photographs should get another size.
+        ConfigError: if no folder is given, a degradation is not valid, or the network does not suit photographs.
         DataError: if the folder does not have the layout.
         ImageError: if an image cannot be used; damage after the header of an image is found only when a pair is needed.
     """
@@ -58,7 +59,7 @@ def open_data(recipe: Recipe, scale: int = 1) -> DegradedCrops | PairedCrops:
         raise ConfigError("data.path is empty; give the folder of the data set: data.path=FOLDER")
     samples = run.steps * run.batch
     if data.layout == "photos":
-        _check_size("data", scale)
+        _check_photographs("data", scale, channels)
         degradation = degradation_of(data.degradations, "data.degradations", data)
         return DegradedCrops(
             _photos(Path(data.path), "data.layout"),
@@ -71,7 +72,14 @@ def open_data(recipe: Recipe, scale: int = 1) -> DegradedCrops | PairedCrops:
         )
     pairs = LAYOUTS[data.layout](Path(data.path))
     return PairedCrops(
-        pairs, data.crop, seed=run.seed, samples=samples, augment=data.augment, saturation=data.saturation, scale=scale
+        pairs,
+        data.crop,
+        seed=run.seed,
+        samples=samples,
+        augment=data.augment,
+        saturation=data.saturation,
+        scale=scale,
+        channels=channels,
     )
 
 
@@ -117,12 +125,13 @@ def mixed(batch: Sample, alpha: float, seed: int) -> Sample:
     return batch._replace(input=mix(batch.input), target=mix(batch.target))
 
 
-def validation_examples(recipe: Recipe, scale: int = 1) -> list[Example]:
+def validation_examples(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)) -> list[Example]:
     """Return the degraded and clean central crops for the validation of a recipe.
 
     Args:
         recipe: the recipe.
         scale: how many times as high and wide as the degraded images the clean ones are.
+        channels: as for :func:`open_data`.
 
     Raises:
         ConfigError, DataError, ImageError: as :func:`open_data`.
@@ -132,17 +141,22 @@ def validation_examples(recipe: Recipe, scale: int = 1) -> list[Example]:
         return []
     if section.layout != "photos":
         pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
-        return [_central(read_pair(pair, scale), section.crop, scale) for pair in pairs]
-    _check_size("validation", scale)
+        return [_central(read_planes(pair, channels, scale), section.crop, scale) for pair in pairs]
+    _check_photographs("validation", scale, channels)
     key = "validation" if section.degradations else "data"
     degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
-    clean = [central_crop(read_rgb(path), section.crop) for path in paths]
+    clean = [_central((photo, photo), section.crop, 1)[1] for photo in map(read_rgb, paths)]
     return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
 
 
-def _check_size(section: str, scale: int) -> None:
-    """Raise if photographs are to be degraded for a network that enlarges images."""
+def _check_photographs(section: str, scale: int, channels: tuple[int, int]) -> None:
+    """Raise if a network does not restore photographs, which are in colour, at their size."""
+    if channels != (3, 3):
+        raise ConfigError(
+            f"{section}.layout: photographs are degraded in colour, but this network maps images of {channels[0]} channels to "
+            f"images of {channels[1]}; train it on pairs, {section}.layout=folders"
+        )
     if scale > 1:
         raise ConfigError(
             f"{section}.layout: photographs are degraded at their size, but this network enlarges images {scale} times; train it "
@@ -151,8 +165,9 @@ def _check_size(section: str, scale: int) -> None:
 
 
 def _central(pair: Example, side: int, scale: int) -> Example:
-    """Return the central crops of a pair, at the same place."""
+    """Return the central crops of a pair, at the same place; all of them if ``side`` is 0."""
     degraded, clean = pair
+    side = side or max(degraded.shape[:2])
     top, left = (max(0, (length - side) // 2) for length in degraded.shape[:2])
     place = tuple(slice(scale * first, scale * (first + side)) for first in (top, left))
     return central_crop(degraded, side), clean[place]

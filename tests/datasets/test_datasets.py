@@ -14,18 +14,21 @@ from restorekit.data import (
     PairedCrops,
     PairPaths,
     find_pairs,
+    folders,
     gopro,
     hide,
     prepare_sidd,
     rain_test,
     random_crop,
     read_pair,
+    read_planes,
     read_rgb,
     realblur,
     saturated,
 )
 from restorekit.data._layouts import LAYOUTS, RAIN_SETS
 from restorekit.errors import DataError, ImageError
+from restorekit.images import Picture, write_picture
 
 
 def picture(path, size=(20, 16), mode="RGB"):
@@ -102,6 +105,43 @@ def test_grey_pairs_and_opaque_alpha_become_colour(tmp_path: Path) -> None:
     assert (image == image[..., :1]).all()
     Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / "opaque.png")
     assert read_rgb(tmp_path / "opaque.png")[0, 0].tolist() == [1, 2, 3]
+
+
+def test_pairs_keep_their_bits_and_planes(tmp_path: Path) -> None:
+    """Grey, colour and raw images of 8 and 16 bits and arrays, mixed."""
+    values = np.random.default_rng(0).integers(0, 2**16, (8, 10, 4), np.uint16)
+    for folder in ("input", "target"):
+        (tmp_path / folder).mkdir()
+    write_picture(Picture(values[..., :3]), tmp_path / "input" / "a.png")
+    np.save(tmp_path / "target" / "a.npy", values[..., :3] / 65535)
+    (pair,) = folders(tmp_path)
+    assert (read_planes(pair)[0] == values[..., :3]).all()
+    (sample,) = PairedCrops([pair], 8, seed=0, samples=1)
+    torch.testing.assert_close(sample.input, sample.target)
+    assert sample.input.dtype == torch.float32
+    write_picture(Picture(values[..., 0]), tmp_path / "grey.png")
+    grey = PairPaths("x", tmp_path / "grey.png", tmp_path / "grey.png")
+    assert [read_planes(grey, (each, each))[0].shape for each in (1, 3)] == [(8, 10, 1), (8, 10, 3)]
+    np.save(tmp_path / "raw.npy", values)
+    raw = PairPaths("x", tmp_path / "raw.npy", pair.target)
+    (sample,) = PairedCrops([raw], 8, seed=0, samples=1, channels=(4, 3))
+    torch.testing.assert_close(sample.input[:3], sample.target)
+
+
+@pytest.mark.parametrize(
+    ("array", "channels", "words"),
+    [
+        (np.zeros((4, 4), np.int32), 1, r"x.npy contains int32, \(4, 4, 1\); needed is H x W x C, uint8, uint16 or floats"),
+        (np.full((4, 4, 3), 4095.0), 3, r"x.npy has values up to 4095; divide them by that of white"),
+        (np.full((4, 4, 3), np.nan), 3, r"x.npy has values up to nan"),
+        (np.zeros((4, 4, 3), np.uint8), 1, r"x.npy has 3 channels, but the network needs 1; convert the images, or store"),
+        (np.array([{}]), 3, r"x.npy is not an array of NumPy: .*allow_pickle"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array, channels, words) -> None:
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    with pytest.raises(ImageError, match=words):
+        read_planes(PairPaths("x", tmp_path / "x.npy", tmp_path / "x.npy"), (channels, channels))
 
 
 def test_gopro_as_published_and_repacked(tmp_path: Path) -> None:

@@ -181,8 +181,10 @@ def test_the_file_of_a_composition_is_read_at_once(tmp_path):
 
 def test_the_recipe_in_the_tutorial_holds():
     page = (DOCS / "finetuning.md").read_text()
-    (text,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert recipe_from(tomllib.loads(text)).data.layout == "folders"
+    first, *changes = map(tomllib.loads, re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    assert recipe_from(first).data.layout == "folders"
+    for change in changes:
+        recipe_from(first | {section: first.get(section, {}) | values for section, values in change.items()})
 
 
 def test_differences_name_what_changes_the_weights():

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from restorekit.batch.video._codecs import CODECS, check_codec
 from restorekit.errors import OptionError
-
-DAMAGED = ("refuse", "keep")
+from restorekit.images import DAMAGED
 
 
 @dataclass(frozen=True, kw_only=True)

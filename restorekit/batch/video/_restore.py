@@ -109,7 +109,7 @@ def restore_video(
     width, height = video.size
     size = {"width": width, "height": height, "frames": video.frames, "codec": encoding.name, "pixels": encoding.pixels.name}
     seconds = {"total": round(time.perf_counter() - started, 3)}
-    damage = {"damaged": video.damage} if video.damage else {}
+    damage = {"damage": video.damage} if video.damage else {}
     return size | {"seconds": seconds, "notes": notes} | damage | restorer.describe(video.dtype) | {"batch": batch}
 
 
@@ -176,10 +176,8 @@ def _notes(video: Video, encoding: Encoding, options: VideoOptions) -> list[str]
         FfmpegError: if the video is damaged, or the container cannot have what it has.
     """
     notes: list[str] = []
-    if video.damage:
-        if options.damaged == "refuse":
-            raise FfmpegError(f"{video.path}: {video.damage}; VideoOptions(damaged='keep') in Python restores these frames")
-        notes.append(video.damage)
+    if video.damage and options.damaged == "refuse":
+        raise FfmpegError(f"{video.path}: {video.damage}; to restore these frames: --damaged keep")
     if video.variable and not encoding.container.variable:
         raise FfmpegError(
             f"{video.path}: its frame rate varies, and this container only stores a constant rate; write .mkv or .mp4"

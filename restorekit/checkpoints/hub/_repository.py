@@ -138,7 +138,7 @@ def checked_config(config: Any, origin: str) -> dict[str, Any]:
         raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
     if problem := excess_of({key: value for key, value in config.items() if key != "weights"}):
         raise WeightsError(f"{origin} is too large: {problem}")
-    kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict}
+    kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict, "requires": list}
     for key, kind in kinds.items():
         if key in config and not isinstance(config[key], kind):
             raise WeightsError(f"{origin}: {key!r} is {config[key]!r}, expected a {kind.__name__}")
