@@ -25,7 +25,7 @@ common = {
     "print_blob": True,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
 }
-hypothesis.settings.register_profile("ci", max_examples=20, derandomize=True, **common)
+hypothesis.settings.register_profile("ci", max_examples=12, derandomize=True, **common)
 hypothesis.settings.register_profile("nightly", max_examples=300, **common)
 hypothesis.settings.load_profile("ci")
 

@@ -49,7 +49,7 @@ def test_public_names_are_there_and_hide_no_module(face):
     assert set(ast.literal_eval(literal.value)) <= imported | defined
 
 
-def test_subpackages_are_there_after_one_import():
+def test_names_are_there_after_one_import_and_taken_before_they_are_looked_up():
     names = [
         "data.find_pairs",
         "train.losses.l1",
@@ -59,10 +59,17 @@ def test_subpackages_are_there_after_one_import():
         "inspection.draw",
         "losses.l1",
     ]
-    found = run(f"""
+    taken, found = run(f"""
 import functools, json, restorekit
-print(json.dumps([bool(functools.reduce(getattr, name.split("."), restorekit)) for name in {names}]))
+taken = []
+for kind, name in (("block", "cab"), ("stage", "unet"), ("model", "hinet")):
+    try:
+        getattr(restorekit, "register_" + kind)(name)(lambda: None)
+    except ValueError as error:
+        taken.append(str(error).partition(",")[0])
+print(json.dumps([taken, [bool(functools.reduce(getattr, name.split("."), restorekit)) for name in {names}]]))
 """)
+    assert taken == [f"{kind} is already registered" for kind in ("block 'cab'", "stage 'unet'", "model 'hinet'")]
     assert found == [True] * len(names)
     assert restorekit.train.losses.charbonnier is restorekit.losses.charbonnier
 
@@ -71,20 +78,6 @@ def test_the_builders_of_models_are_found_by_themselves():
     names = restorekit.list_models()
     assert set(names) <= set(dir(restorekit.models))
     assert restorekit.models.mprnet_tiny is restorekit.models.architectures.get("mprnet_tiny").builder
-
-
-def test_a_name_of_this_package_is_taken_before_it_is_looked_up():
-    program = """
-import json, restorekit
-taken = []
-for kind, name in (("block", "cab"), ("stage", "unet"), ("model", "hinet")):
-    try:
-        getattr(restorekit, "register_" + kind)(name)(lambda: None)
-    except ValueError as error:
-        taken.append(str(error).partition(",")[0])
-print(json.dumps(taken))
-"""
-    assert run(program) == [f"{kind} is already registered" for kind in ("block 'cab'", "stage 'unet'", "model 'hinet'")]
 
 
 LIGHT = [["--help"], ["--version"], ["models"], ["models", "mprnet_*", "--details"], ["weights", "list"], ["weights", "--help"]]

@@ -132,8 +132,8 @@ def print_result(result: str | Table, width: int | None = None) -> None:
     """
     if isinstance(result, Table):
         text = io.StringIO()
-        Console(file=text, force_terminal=_is_terminal(), highlight=False, width=width).print(result, end="")
-        result = text.getvalue()
+        Console(file=text, force_terminal=_is_terminal(), highlight=False, width=width).print(result)
+        result = text.getvalue().removesuffix("\n")
     else:
         result = printable(result)
     if problem := _write(f"{result}\n"):

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-RESULTS, TABLE, PAGE = "results.json", "results.csv", "report.html"
+RESULTS = "results.json"
+"""Name of the file with all results of an evaluation."""
+
+TABLE = "results.csv"
+"""Name of the table to which evaluations add their rows."""
+
+PAGE = "report.html"
+"""Name of the report page of an evaluation."""
+
 TITLE = b"<title>restorekit evaluation</title>"  # in the template of the page
 COLUMNS = b"date,model,weights_sha256,protocol,"  # the first ones of the table
 

@@ -1,17 +1,7 @@
 """A disk that takes files of so many bytes and no larger ones, which needs no rights: what is beyond is cut, and then an error."""
 
 import contextlib
-import os
 import resource
-import subprocess
-import sys
-
-COMMAND = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
-from restorekit.cli import main
-main()
-"""
 
 
 @contextlib.contextmanager
@@ -23,10 +13,3 @@ def largest_file(size):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def restorekit(*arguments, cwd, size):
-    """Run a shell command on a disk that takes files of this many bytes and no larger ones."""
-    command = [sys.executable, "-c", COMMAND, str(size), *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=environment)

@@ -1,6 +1,6 @@
 """What happens to processes that fetch weights: many at once, and some that are killed. It prints what it saw, as JSON.
 
-It forks, so that two dozen processes cost little more than one; the process that forks never talks to the Hub itself.
+It forks, so that a dozen processes cost little more than one; the process that forks never talks to the Hub itself.
 """
 
 import json
@@ -23,7 +23,7 @@ from restorekit.provenance import HubFile
 
 REPOSITORY = "lab/restorers"
 NAME = "small.rain"
-AT_ONCE = 24
+AT_ONCE = 12
 
 
 def start(work: Callable[[], object]) -> int:

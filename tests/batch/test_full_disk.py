@@ -11,8 +11,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from _helpers.full_disk import largest_file, restorekit
+from _helpers.full_disk import largest_file
 from _helpers.identity import Identity
+from _helpers.marks import nightly
 from restorekit.batch import FfmpegError, restore_video
 from restorekit.batch.video._ffmpeg import Process
 from restorekit.checkpoints import save_original_weights, save_weights
@@ -82,13 +83,14 @@ def test_what_did_not_fit_is_reported_and_done_by_the_next_call(tmp_path, monkey
         whole(tmp_path / "in" / name, NOISE)
     whole(tmp_path / "in" / "small.jpg", NOISE[:8, :8])
     arguments = ("restore", "in", "-o", "out", "--report", "report.jsonl")
-    result = restorekit(*arguments, cwd=tmp_path, size=5_000)
-    assert result.returncode == 1
+    monkeypatch.chdir(tmp_path)
+    with largest_file(5_000):
+        result = in_process(*arguments)
+    assert result.exit_code == 1
     assert result.stdout.startswith("restored 1 of 6 images to out; ")
     assert result.stderr.count("cannot be written: ") == 5, result.stderr
     assert "Traceback" not in result.stderr
     assert names(tmp_path / "out") == ["small.jpg"]
-    monkeypatch.chdir(tmp_path)
     result = in_process(*arguments)
     assert result.exit_code == 0, result.stderr
     assert names(tmp_path / "out") == names(tmp_path / "in")
@@ -188,7 +190,7 @@ def test_an_ffmpeg_that_does_not_mind_a_full_disk_is_not_believed():
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", nightly(".mkv")])
 def test_a_video_that_does_not_fit_is_an_error_and_no_file(tmp_path, suffix):
     source = tmp_path / "a.mkv"
     picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=0.4", "-c:v", "libx264", "-crf", "0"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from _helpers.full_disk import largest_file, restorekit
+from _helpers.full_disk import largest_file
 from restorekit.cli import app
 
 LINE = {"input": "photo.png", "output": "out.png", "status": "failed", "error": "of an earlier call"}
@@ -164,13 +164,3 @@ def test_a_new_report_that_does_not_fit_leaves_none(here):
         result = restore("--report", "report.jsonl")
     assert result.exit_code == 1
     assert not (here / "report.jsonl").exists()
-
-
-def test_as_a_user_runs_it(tmp_path):
-    Image.fromarray(np.full((8, 8, 3), 99, np.uint8)).save(tmp_path / "photo.jpg")
-    (tmp_path / "note.txt").write_text("milk, bread")
-    before = state(tmp_path)
-    result = restorekit("restore", "photo.jpg", "-o", "out.png", "--report", "note.txt", cwd=tmp_path, size=10**9)
-    assert result.returncode == 2
-    assert "--report note.txt cannot be used" in result.stderr
-    assert state(tmp_path) == before

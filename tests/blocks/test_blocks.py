@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from _helpers.descriptors import BLOCKS, awake
+from _helpers.marks import mostly_nightly
 from restorekit import ConfigError, create_block
 from restorekit.blocks import (
     ChannelAttention,
@@ -24,7 +25,8 @@ from restorekit.blocks._channel_attention import ATTENTIONS
 from restorekit.stages import UNetStage
 from restorekit.testing import check_block, check_stage
 
-every_attention = pytest.mark.parametrize("attention", [name for name in ATTENTIONS if name != "ca"])
+OF_TIMM = [name for name in ATTENTIONS if name != "ca"]
+every_attention = pytest.mark.parametrize("attention", OF_TIMM)
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,7 @@ def test_block_with_attention_of_timm_stands_in_a_unet(attention, device):
     check_stage(UNetStage((8, 12), partial(ChannelAttentionBlock, attention=attention), num_blocks=1).to(device))
 
 
-@every_attention
+@mostly_nightly("attention", OF_TIMM, {"eca"})
 @pytest.mark.no_cover  # which doubles the time of tracing
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_block_with_attention_of_timm_exports_with_dynamic_sizes(attention):

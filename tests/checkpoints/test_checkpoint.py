@@ -156,7 +156,7 @@ def weights(tmp_path, source):
 
 
 @pytest.mark.parametrize("kind", ["pth", "safetensors"])
-@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.999])
 def test_a_truncated_file_is_refused(kind, kept, weights, model):
     path = weights(kind)
     content = path.read_bytes()

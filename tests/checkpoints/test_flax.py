@@ -35,8 +35,9 @@ from restorekit.models._maxim import infer_arguments
 from restorekit.provenance import WebFile
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small():
+    """A small MAXIM, which no test changes."""
     return small_maxim()
 
 

@@ -59,7 +59,7 @@ def test_nothing_remains_of_a_conversion_that_was_killed(seen):
     assert seen["conversion"]["remains"] == 0
 
 
-def test_two_dozen_processes_at_once_end_with_one_good_copy(seen):
+def test_a_dozen_processes_at_once_end_with_one_good_copy(seen):
     assert seen["many"] == {
         "succeeded": AT_ONCE,
         "sha256": hashlib.sha256(GOOD).hexdigest(),

@@ -15,13 +15,13 @@ from restorekit.checkpoints import original_names, save_weights
 from restorekit.cli import app
 from restorekit.models import model_from_checkpoint
 
-ARGUMENTS = {"width": 4, "unet_step": 2, "ors_step": 2, "num_blocks": 1}
+ARGUMENTS = {"width": 4, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)}
 
 
 @pytest.fixture(scope="module")
 def source():
     torch.manual_seed(1)
-    return create_model("mprnet", **ARGUMENTS)
+    return create_model("nafnet", **ARGUMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def original(source):
 
 
 def new():
-    return create_model("mprnet", **ARGUMENTS)
+    return create_model("nafnet", **ARGUMENTS)
 
 
 def same(model, other):
@@ -59,7 +59,7 @@ def test_a_common_prefix_is_found(names, prefix, source, original, tmp_path):
     if names == "original":
         assert same(model_from_checkpoint(tmp_path / "x.ckpt")[0], source)
     state.popitem()
-    with pytest.raises(CheckpointError, match=rf"state dict \(names after '{prefix}'\) does not fit mprnet: 1 missing"):
+    with pytest.raises(CheckpointError, match=rf"state dict \(names after '{prefix}'\) does not fit nafnet: 1 missing"):
         load_weights(new(), state)
 
 
@@ -107,7 +107,7 @@ def test_wrapped_networks_are_saved_loaded_and_run(kind, source, tmp_path):
     save_weights(wrapped, tmp_path / "x.safetensors")
     model, metadata = model_from_checkpoint(tmp_path / "x.safetensors")
     assert same(model, source)
-    assert metadata["architecture"] == "mprnet"
+    assert metadata["architecture"] == "nafnet"
     network = new()
     other = WRAPPED[kind](network)
     assert load_weights(other, tmp_path / "x.safetensors") is other
@@ -178,4 +178,4 @@ def test_weights_in_our_names_that_nothing_is_known_of_say_what_to_do(source, tm
         model_from_checkpoint(tmp_path / "x.pth")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert same(create_model("mprnet", pretrained=tmp_path / "x.pth", **ARGUMENTS), source)
+        assert same(create_model("nafnet", pretrained=tmp_path / "x.pth", **ARGUMENTS), source)

@@ -58,8 +58,9 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
-    result = restorekit("demo", "-o", "demo.png", cwd=tmp_path)
+    result = in_process("demo", "-o", "demo.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     first = result.stdout.split()
     assert float(first[5]) > float(first[1]) + 5, result.stdout

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from _helpers.marks import mostly_nightly
 from restorekit.errors import ImageError
 from restorekit.images import RowReader, can_be_read_by_rows, read_picture
 
@@ -32,6 +33,7 @@ KINDS: dict[str, tuple[str, int, dict[str, Any]]] = {  # type of numbers, channe
     "half": ("f2", 3, {"photometric": "rgb"}),
     "32 bits": ("u4", 3, {"photometric": "rgb"}),
 }
+INTEGERS = ["grey", "deep grey", "colour", "deep colour", "colour, alpha", "deep colour, alpha"]
 
 
 def numbers(kind: str, channels: int) -> np.ndarray[Any, Any]:
@@ -62,7 +64,7 @@ def assert_read(path: Path, expected: np.ndarray[Any, Any]) -> None:
         assert (reader.mode, reader.info) == (picture.mode, picture.info)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@mostly_nightly("kind", KINDS, {"white is zero, deep", "deep grey, alpha", "colour", "deep colour, alpha", "half", "32 bits"})
 def test_what_tifffile_writes(tmp_path: Path, kind: str) -> None:
     """Strips and tiles, packed or planar, of both orders of bytes, compressed, with a predictor: 18 or 36 of each kind."""
     dtype, channels, options = KINDS[kind]
@@ -88,7 +90,7 @@ def test_what_tifffile_writes(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits", "none"])
-@pytest.mark.parametrize("kind", ["grey", "deep grey", "colour", "deep colour", "colour, alpha", "deep colour, alpha"])
+@mostly_nightly("kind", INTEGERS, {"deep grey", "colour, alpha"})
 def test_what_libvips_writes(tmp_path: Path, kind: str, compression: str) -> None:
     pyvips = pytest.importorskip("pyvips")
     dtype, channels, _ = KINDS[kind]

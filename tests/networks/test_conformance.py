@@ -11,6 +11,7 @@ from torch._subclasses import FakeTensorMode
 from torch.export import Dim, export
 
 from _helpers.descriptors import BLOCKS, DESCRIBED, FAMILIES, MANIFEST, MODELS, PARTS, STAGES, Flat, parameter_names
+from _helpers.marks import mostly_nightly
 from restorekit.checkpoints import load_weights, save_weights
 from restorekit.composition import compose
 from restorekit.models import architectures, create_model
@@ -22,15 +23,8 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.1}  # 
 
 every_part = pytest.mark.parametrize("name", PARTS)
 every_connector = pytest.mark.parametrize("name", [name for name in PARTS if name.partition(":")[0] in connectors])
-every_model = pytest.mark.parametrize("name", MODELS)
 # A variant is its builder with other numbers, which is tested; so what networks do is tested with the builders.
 every_builder = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.variant_of is None])
-
-
-def traced(names, slow):
-    """Parametrize with names; those in ``slow`` take long to trace, and only the nightly run has them."""
-    marked = [pytest.param(name, marks=pytest.mark.nightly) if name in slow else name for name in names]
-    return pytest.mark.parametrize("name", marked)
 
 
 def tracing(test):
@@ -38,9 +32,10 @@ def tracing(test):
     return pytest.mark.usefixtures("unchecked_annotations")(pytest.mark.no_cover(test))
 
 
-# A guide of gates is the join of that name, and what MAXIM is made of is exported by itself.
-every_exported_part = traced(PARTS, {"stage:maxim", "guide:cross_gating"})
-# The small NAFNet has no parts that the other lacks; stages on patches, as those of MPRNet, are traced in a smaller network, too.
+# Tracing takes long: every run traces the first part of each kind, an attention, and networks that contain further parts.
+FIRST = {f"{kind}:{next(iter(described))}" for kind, described in DESCRIBED.items()}
+every_traced_part = mostly_nightly("name", PARTS, FIRST | {"block:mdta"})
+# Stages on patches, as those of MPRNet.
 PATCHES = {
     "stages": [
         {"name": "unet", "widths": [4, 6], "num_blocks": 1},
@@ -50,7 +45,7 @@ PATCHES = {
 }
 TRACED = {name: partial(model.make, name) for name, model in MODELS.items() if model.variant_of is None}
 TRACED |= {"patches": partial(compose, PATCHES)}
-every_traced_model = traced(TRACED, {"maxim", "mprnet", "nafnet_tiny"})
+every_traced_model = mostly_nightly("name", TRACED, {"hinet", "nafnet", "patches"})
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +73,7 @@ def test_every_registered_model_has_a_descriptor():
     assert set(FAMILIES) <= set(architectures)
 
 
-@every_model
+@mostly_nightly("name", MODELS, FAMILIES)
 def test_the_number_of_parameters_is_as_stated(name):
     """``restorekit models`` shows it without building the model."""
     with torch.device("meta"):
@@ -214,7 +209,7 @@ def test_inputs_are_not_modified(name, device):
 # ---- tracing
 
 
-@every_part
+@every_traced_part
 @tracing
 def test_part_compiles_in_one_graph(name, device):
     descriptor = PARTS[name]
@@ -236,7 +231,7 @@ def test_model_compiles_in_one_graph(name, device):
     torch.testing.assert_close(compiled(image), model(image), rtol=1e-5, atol=1e-5)
 
 
-@every_exported_part
+@every_traced_part
 @tracing
 def test_part_exports_with_dynamic_sizes(name, device):
     """The exported program, traced at one size and batch, agrees with the part at another."""
@@ -304,8 +299,9 @@ def test_weights_round_trip(name, device, tmp_path):
     model = MODELS[name].make(name).to(device)
     save_weights(model, tmp_path / "model.safetensors")
     other = load_weights(MODELS[name].make(name).to(device), tmp_path / "model.safetensors")
+    loaded = other.state_dict()
     for key, tensor in model.state_dict().items():
-        assert torch.equal(other.state_dict()[key], tensor), key
+        assert torch.equal(loaded[key], tensor), key
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from _helpers import DOCS
 from _helpers.descriptors import SMALL_HINET, SMALL_MPRNET, SMALL_NAFNET
+from _helpers.marks import mostly_nightly
 from restorekit.blocks import AddJoin, conv
 from restorekit.cli import app
 from restorekit.composition import json_schema
@@ -92,7 +93,7 @@ def flops(model, size, **kwargs):
     return counter.get_total_flops()
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@mostly_nightly("name", PUBLISHED, {"mprnet_deblur"})
 def test_macs_are_those_published(name):
     with torch.device("meta"):
         found = inspect_model(create_model(name), (256, 256))

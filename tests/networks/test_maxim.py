@@ -17,11 +17,12 @@ from einops import rearrange
 
 from _helpers import DATA
 from _helpers.flax_weights import SMALL, original_shapes, original_state, small_maxim
+from _helpers.marks import mostly_nightly
 from _helpers.parity_fill import picture
 from restorekit import create_model, load_weights, restore
 from restorekit.blocks import CrossGating, GatedMLP, MultiAxisGatedMLP, RatioResize, SpatialMixing, multiple_of
 from restorekit.checkpoints import original_names
-from restorekit.errors import ConfigError, WiringError
+from restorekit.errors import WiringError
 from restorekit.losses import charbonnier
 from restorekit.ops import pad_centred
 from restorekit.stages import Level, MAXIMStage, MultiStage, StageSpec, SumFusion, UNetStage
@@ -53,7 +54,7 @@ def small():
 # ---- parity
 
 
-@every_network
+@mostly_nightly("name", PUBLISHED, {"mini", "tiny"})
 def test_outputs_of_every_stage_and_scale(name, device):
     expected = np.load(DATA / f"maxim_{name}_expected.npz")
     image = torch.from_numpy(picture(tuple(expected["shape"].tolist()), int(expected["seed"])))
@@ -244,7 +245,7 @@ def test_joins_are_given_for_each_scale():
     assert [join.gating.gate_x.grid.rows for join in network.joins[0]] == [2, 2, 3]
     assert network.description["join"][2] == {"name": "cross_gating", "block_size": 3, "grid_size": 3}
     stages = [UNetStage((4, 8)), MAXIMStage((4, 8), block_size=2, grid_size=2, coarse_block_size=2)]
-    with pytest.raises(ConfigError, match="join is a list of 1 parts, but there are 2 levels; give one for each, finest first"):
+    with pytest.raises(WiringError, match="join is a list of 1 parts, but there are 2 levels; give one for each, finest first"):
         MultiStage(stages, join=["concat"])
 
 

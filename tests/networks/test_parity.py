@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from _helpers import DATA, HALF
+from _helpers.marks import mostly_nightly
 from _helpers.parity import TOLERANCE, assert_same_state, modules_of, original_state
 from _helpers.parity_fill import fill, picture
 from restorekit import create_model, load_weights
@@ -48,7 +49,7 @@ def infer_arguments(architecture, state):
     return originals.get(architecture).infer_arguments(state)
 
 
-@every_network
+@mostly_nightly("name", PUBLISHED, {"mprnet_derain", "hinet_half"})  # the others only have other widths
 def test_outputs_of_every_stage(name, device, monkeypatch):
     """In float64 and float32, and as ``restore`` runs the network in float32."""
     model, image, stages = target(name)

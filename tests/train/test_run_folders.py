@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from _helpers.full_disk import restorekit
 from _helpers.leftover import leftover
 from _helpers.training import TINY, photos
 from restorekit.cli import app
@@ -151,15 +150,3 @@ def test_a_run_that_was_killed_at_its_start_goes_on(here, monkeypatch):
     assert json.loads(Path("run.json").read_text())
     assert not Path("recipe.toml").exists()
     assert train().exit_code == 0
-
-
-def test_as_a_user_runs_it(tmp_path):
-    photos(tmp_path / "photos")
-    for name in (*HIDDEN, "README.md", "log.jsonl"):
-        (tmp_path / name).write_text('{"a": 1}\n')
-    before = state(tmp_path)
-    result = restorekit("train", *OPTIONS, "-o", ".", cwd=tmp_path, size=10**9)
-    assert result.returncode == 1
-    assert "error: . contains log.jsonl, README.md, not written by a restorekit run" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert state(tmp_path) == before

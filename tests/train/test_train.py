@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from _helpers import HELPERS, ROOT, TESTS
+from _helpers.marks import nightly
 from _helpers.training import MPRNET, photos, recipe
 from restorekit import losses
 from restorekit.checkpoints import read_metadata
@@ -88,24 +89,32 @@ def program(*command, **environment):
     return done
 
 
-def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, folder):
+@pytest.mark.parametrize("kills", [2, nightly(8)])
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, folder, kills):
     """Killed at random moments, among them those in which a checkpoint is written."""
-    options = ["run.steps=12", "run.save_every=2", "optimizer.name=muon", "run.accumulate=2", "data.mixup=0.6", "data.mixup_from=3"]
+    options = [
+        f"run.steps={2 * kills + 4}",
+        "run.save_every=2",
+        "optimizer.name=muon",
+        "run.accumulate=2",
+        "data.mixup=0.6",
+        "data.mixup_from=3",
+    ]
     options += [f"validation.path={folder}", "validation.every=5", "validation.pictures=1"]
     whole = train(recipe(folder, *options), tmp_path / "whole", device="cpu")
-    program(HELPERS / "training.py", "killed", folder, tmp_path / "killed", 3, *options, OMP_NUM_THREADS="1")
+    program(HELPERS / "training.py", "killed", folder, tmp_path / "killed", kills, *options, OMP_NUM_THREADS="1")
     assert (tmp_path / "killed" / "weights.safetensors").read_bytes() == whole.read_bytes()
     assert (tmp_path / "killed" / "best.safetensors").read_bytes() == (tmp_path / "whole" / "best.safetensors").read_bytes()
     assert_same(state(tmp_path / "killed"), state(tmp_path / "whole"))
     assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
     assert not [path for path in (tmp_path / "killed").iterdir() if path.name.startswith(".")]
-    assert len(json.loads((tmp_path / "killed" / "run.json").read_text())) == 4
+    assert len(json.loads((tmp_path / "killed" / "run.json").read_text())) == kills + 1
 
 
 LAUNCH = "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
 
 
-@pytest.mark.parametrize("launched", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("launched", [False, nightly(True)])
 def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, folder, launched):
     """Sums are taken in another order, so float32 differs in its last digits. The second two steps go on from a checkpoint."""
     options = [f"validation.path={folder}", "validation.every=2", "optimizer.name=sgd", "optimizer.lr=0.05", "run.clip=inf"]
