@@ -119,7 +119,11 @@ def checked(
     try:
         return model.model_validate(data, context=context)
     except ValidationError as error:
-        raise ConfigError(_sentence([_found(each, data, owner) for each in error.errors()], path, nearest)) from error
+        try:
+            found = error.errors()
+        except UnicodeEncodeError as half:
+            raise ConfigError(f"{path or 'it'} contains text that is not valid Unicode; write it as UTF-8") from half
+        raise ConfigError(_sentence([_found(each, data, owner) for each in found], path, nearest)) from error
 
 
 class _Found(NamedTuple):

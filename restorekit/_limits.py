@@ -57,10 +57,14 @@ def excess(what: str, number: int, usual: int, unit: str) -> str:
     return f"{what} {' '.join((shown, unit)).strip()}, and the limit is {most:,}; if you trust its source, set {VARIABLE}{lift}"
 
 
-def excess_of(data: Any) -> str:
+def excess_of(data: Any, *, values: bool = True) -> str:
     """Return a sentence if plain data are too large, too deep or contain something too large; otherwise nothing.
 
     Data may contain themselves: they are then too deep.
+
+    Args:
+        data: the data.
+        values: whether numbers and texts have limits, too.
     """
     entries, waiting = 0, [(data, "", 1)]
     while waiting:
@@ -68,10 +72,10 @@ def excess_of(data: Any) -> str:
         inside = dict(value) if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, list | tuple) else {}
         entries += len(inside)
         problem = excess("it is nested", depth, DEPTH, "levels deep") or excess("it has", entries, ENTRIES, "entries")
-        for text in [value, *inside] if isinstance(value, str | Mapping) else ():
+        for text in [value, *inside] if values and isinstance(value, str | Mapping) else ():
             if isinstance(text, str):
                 problem = problem or excess(f"a name or text in {place or 'it'} has", len(text), TEXT, "characters")
-        if isinstance(value, int):
+        if values and isinstance(value, int):
             problem = problem or excess(f"{place or 'it'} is", abs(value), NUMBER, "")
         if problem:
             return problem

@@ -42,7 +42,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 def _check(config: Mapping[str, Any]) -> None:
     shared = config.get(SHARED, {})
     if not isinstance(shared, Mapping):
-        checked(composition_model(), config)  # refuses it
+        checked(composition_model(), config, context=())  # refuses it
     names = list(shared)
     # Which kind of part a shared one is shows where it is used, so everything else is checked first.
     checked(composition_model(), {**config, SHARED: {}}, context=names)

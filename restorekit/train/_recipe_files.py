@@ -66,7 +66,7 @@ def to_toml(recipe: Recipe) -> str:
     """
     try:
         return tomli_w.dumps(recipe.model_dump())
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise ConfigError(f"the recipe cannot be written as TOML: {error}; omit a key to use its default") from error
 
 
@@ -90,6 +90,8 @@ def _content(source: str) -> dict[str, Any]:
         raise ConfigError(f"{source} cannot be read: {error.strerror}") from error
     except ValueError as error:  # from the parser, and for text that is not UTF-8
         raise ConfigError(f"{source} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source} is nested more deeply than Python allows") from error
 
 
 def _folder() -> Any:
@@ -106,6 +108,8 @@ def _replace(content: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    except RecursionError as error:
+        raise ConfigError(f"{'.'.join(keys)} is nested more deeply than Python allows") from error
     if not isinstance(value, str) and _hint(keys) is str:
         value = text  # a folder may be called 2024
     for i, key in enumerate(keys[:-1]):

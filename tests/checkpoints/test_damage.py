@@ -67,6 +67,20 @@ def test_an_old_file_cut_anywhere_is_truncated(tmp_path):
         refused(path, "is truncated or not a checkpoint")
 
 
+@pytest.mark.parametrize(("name", "save"), [("x.pth", lambda path: torch.save(STATE, path)), ("x.npz", save_npz)])
+def test_an_archive_that_lacks_its_start_is_damaged(name, save, tmp_path):
+    path = tmp_path / name
+    save(path)
+    path.write_bytes(path.read_bytes()[20:])
+    refused(path, r"it is a damaged archive \(\[Errno 22\]")
+
+
+def test_an_array_whose_header_is_no_python_is_refused(tmp_path):
+    header = b"{'descr': '<f4', 'shape': (" + b" " * 90 + b"\n"
+    write_zip(tmp_path / "x.npz", zipfile.ZIP_STORED, **{"a.npy": b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header})
+    refused(tmp_path / "x.npz", "it is truncated or not an archive of numpy arrays: the header of 'a.npy' is damaged")
+
+
 class Parameter:
     """Unpickles to a parameter made from something that is no tensor."""
 

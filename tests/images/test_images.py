@@ -355,3 +355,11 @@ def test_find_images_needs_images(tmp_path: Path) -> None:
         find_images(tmp_path)
     with pytest.raises(ImageError, match="not a folder"):
         find_images(tmp_path / "none")
+
+
+def test_a_damaged_header_is_explained_without_python(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:12])
+    with pytest.raises(ImageError, match=r"a\.gif cannot be read: its header is not that of a GIF file, or is damaged"):
+        read_picture(path)

@@ -426,3 +426,14 @@ def test_schema_and_check_agree(validator, config):
         refusal = str(error)
     assume("is not under 'shared'" not in refusal)  # which a schema cannot know
     assert validator.is_valid(config) == (not refusal), refusal
+
+
+def test_the_name_of_a_shared_part_without_a_mapping_of_them_is_refused(unchecked_annotations):
+    stage = {"name": "unet", "widths": [4], "block": {"name": "cab", "act": "@act"}}
+    with pytest.raises(ConfigError, match=r"'@act' is not under 'shared'|shared must be a mapping"):
+        compose({"stages": [stage], "shared": 3})
+
+
+def test_half_a_character_in_a_name_is_refused(unchecked_annotations):
+    with pytest.raises(ConfigError, match="it contains text that is not valid Unicode; write it as UTF-8"):
+        compose({"stages": [{"name": "hinet", "norm_levels": [0, 4], "\ud800": [4, 8]}]})

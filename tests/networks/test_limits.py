@@ -121,6 +121,14 @@ def test_a_large_model_of_a_repository_is_refused(config, tmp_path, unchecked_an
         create_model(f"local-dir:{tmp_path}")
 
 
+def test_a_deep_description_of_weights_is_refused(tmp_path, unchecked_annotations):
+    deep = {"architecture": "mprnet_tiny", "weights": {"task": json.loads("[" * 90 + "]" * 90)}}
+    (tmp_path / "config.json").write_text(json.dumps(deep))
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(CheckpointError, match=f"levels deep, and the limit is.*{LIFT}"):
+        create_model(f"local-dir:{tmp_path}")
+
+
 def test_looking_at_the_size_changes_nothing_else():
     torch.manual_seed(3)
     plain = create_model("mprnet", width=8, unet_step=4, ors_step=4, num_blocks=1)

@@ -223,3 +223,12 @@ def test_choice_of_degradations():
 def test_choice_says_what_is_wrong(entry, message):
     with pytest.raises(ConfigError, match=message):
         degradation_of([{"name": "choice"} | entry], "data")
+
+
+def test_a_recipe_that_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "deep.toml"
+    path.write_text(f"task = {'[' * 2000}{']' * 2000}")
+    with pytest.raises(ConfigError, match=r"deep\.toml is nested more deeply than Python allows"):
+        load_recipe(str(path))
+    with pytest.raises(ConfigError, match=r"data\.path is nested more deeply than Python allows"):
+        load_recipe("mprnet_tiny.denoise", [f"data.path={'[' * 2000}{']' * 2000}"])

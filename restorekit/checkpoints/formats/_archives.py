@@ -1,6 +1,7 @@
 """Archives: what they contain is read only as far as their size allows, and their checksums are checked."""
 
 import io
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -8,7 +9,17 @@ from pathlib import Path
 from restorekit._limits import excess
 
 UNPACKED = 2**28  # bytes that any archive may unpack to
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, OverflowError, struct.error)
 RATIO = 8  # how many times its own size a larger one may unpack to; weights hardly compress
+
+
+def names_in_zip(path: Path) -> list[str]:
+    """Return the names of the files in a zip file; none if a file is not one, or not a readable one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (*UNREADABLE, ValueError):
+        return []
 
 
 def check_zip(path: Path) -> None:
@@ -19,7 +30,7 @@ def check_zip(path: Path) -> None:
             check_unpacked(path, sum(entry.file_size for entry in entries))
             # PyTorch can be told to write no checksums.
             damaged = archive.testzip() if any(entry.CRC for entry in entries) else None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"it is a damaged archive ({error}); download it again") from error
     if damaged is not None:
         raise ValueError(f"it is damaged: {damaged!r} in it does not have its checksum; download it again")

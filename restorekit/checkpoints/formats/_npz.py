@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from restorekit.checkpoints._flax import Arrays, without_optimiser
-from restorekit.checkpoints.formats._archives import check_zip
+from restorekit.checkpoints.formats._archives import check_zip, names_in_zip
 from restorekit.checkpoints.formats._format import Format, formats
 
 
@@ -40,7 +40,10 @@ def _check_headers(path: Path) -> None:
                 if not entry.filename.endswith(".npy"):
                     continue
                 read_header = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
-                shape, _, dtype = read_header(file)
+                try:
+                    shape, _, dtype = read_header(file)
+                except Exception as error:  # even those of Python's tokenizer; some describe Python objects
+                    raise ValueError(f"the header of {entry.filename!r} is damaged") from error
             declared = math.prod(shape) * dtype.itemsize
             if declared > entry.file_size:
                 raise ValueError(f"{entry.filename!r} declares {declared:,} bytes of numbers, but has {entry.file_size:,}")
@@ -48,13 +51,7 @@ def _check_headers(path: Path) -> None:
 
 def is_npz(path: Path) -> bool:
     """Return whether a file is an archive of arrays; files of ``torch.save`` are archives, too."""
-    if not zipfile.is_zipfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+    return any(name.endswith(".npy") for name in names_in_zip(path))
 
 
 formats.add("npz", Format((".npz",), is_npz, read_npz, preference=3))

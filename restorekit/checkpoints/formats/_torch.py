@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorekit.checkpoints.formats._archives import check_zip
+from restorekit.checkpoints.formats._archives import check_zip, names_in_zip
 from restorekit.checkpoints.formats._format import Format, first_line, formats, starts_with
 from restorekit.errors import CheckpointError
 
@@ -81,13 +81,7 @@ def _ends_early(path: Path) -> bool:
 
 def is_torch(path: Path) -> bool:
     """Return whether a file is an archive of ``torch.save``, or a sequence of pickles as older versions wrote."""
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return any(name.endswith("data.pkl") for name in archive.namelist())
-        except zipfile.BadZipFile:
-            return False
-    return starts_with(path, MAGIC)
+    return any(name.endswith("data.pkl") for name in names_in_zip(path)) or starts_with(path, MAGIC)
 
 
 formats.add("torch", Format((".pth", ".pt", ".bin", ".ckpt"), is_torch, read_torch, save_torch, preference=2))

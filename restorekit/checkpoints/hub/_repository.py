@@ -136,7 +136,8 @@ def checked_config(config: Any, origin: str) -> dict[str, Any]:
     """
     if not isinstance(config, dict) or ("architecture" in config) == ("composition" in config):
         raise WeightsError(f"{origin} does not say how the model is built; {WANTED}")
-    if problem := excess_of({key: value for key, value in config.items() if key != "weights"}):
+    problem = excess_of({key: value for key, value in config.items() if key != "weights"}) or excess_of(config, values=False)
+    if problem:
         raise WeightsError(f"{origin} is too large: {problem}")
     kinds = {"architecture": str, "arguments": dict, "composition": dict, "weights": dict, "requires": list}
     for key, kind in kinds.items():

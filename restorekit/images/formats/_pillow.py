@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from restorekit.errors import ImageError
@@ -67,7 +67,10 @@ def pillow_image(file: File, name: str) -> ImageFile:
     """Return an image of which only the header has been read."""
     with _OPENING, _any_size():
         file.seek(0)
-        return Image.open(file, formats=[name])
+        try:
+            return Image.open(file, formats=[name])
+        except UnidentifiedImageError as error:  # its message describes a Python object
+            raise ValueError(f"its header is not that of a {name} file, or is damaged") from error
 
 
 def mode_of(image: ImageFile) -> str:
