@@ -18,6 +18,7 @@ except ImportError:  # on Windows
 PART = ".restorekit-part"  # in the name of a file that is being written; no other program uses it for its temporary files
 LEFTOVER = re.compile(rf"\.(?P<stem>.+)\.[a-z0-9_]{{8}}{re.escape(PART)}(?P<suffix>\.[^.]*)?(\.rows)?", re.DOTALL)
 LONGEST_STEM = 200  # bytes; file systems allow 255 for the whole name
+_FOLDERS: set[int] = set()  # handles of the folders that this process has locked
 
 
 @contextmanager
@@ -58,7 +59,33 @@ def _locked_temporary(path: Path) -> Iterator[Path]:
                 return
 
 
-def _lock(file: IO[bytes]) -> bool:
+@contextmanager
+def folder_locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder against others that lock it, which leaves no file; yield whether no other process has done so."""
+    if fcntl is None:  # on Windows, where a folder cannot be opened
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    _FOLDERS.add(handle)
+    try:
+        yield _lock(handle)
+    finally:
+        if handle in _FOLDERS:  # else this is a forked process, which does not own the lock
+            _FOLDERS.remove(handle)
+            os.close(handle)
+
+
+def _leave_locks() -> None:
+    """Close locked folders in a forked process, such as one that reads training data and may outlive a killed one."""
+    while _FOLDERS:
+        os.close(_FOLDERS.pop())
+
+
+if fcntl is not None:
+    os.register_at_fork(after_in_child=_leave_locks)
+
+
+def _lock(file: IO[bytes] | int) -> bool:
     """Lock a file until it is closed; return whether no other process has locked it."""
     if fcntl is None:
         return True

@@ -79,9 +79,10 @@ class Journal:
             tracker.log(curves, step=step)
 
     def close(self) -> None:
-        """Close the trackers."""
+        """Close the trackers, and release the folder."""
         for tracker in self.trackers:
             tracker.finish()
+        self.run.close()
 
     def finish(self, model: nn.Module) -> bool:
         """Write the final weights and the model card; return whether the card was written, rather than kept as somebody's own."""

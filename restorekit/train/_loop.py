@@ -64,7 +64,8 @@ def train(
         Path of the weights (the moving average), or None if the run was stopped.
 
     Raises:
-        ConfigError: if the recipe is not valid, or the folder contains a run of another recipe, or other files.
+        ConfigError: if the recipe is not valid, or the folder contains a run of another recipe, or other files, or
+            another process is training in it.
         ImageError: if an image cannot be used; a checkpoint is written first.
         ValueError: if the data or the initial weights cannot be used.
         OSError: if the disk is nearly full, after a last checkpoint, or cannot be written to; the last checkpoint is still whole.
@@ -87,13 +88,13 @@ def train(
             folder.mkdir(parents=True, exist_ok=True)
             run.check_space(size)
         first = run.resume(**parts)
-    if main:
-        _note(data, recipe.data.path, loaded if first == 0 else (), on_notice)
-        run.begin(recipe, accelerator.num_processes, loaded)
-        journal.open(first)
-    batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
 
     with contextlib.closing(journal):
+        if main:
+            _note(data, recipe.data.path, loaded if first == 0 else (), on_notice)
+            run.begin(recipe, accelerator.num_processes, loaded)
+            journal.open(first)
+        batches = shares(recipe, data, first, accelerator.process_index, accelerator.num_processes)
         for step in takewhile(lambda _: not journal.is_exhausted, range(first, recipe.run.steps)):
             try:
                 row, stop = _step(recipe, step, batches, accelerator, learner, stopping)

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from restorekit._files import atomic_path, remove_leftovers, write_json
+from restorekit._files import atomic_path, folder_locked, remove_leftovers, write_json
 from restorekit._packages import versions_of
 from restorekit.checkpoints import PartialLoad, save_weights
 from restorekit.errors import CheckpointError, ConfigError
@@ -49,6 +49,7 @@ class Run:
         self.weights = folder / "weights.safetensors"
         self.card = folder / "README.md"
         self.pictures = folder / "pictures"
+        self._held = contextlib.ExitStack()
 
     def check(self, recipe: Recipe, *, allow_changes: bool) -> None:
         """Check that the folder is new, or contains a run of this recipe, or at least no file that the run would overwrite.
@@ -74,13 +75,21 @@ class Run:
                 )
 
     def begin(self, recipe: Recipe, processes: int, loaded: Sequence[PartialLoad] = ()) -> None:
-        """Record command, processes, versions, commit and recipe; remove partial files of a process that was killed.
+        """Lock the folder; record command, processes, versions, commit and recipe; remove partial files of a killed process.
 
         Args:
             recipe: the recipe.
             processes: number of processes.
             loaded: what was loaded of the initial weights, if only some of them fit.
+
+        Raises:
+            ConfigError: if another process is training in the folder.
         """
+        if not self._held.enter_context(folder_locked(self.folder)):
+            raise ConfigError(
+                f"another process is training in {self.folder}; wait until it has finished, stop it, or choose another folder with "
+                "--output"
+            )
         remove_leftovers(self._outputs(recipe))
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         start = {"date": now, "command": sys.argv, "processes": processes, "commit": git_commit()}
@@ -90,6 +99,10 @@ class Run:
         if not self.recipe_file.exists() or load_recipe(str(self.recipe_file)) != recipe:  # otherwise, comments in it are kept
             with atomic_path(self.recipe_file) as temporary:
                 temporary.write_text(to_toml(recipe), encoding="utf-8")
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._held.close()
 
     def starts(self) -> list[dict[str, Any]]:
         """Return the records of all starts of the run; empty if there is no run in the folder."""
@@ -141,8 +154,8 @@ class Run:
 
     def _has_own_log(self) -> bool:
         try:
-            return all(row.keys() >= ROW for row in self.rows())
-        except (ValueError, AttributeError):
+            return all(row.keys() >= ROW and isinstance(row["step"], int) for row in self.rows())
+        except (ValueError, AttributeError, RecursionError):
             return False
 
     def resume(self, **parts: Any) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from _helpers.leftover import leftover
 from _helpers.training import TINY, photos
+from restorekit._files import folder_locked
 from restorekit.cli import app
 
 OPTIONS = ["mprnet_tiny.denoise", *TINY, "data.path=photos", "run.steps=2", "schedule.warmup=1", "validation.path=photos"]
@@ -95,6 +97,47 @@ def test_a_foreign_log_in_the_folder_of_a_run_is_refused(here):
     before = state(here)
     assert ". contains log.jsonl, not written by a restorekit run" in train().stderr
     assert state(here) == before
+
+
+@pytest.mark.parametrize("step", ["[1]", '"1"', "null"])
+def test_a_log_without_steps_is_foreign(here, step):
+    assert train().exit_code == 0
+    Path("log.jsonl").write_text(f'{{"step": {step}, "loss": 1}}\n')
+    before = state(here)
+    assert ". contains log.jsonl, not written by a restorekit run" in train().stderr
+    assert state(here) == before
+
+
+def test_a_second_process_in_the_folder_is_refused(here):
+    assert train().exit_code == 0
+    before = state(here)
+    with folder_locked(here) as alone:
+        assert alone
+        result = train("run.steps=4", "--allow-changes")
+    assert result.exit_code == 1
+    assert "error: another process is training in .; wait until it has finished, stop it, or choose another folder with" in (
+        result.stderr
+    )
+    assert state(here) == before
+    assert train("run.steps=4", "--allow-changes").exit_code == 0
+
+
+def test_what_a_process_leaves_running_does_not_lock_the_folder(tmp_path):
+    here, there = socket.socketpair()
+    with folder_locked(tmp_path) as alone:
+        assert alone
+        child = os.fork()
+        if child == 0:  # as a worker that reads data
+            here.close()
+            there.send(b"started")
+            there.recv(1)  # until the other end is closed
+            os._exit(0)
+        here.recv(7)
+    with folder_locked(tmp_path) as alone:
+        assert alone
+    here.close()
+    there.close()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_foreign_checkpoint_in_the_folder_of_a_run_is_refused(here):
