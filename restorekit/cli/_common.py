@@ -6,7 +6,8 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,6 +19,8 @@ from restorekit.parts import did_you_mean
 
 DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}
 TASKS = tuple(DEFAULT_MODELS)
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 
 
 class _StandardError:
@@ -70,6 +73,12 @@ def fail(message: object, status: int = 1) -> NoReturn:
         message, status = message.in_shell, 2
     complain(message)
     raise typer.Exit(status)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Print an error and exit, unless a file does not exist yet or may be replaced."""
+    if path.exists() and not overwrite:
+        fail(f"{path} exists; choose another name, or pass --overwrite", 2)
 
 
 def complain(message: object) -> None:

@@ -7,7 +7,7 @@ import torch
 import typer
 
 from restorekit.checkpoints import save_original_weights, save_weights
-from restorekit.cli._common import fail, say, showing_warnings
+from restorekit.cli._common import Overwrite, fail, refuse_existing, say, showing_warnings
 from restorekit.models import model_from_checkpoint
 
 EXAMPLES = """
@@ -38,7 +38,7 @@ def convert_command(
     ],
     to: Annotated[str, typer.Option(help="Names to write: ours, or original, for other programs.")] = "ours",
     half: Annotated[bool, typer.Option("--half", help="Store float16: half the size.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert a checkpoint to safetensors with the names of this library, or back to the names of the original authors.
 
@@ -49,8 +49,7 @@ def convert_command(
         fail(f"--to must be ours or original; got {to!r}", 2)
     if target.suffix != ".safetensors" and not (to == "original" and target.suffix == ".pth"):
         fail(f"the target must be a .safetensors file, or with --to original a .pth file; got {target}", 2)
-    if target.exists() and not overwrite:
-        fail(f"{target} exists; choose another name, or pass --overwrite", 2)
+    refuse_existing(target, overwrite)
     try:
         with showing_warnings():
             model, metadata = model_from_checkpoint(source)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from restorekit.cli._common import console, fail, say
+from restorekit.cli._common import Overwrite, console, fail, refuse_existing, say
 from restorekit.data import (
     Combination,
     Degradation,
@@ -65,6 +65,7 @@ def preview_command(
     rows: Annotated[int, typer.Option(help="Number of samples, one per row.", min=1, max=50)] = 3,
     side: Annotated[int, typer.Option(help="Side of a crop in pixels.", min=16, max=2048)] = 160,
     seed: Annotated[int, typer.Option(help="Seed of crops and degradations.", min=0)] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw a contact sheet of degradations: one crop per row, one degradation per column.
 
@@ -72,6 +73,7 @@ def preview_command(
     """
     try:
         check_can_hold(output, "RGB")
+        refuse_existing(output, overwrite)
         kinds = {text: parse_degradation(text) for text in degradation or list(degradations)}
         if not degradation:
             kinds[COMBINED] = Combination(list(kinds.values()))

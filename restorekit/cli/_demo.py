@@ -10,7 +10,7 @@ import typer
 from PIL import Image
 
 from restorekit.checkpoints import read_example
-from restorekit.cli._common import bundled_model, fail, say, showing_warnings
+from restorekit.cli._common import Overwrite, bundled_model, fail, refuse_existing, say, showing_warnings
 from restorekit.cli._inference import with_inference_options
 from restorekit.data import create_degradation, degrade
 from restorekit.errors import ImageError
@@ -61,6 +61,7 @@ def demo_command(
         Path | None,
         typer.Option("--input", help="A degraded photograph to restore, in place of the bundled one.", show_default=False),
     ] = None,
+    overwrite: Overwrite = False,
     *,
     options: InferenceOptions,
 ) -> None:
@@ -77,6 +78,7 @@ def demo_command(
             raise ImageError(f"there is no folder {output.resolve().parent}; create it first, or choose another --output")
         if output.is_dir():
             raise ImageError(f"{output} is a folder; give the name of a file")
+        refuse_existing(output, overwrite)
         with showing_warnings():
             restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)

@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.table import Table
 
-from restorekit.cli._common import fail, print_result, say
+from restorekit.cli._common import Overwrite, fail, print_result, refuse_existing, say
 from restorekit.composition import compose, json_schema, read_config
 from restorekit.inspection import DEFAULT_SIZE, Inspection, PartCost, check_drawable, inspect_model, time_parts
 from restorekit.inspection import draw as draw_wiring
@@ -43,6 +43,7 @@ def inspect_command(
     draw: Annotated[Path | None, typer.Option(help="Draw the wiring into an .svg file.", show_default=False)] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of compositions, for editors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data instead of a table.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show what a network is made of: stages, their connections, parameters and cost.
 
@@ -57,6 +58,7 @@ def inspect_command(
         height_width = _parsed(size) if size else None
         if draw is not None:
             check_drawable(draw)
+            refuse_existing(draw, overwrite)
         model = _build(network, on_meta=not timed)
         found = inspect_model(model, height_width or _fitting(DEFAULT_SIZE, model.size_multiple))
         if timed:

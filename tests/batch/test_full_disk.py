@@ -135,9 +135,9 @@ def test_a_large_picture_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("arguments", "name", "before"),
     [
-        (("demo", "-o", "demo.jpg"), "demo.jpg", "what was there"),
+        (("demo", "-o", "demo.jpg", "--overwrite"), "demo.jpg", "what was there"),
         (("data", "preview", "-o", "sheet.bmp"), "sheet.bmp", None),
-        (("inspect", "mprnet_tiny", "--draw", "wiring.svg"), "wiring.svg", "what was there"),
+        (("inspect", "mprnet_tiny", "--draw", "wiring.svg", "--overwrite"), "wiring.svg", "what was there"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_annotations")

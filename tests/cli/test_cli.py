@@ -469,6 +469,21 @@ def test_convert_recognises_an_original_checkpoint(tmp_path: Path, monkeypatch: 
     assert convert("original.pth", "model.pth").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments", [("demo", "-o"), ("data", "preview", "-o"), ("inspect", "mprnet_tiny", "--draw")], ids=lambda each: each[0]
+)
+@pytest.mark.usefixtures("unchecked_annotations")
+def test_a_file_that_exists_is_replaced_only_if_asked(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / ("a.svg" if "inspect" in arguments else "a.png")
+    path.write_text("mine")
+    result = in_process(*arguments, path.name, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"error: {path.name} exists; choose another name, or pass --overwrite" in result.stderr
+    assert path.read_text() == "mine"
+    assert in_process(*arguments, path.name, "--overwrite", cwd=tmp_path).returncode == 0
+    assert path.read_bytes() != b"mine"
+
+
 @pytest.mark.usefixtures("unchecked_annotations")
 def test_data_preview_draws_what_is_asked_for(tmp_path: Path, photo: Path) -> None:
     options = ("--side", 32, "--rows", 2, "-d", "rain:layers=2,angle=-10..10", "-d", "jpeg:quality=30")
