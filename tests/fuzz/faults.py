@@ -70,7 +70,7 @@ def completed(work: Callable[[Path], object], folder: Path) -> float:
 
 
 class Folder:
-    """Forty pictures, each with a comparison."""
+    """Sixteen pictures, each with a comparison."""
 
     def __init__(self) -> None:
         import numpy as np
@@ -79,7 +79,7 @@ class Folder:
 
         rng = np.random.default_rng(0)
         (WORK / "in").mkdir()
-        for i in range(40):
+        for i in range(16):
             suffix = ("png", "jpg", "tif", "webp")[i % 4]
             write_picture(Picture(rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)), WORK / "in" / f"{i:02}.{suffix}")
 
@@ -239,10 +239,12 @@ def campaign(kind: type, kills: int, draw: random.Random) -> bool:
         if left := found.keys() - expected.keys():
             leftovers += 1
             sys.stdout.write(f"left over: {', '.join(sorted(left))}\n")
+        sys.stderr.write(f"\r{kind.__name__.lower()}: {i + 1} of {kills} ")  # under load, a kind may take many minutes
         different += unsigned({name: found.get(name, b"") for name in expected}) != unsigned(expected)
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(WORK / "whole", ignore_errors=True)
     shutil.rmtree(WORK / "warm-up", ignore_errors=True)
+    sys.stderr.write("\n")
     sys.stdout.write(
         f"{kind.__name__.lower():8} {kills} kills within {seconds:.2f} s, {killed} before the end: {halves} with a half file, "
         f"{leftovers} with leftovers after the next run, {different} with another result\n"
