@@ -1,5 +1,6 @@
 """Parts from files and other packages: loading them, and saying where they come from."""
 
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -79,4 +80,10 @@ def _origin(definition: object) -> str | None:
     if module.startswith(LOOSE) or module == "__main__":
         file = getattr(sys.modules.get(module), "__file__", None)
         return Path(file).name if file else None
-    return importlib.metadata.packages_distributions().get(package, [package])[0]
+    return _distributions().get(package, [package])[0]
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the installed distributions of each package; it takes a second to find them, and every state dict asks."""
+    return importlib.metadata.packages_distributions()
