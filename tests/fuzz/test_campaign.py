@@ -1,7 +1,6 @@
 """A few mutants of each kind in every run, and many every night; see campaign.py."""
 
 import os
-from collections import Counter
 
 import pytest
 from campaign import READ, REFUSED, campaign, tried
@@ -15,7 +14,7 @@ COUNTS = {"configs": 15, "hub": 15}  # of what takes longer than others
 def test_a_mutant_is_refused_clearly_or_read_right(kind, tmp_path):
     results = [tried(kind, 0, number, tmp_path / "work") for number in range(COUNTS.get(kind, 50))]
     assert [result for result in results if result.outcome not in (READ, REFUSED)] == []
-    assert len(Counter(result.outcome for result in results)) == 2
+    assert REFUSED in {result.outcome for result in results}
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
@@ -40,7 +39,7 @@ def hang(path):
 
 
 def die(path):
-    os.abort()
+    os._exit(7)
 
 
 def litter(path):
@@ -55,7 +54,7 @@ def mumble(path):
     ("use", "words"),
     [
         (hang, "took more than 0 s"),
-        (die, "the process ended with -6"),
+        (die, "the process ended with 7"),
         (litter, "changed a file"),
         (mumble, "unclear: 'no'"),
         (lambda path: {}["a"], "KeyError: 'a'"),
