@@ -58,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("photos", type=Path, help="folder of held-out photographs")
+    parser.add_argument("--model", default="mprnet_tiny", help="the bundled network (default mprnet_tiny)")
     parser.add_argument("--weights", type=Path, help="a checkpoint; by default the bundled one of the task")
     parser.add_argument("--pictures", type=Path, help="picture file to write: input, restored and clean, one image a row")
     parser.add_argument("--crop", type=int, default=256, help="side of the central crops (default 256)")
@@ -65,9 +66,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="float32", help="float32, bfloat16 or auto (default float32)")
 
 
-def validation_degradation(task: str) -> Degradation:
-    """Return what the recipe of the bundled network for a task validates it on."""
-    recipe = load_recipe(f"mprnet_tiny.{task}")
+def validation_degradation(name: str) -> Degradation:
+    """Return what the recipe of a bundled network validates it on."""
+    recipe = load_recipe(name)
     return degradation_of(recipe.validation.degradations or recipe.data.degradations, "validation.degradations")
 
 
@@ -88,11 +89,12 @@ def restored(
 
 def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     """Measure all images."""
-    degradation = validation_degradation(options.task)
+    bundled = f"{options.model}.{options.task}"
+    degradation = validation_degradation(bundled)
     if options.weights:
         model, _ = model_from_checkpoint(options.weights)
     else:
-        model = restorekit.create_model(f"mprnet_tiny.{options.task}", pretrained=True)
+        model = restorekit.create_model(bundled, pretrained=True)
     crops = held_out_crops(options.photos, options.crop)
     measured: dict[str, Figures] = {}
     pictures = []
@@ -104,7 +106,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
         write_image(contact_sheet(pictures), options.pictures, quality=80)
     mean = Figures(*(float(value) for value in np.mean(list(measured.values()), axis=0)))
     yield Measurement(
-        options.weights.stem if options.weights else f"mprnet_tiny.{options.task}",
+        options.weights.stem if options.weights else bundled,
         f"{degradation}; {options.draws} seeded draws for each image; RGB, central {options.crop} x {options.crop} crops, 8 "
         f"bits, {options.precision}. The last column is the PSNR of the network's output for the clean image to that image; "
         f"{UNCHANGED:.0f} if nothing changed",

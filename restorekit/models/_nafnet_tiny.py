@@ -32,6 +32,17 @@ if TYPE_CHECKING:
             trained_by="this project",
             source="restorekit/assets/weights/nafnet_tiny.denoise.md",
         ),
+        "deblur": PretrainedConfig(
+            task="deblur",
+            licence=APACHE,
+            sources=(
+                Bundled("nafnet_tiny.deblur.safetensors", "fc0ff1968e713c5124930107a065399eb26063399e5e950042ddb44fbd8d8551"),
+            ),
+            size=2_827_934,
+            training_data="71 photographs (credits in the model card), blur of shaking and defocused cameras, noise, JPEG",
+            trained_by="this project",
+            source="restorekit/assets/weights/nafnet_tiny.deblur.md",
+        ),
     },
 )
 def nafnet_tiny(
