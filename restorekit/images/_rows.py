@@ -3,7 +3,6 @@
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +110,8 @@ class RowReader:
         import pyvips
 
         try:
-            fresh = partial(pyvips.Image.new_from_file, str(self.path), revalidate=True)  # libvips keeps what it read under a name
-            is_jpeg = fresh().get("vips-loader").startswith("jpeg")
-            strictness = "warning" if is_jpeg else "error"  # libjpeg only warns of missing pixels, and makes them grey
-            image = fresh(access="sequential", fail_on=strictness)
+            # libvips keeps what it read under a name, which may be another file by now
+            image = pyvips.Image.new_from_file(str(self.path), access="sequential", fail_on="error", revalidate=True)
             region = pyvips.Region.new(image)
         except pyvips.Error as error:
             raise ImageError(f"{self.path} cannot be read: {' '.join(str(error).split())}") from error
