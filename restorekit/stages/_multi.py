@@ -237,7 +237,7 @@ class MultiStage(RestorationNetwork):
         if i == len(self.order) - 1:
             return finish(after, image, decoded, coarse=coarse)
         kept[i] = encoded, decoded
-        features = [_regridded(kept[source], self.grids[source + 1], after.grid) for source in self.sources[i + 1]]
+        features = [_regridded(kept[source], self.grids[source + 1], after.grid) for source in self.sources[i + 1] or [i]]
         needed = {source for sources in self.sources[i + 2 :] for source in sources}
         for unneeded in kept.keys() - needed:
             del kept[unneeded]

@@ -206,7 +206,7 @@ def test_what_a_config_says_of_its_weights_cannot_command_a_terminal(published):
 
 
 def test_what_a_model_is_built_from_goes_there_and_back(model):
-    assert config_of(model) == CONFIG
+    assert config_of(model) == CONFIG | {"requires": ["_helpers"]}  # the package of its parts
     assert model_from_config(config_of(model), "here").head.out_channels == 5
     with pytest.raises(ValueError, match="this Small was not built by create_model"):
         config_of(network())

@@ -83,7 +83,7 @@ def test_standard_input_becomes_a_file_and_the_report_names_it(here):
         (["a.png", "b.png", "-o", "both.png"], "--output must be a folder for several inputs; both.png is the name of one file"),
         (["folder", "-o", "out.mp4"], "--output must be a folder for several inputs; out.mp4 is the name of one file"),
         (["a.png", "b.png", "-o", "a.png"], "--output must be a folder for several inputs; a.png is a file"),
-        (["a.png", "--format", "gif"], "--format must be one of jpg, jpeg, avif"),
+        (["a.png", "--format", "heic"], "--format must be one of jpg, jpeg, avif"),
         (["a.png", "-o", "o.png", "--format", "webp"], "--format is webp, but the output is o.png: leave out one of the two"),
         (["a.png", "-o", "o.png", "--suffix", "_x"], "--suffix names the outputs of inputs; the output is already named o.png"),
         (["a.png", "--suffix", "a/b"], "--suffix must be text that names can end with, such as _restored; got 'a/b'"),

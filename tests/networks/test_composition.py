@@ -169,8 +169,8 @@ INVALID = {
     "no block": (unet_with(block=None), r"stages\[0\]\.block must be the name of a block, .* got None"),
     "unknown connector": (unet_with() | {"fuse": "cssf"}, r"fuse: unknown fuse connector 'cssf'; did you mean 'csff'"),
     "connector of another role": (
-        unet_with(guide="sam"),
-        r"stages\[0\]\.guide: unknown guide .*; known: add, cross_gating, gate",
+        unet_with(guide="residual_head"),
+        r"stages\[0\]\.guide: unknown guide .*; known: add, cross_gating, fam, gate",
     ),
     "misspelt argument of a connector": (unet_with() | {"head": {"name": "residual_head", "bia": 1}}, r"head\.bia: .* mean 'bias'"),
     "text for a number": (unet_with(num_blocks="2"), r"stages\[0\]\.num_blocks must be an integer; got '2'"),

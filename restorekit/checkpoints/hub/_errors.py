@@ -2,6 +2,7 @@
 
 import errno
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,11 @@ def _long_waits_refused(place: str) -> Iterator[None]:
     """Make huggingface_hub give up if a server asks for a long wait; by default it would sleep as long as asked, even an hour."""
     from huggingface_hub import get_session
 
+    thread = threading.get_ident()  # the session is shared, and another thread may still wait for its own request
+
     def check(response: Any) -> None:
+        if threading.get_ident() != thread:
+            return
         wait = response.headers.get("Retry-After")
         error = _of_status(response.status_code, wait, place) if response.is_error and wait else None
         if isinstance(error, UnreachableError) and (error.retry_after or 0) > LONGEST_WAIT:
