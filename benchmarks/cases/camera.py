@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     rows: list[dict[str, str | float | None]] = [
         {"method": "input", **{name: mean(lambda x: x, pairs) for name, pairs in sets.items()}}
     ]
-    means = [mean(lambda x, h=h: cv2.fastNlMeansDenoisingColored(x, None, h, h, 7, 21), sets["camera"]) for h in STRENGTHS]
+    means = [mean(lambda x, h=h: non_local_means(x, h), sets["camera"]) for h in STRENGTHS]
     rows.append({"method": "non-local means", "camera": max(means)})
     best = float(np.mean([max(psnr(told(noisy, s), clean) for s in GUESSES) for noisy, clean in track(sets["camera"])]))
     rows.append({"method": "FFDNet, sigma 12", "camera": mean(lambda x: told(x, 12), sets["camera"])})
@@ -68,6 +68,11 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
 def mean(denoise: Callable[[Pixels], Pixels], pairs: Pairs) -> float:
     """Return the mean PSNR of what a method makes of images."""
     return float(np.mean([min(PERFECT, psnr(denoise(noisy), clean)) for noisy, clean in pairs]))
+
+
+def non_local_means(noisy: Pixels, strength: float) -> Pixels:
+    """Denoise with OpenCV's non-local means."""
+    return cv2.fastNlMeansDenoisingColored(noisy, None, strength, strength, 7, 21)
 
 
 def compressed(image: Pixels, quality: int) -> Pixels:

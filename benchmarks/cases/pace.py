@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from _harness import Column, Measurement, alternate, medians
 from cases._other_camera import photographed
-from cases.camera import mean
+from cases.camera import STRENGTHS, mean, non_local_means
 from cases.denoise import bm3d, ffdnet, wavelet
 from rich.progress import track
 
@@ -40,11 +39,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=5, help="how often each method is timed (default 5)")
 
 
-def non_local_means(noisy: Pixels, strength: float) -> Pixels:
-    """Denoise with OpenCV's non-local means."""
-    return cv2.fastNlMeansDenoisingColored(noisy, None, strength, strength, 7, 21)
-
-
 def networks() -> Iterator[tuple[str, Callable[[Pixels], Pixels]]]:
     """Yield the bundled denoisers as the command line runs them, in each precision that the CPU is fast in."""
     for name in ("mprnet_tiny.denoise", "nafnet_tiny.denoise"):
@@ -61,7 +55,7 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     noisy, _ = photographed(np.ascontiguousarray(large[: LARGE[0], : LARGE[1]]), 4)
     told = {
         "wavelet shrinkage": (wavelet, (8, 12, 16, 22)),
-        "non-local means": (non_local_means, (3, 5, 7, 10)),
+        "non-local means": (non_local_means, STRENGTHS),
         "BM3D": (bm3d, (8, 12, 16, 22)),
         "FFDNet, float32": (ffdnet(), (8, 12, 16, 22)),
     }
