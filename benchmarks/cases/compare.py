@@ -2,11 +2,12 @@
 
     python benchmarks/run.py compare v0.1.0
 
-Every piece of work gets two new processes, one with each version, which run it in turns. Seconds are those of the CPU, child
-processes included, since these depend least on what else the machine does; they are medians, and so is the ratio of runs next to
-each other. On a busy machine, where other programs empty the caches, the ratio of the fastest runs is more reliable. Memory is the
-highest resident memory during the first run, minus what the process used before that run (Linux only). The earlier version is
-taken from Git; both run with the packages that are installed now.
+Every piece of work gets several pairs of new processes, one with each version, which run it in turns. One pair is not enough: where
+the system happens to place the memory of a process changes the time of a network by up to a fifth, as long as that process lives.
+Memory that is freed is kept, as the command line does. Seconds are those of the CPU, child processes included, since these depend
+least on what else the machine does; they are medians, and so is the ratio of runs next to each other. The ratio of the fastest
+runs depends least on luck. Memory is the highest resident memory during the first run, minus what the process used before that run
+(Linux only). The earlier version is taken from Git; both run with the packages that are installed now.
 """
 
 import argparse
@@ -47,7 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     parser.add_argument("before", metavar="COMMIT", help="commit or tag of the earlier version")
     parser.add_argument("--only", default="", metavar="TEXT", help="only work with this text in its name")
-    parser.add_argument("--runs", type=int, default=5, help="at least, after a first one; more of short work (default 5)")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of processes (default 3)")
+    parser.add_argument("--runs", type=int, default=2, help="of a pair at least, after a first one; more of short work (default 2)")
 
 
 def cpu_seconds() -> float:
@@ -87,7 +89,8 @@ class Version:
         self.name, self.root = name, root
         self.clock: list[float] = []
         self.cpu: list[float] = []
-        environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""}
+        kept = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}  # freed memory, by glibc
+        environment = os.environ | kept | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""}
         self.process = subprocess.Popen(
             process_of(serve, name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
         )
@@ -112,23 +115,29 @@ class Version:
         return first, second
 
 
-def compare(name: str, roots: tuple[Path, Path], runs: int) -> dict[str, str | float | None]:
+def compare(name: str, roots: tuple[Path, Path], pairs: int, runs: int) -> dict[str, str | float | None]:
     """Return the row of a piece of work."""
-    before, after = versions = [Version(name, root) for root in roots]
-    for turn in range(max(runs, min(5 * runs, round(LONG_ENOUGH / before.seconds)))):
-        for version in versions if turn % 2 else reversed(versions):
-            version.run()
-    for version in versions:
-        version.close()
-    ratios = [later / earlier for earlier, later in zip(before.cpu, after.cpu, strict=True)]
+    versions = []
+    for _ in range(pairs):
+        versions.append([Version(name, root) for root in roots])
+        before, after = versions[-1]
+        for turn in range(max(runs, min(5 * runs, round(LONG_ENOUGH / before.seconds)))):
+            for version in (before, after) if turn % 2 else (after, before):
+                version.run()
+        before.close()
+        after.close()
+    row: dict[str, str | float | None] = {"work": name}
+    cpu = [[seconds for version in side for seconds in version.cpu] for side in zip(*versions, strict=True)]
+    clock = [[seconds for version in side for seconds in version.clock] for side in zip(*versions, strict=True)]
+    ratios = [later / earlier for earlier, later in zip(*cpu, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
-    row: dict[str, str | float | None] = {"work": name, "times": statistics.median(ratios), "spread": f"{low:.3f} to {high:.3f}"}
-    for which, version in zip(("before", "after"), versions, strict=True):
-        row[which] = statistics.median(version.cpu)
-        row[f"memory_{which}"] = version.memory if version.memory > LEAST_MEMORY else None
-    fastest = min(after.cpu) / min(before.cpu)
-    clock = statistics.median(later / earlier for earlier, later in zip(before.clock, after.clock, strict=True))
-    return {**row, "fastest": fastest, "clock": clock}
+    row |= {"times": statistics.median(ratios), "spread": f"{low:.3f} to {high:.3f}", "fastest": min(cpu[1]) / min(cpu[0])}
+    row["clock"] = statistics.median(later / earlier for earlier, later in zip(*clock, strict=True))
+    for i, which in enumerate(("before", "after")):
+        memory = statistics.median(pair[i].memory for pair in versions)
+        row[which] = statistics.median(cpu[i])
+        row[f"memory_{which}"] = memory if memory > LEAST_MEMORY else None
+    return row
 
 
 def checked_out(commit: str, folder: Path) -> Path:
@@ -146,11 +155,11 @@ def measure(options: argparse.Namespace) -> Iterator[Measurement]:
         roots = (checked_out(options.before, Path(folder)), FOLDER.parent)
         for name in WORK:
             if options.only in name:
-                rows.append(compare(name, roots, options.runs))
+                rows.append(compare(name, roots, options.pairs, options.runs))
                 print(rows[-1], file=sys.stderr)
     yield Measurement(
         f"{options.before}{options.only and ': '}{options.only}",
-        f"This version compared with {options.before}; medians of at least {options.runs} runs",
+        f"This version compared with {options.before}; {options.pairs} pairs of processes",
         COLUMNS,
         rows,
     )
