@@ -22,7 +22,7 @@ from restorekit.images._picture import (
     write_picture,
 )
 from restorekit.images._rows import RowReader, can_be_read_by_rows, can_be_written_by_rows, has_libvips, rows_written
-from restorekit.images._samples import sample_photo
+from restorekit.images._samples import noisy_photo, sample_photo
 from restorekit.images.formats import FORMATS, Content, ImageFormat, all_formats, register_format
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "has_libvips",
     "is_image",
     "look_at",
+    "noisy_photo",
     "normal_mode",
     "opened",
     "output_suffix",

@@ -24,7 +24,7 @@ from restorekit.cli import _demo as demo
 from restorekit.cli import app
 from restorekit.composition import compose
 from restorekit.data import add_gaussian_noise
-from restorekit.images import sample_photo
+from restorekit.images import noisy_photo, sample_photo
 from restorekit.models import create_model, list_models, mprnet
 
 SMALL = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
@@ -66,6 +66,10 @@ def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
     assert float(first[5]) > float(first[1]) + 5, result.stdout
     with Image.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 3 * 500
+        night, restored = (np.asarray(sheet.crop((left, 592, left + 752, 1072))) for left in (12, 776))
+    assert (night == noisy_photo()).all()
+    grain = [np.diff(each.astype(float)[::2, ::2].mean(-1)).std() for each in (restored, night)]
+    assert grain[0] < 0.8 * grain[1], "the night is less noisy"
 
 
 @pytest.mark.parametrize("name", [name for name in list_models("mprnet_tiny.*", pretrained=True) if not name.endswith("denoise")])
