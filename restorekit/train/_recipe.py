@@ -10,6 +10,7 @@ from restorekit.errors import OptionError
 from restorekit.inference import OPTIONS, InferenceOptions
 from restorekit.losses import find_loss, list_losses, loss_arguments
 from restorekit.parts import did_you_mean
+from restorekit.train._conditions import Ranges, check_ranges
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -90,8 +91,9 @@ class DataRecipe(Section):
     mixup_from: Natural = 0
     """First step with MixUp."""
 
-    condition: Mapping[str, float] = Field({})
-    """What the network is told about every image, if it takes conditions: names and numbers."""
+    condition: Ranges = Field({})
+    """What the network is told about every image, if it takes conditions: names and numbers. From a range, ``[0, 50]``, a number is
+    drawn for every crop; degradations use it: ``sigma = "@noise_level"``."""
 
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
@@ -108,6 +110,7 @@ class DataRecipe(Section):
             raise ValueError(
                 "data.degradations is empty; list degradations for the photographs, such as [{name = 'gaussian', sigma = 25}]"
             )
+        check_ranges(self.condition, layout=self.layout, probability=self.probability, mixup=self.mixup)
         return self
 
 
