@@ -92,8 +92,7 @@ class DataRecipe(Section):
     """First step with MixUp."""
 
     condition: Ranges = Field({})
-    """What the network is told about every image, if it takes conditions: numbers by name. From a range, ``[0, 50]``, one is drawn
-    for every crop; degradations use it: ``sigma = "@noise_level"``."""
+    """What the network is told: numbers by name, or ranges to draw them from, used as in ``sigma = "@noise_level"``."""
 
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
