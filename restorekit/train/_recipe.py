@@ -248,8 +248,7 @@ class RunRecipe(Section):
     """Number of parts that a batch is divided into, computed one after the other to save memory."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """``bfloat16`` (autocast), ``float16`` (autocast, with scaled losses; on GPUs), ``float32``, or ``auto``: bfloat16 where the
-    hardware supports it."""
+    """``bfloat16`` or, on GPUs, ``float16`` (autocast), ``float32``, or ``auto``: bfloat16 where the hardware supports it."""
 
     checkpointing: bool = False
     """Whether blocks keep only their inputs, and are computed again for the gradient: less memory, a third more time."""
