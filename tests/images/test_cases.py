@@ -1,6 +1,8 @@
 """Files that were once read wrongly, or lost something: what is right, or why they are refused."""
 
+import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -46,6 +48,16 @@ def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -
     for read in (read_picture, can_be_read_by_rows, RowReader):
         with pytest.raises(ImageError, match=words):
             read(CASES / name)
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+def test_the_command_for_hdr_works_as_printed(tmp_path: Path) -> None:
+    source = tmp_path / "in the sun.png"
+    shutil.copy(CASES / "cicp_pq.png", source)
+    with pytest.raises(ImageError) as refused:
+        read_picture(source)
+    subprocess.run(str(refused.value).partition("for example: ")[2], shell=True, check=True, cwd=tmp_path, capture_output=True)
+    assert read_picture(tmp_path / "out.png").pixels.shape == (96, 96, 3)
 
 
 def test_numbers_are_those_that_are_meant() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from restorekit.errors import ImageError
-from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
+from restorekit.images._metadata import chosen, comment_of, metadata_of, refuse_hdr
 from restorekit.images.formats._animation import open_animation
 from restorekit.images.formats._apng import write_apng
 from restorekit.images.formats._pillow import File, encode
@@ -39,12 +39,8 @@ def open_png(file: File, path: Path) -> Content:
     """Return the content of a PNG file; its chunks are checked wherever they are."""
     chunks = list(_describing(file, path))
     colours = {name: content for name, content in chunks if name in COLOUR}
-    if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
-        raise ImageError(
-            f"{path} has the HDR transfer function {hdr} (its cICP chunk), for which no network is trained; "
-            "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
-            "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
-        )
+    if len(cicp := colours.get(b"cICP", b"")) == 4:
+        refuse_hdr(path, cicp[0], cicp[1], matrix="gbr")
     described = _metadata(chunks, colours)
     content = open_animation(file, path, "PNG", lambda image: described, by_rows=True)
     rescue = (lambda: rescued_png(file, path)) if content.frames == 1 else None
