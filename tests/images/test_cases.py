@@ -83,7 +83,7 @@ def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
-    with pytest.raises(ImageError, match="32-bit numbers only go up to 60000"):
+    with pytest.raises(ImageError, match="32-bit numbers that only go up to 60000"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.int16), photometric="minisblack")
     with pytest.raises(ImageError, match="signed or complex numbers"):

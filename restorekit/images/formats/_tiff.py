@@ -159,8 +159,8 @@ def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, path: Path) -> 
     elif bits == 32:
         if 0 < pixels.max() < SMALL:
             raise ImageError(
-                f"{path} has 32-bit numbers that only go up to {pixels.max()}, so white is unknown; convert it to 16 bits first, with "
-                "the range of your choice"
+                f"{path} has 32-bit numbers that only go up to {pixels.max()}, so white is unknown; convert it to 16 bits first, "
+                "with the range of your choice"
             )
         pixels = to_sixteen_bits(pixels, bits)
     elif 8 < bits < 16:
