@@ -1,6 +1,8 @@
 """Files that were once read wrongly, or lost something: what is right, or why they are refused."""
 
+import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -
             read(CASES / name)
 
 
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+def test_the_command_for_hdr_works_as_printed(tmp_path: Path) -> None:
+    source = tmp_path / "in the sun.png"
+    shutil.copy(CASES / "cicp_pq.png", source)
+    with pytest.raises(ImageError) as refused:
+        read_picture(source)
+    subprocess.run(str(refused.value).partition("for example: ")[2], shell=True, check=True, cwd=tmp_path, capture_output=True)
+    assert read_picture(tmp_path / "out.png").pixels.shape == (96, 96, 3)
+
+
 def test_numbers_are_those_that_are_meant() -> None:
     def stored(name: str) -> np.ndarray:
         return np.asarray(tifffile.imread(CASES / name))
@@ -71,7 +83,7 @@ def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
-    with pytest.raises(ImageError, match="32-bit numbers only go up to 60000"):
+    with pytest.raises(ImageError, match="32-bit numbers that only go up to 60000"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.int16), photometric="minisblack")
     with pytest.raises(ImageError, match="signed or complex numbers"):
