@@ -198,7 +198,7 @@ def restore_command(
             fail(error, 2)
         for path, problem in problems:
             report_failure(path, problem)
-        if others := left_out(pipes.inputs, pipes.output, suffix=suffix):
+        if others := left_out(pipes.inputs, pipes.output, format=format, suffix=suffix):
             say_aside(others)
         run = _Run(len(jobs), pipes)
         if any(not job.done for job in jobs):

@@ -120,13 +120,13 @@ def test_help_teaches_by_example(command: tuple[str, ...]) -> None:
     assert not command or f"restorekit {command[0]}" in result.stdout.split("Example")[1]
 
 
-@pytest.mark.usefixtures("unchecked_annotations")
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("data", "weights")])
 def test_no_option_is_declared_twice(name: str) -> None:
     options = [option for parameter in imported(name).params for option in (*parameter.opts, *parameter.secondary_opts)]
     assert sorted(options) == sorted(set(options))
 
 
+@pytest.mark.usefixtures("unchecked_annotations")
 def test_models_shows_parameters_size_and_licence() -> None:
     result = in_process("models", "mprnet_*")
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line}
