@@ -8,8 +8,8 @@ import typer
 
 from restorekit.checkpoints.hub import about_from_data
 from restorekit.cli._common import fail, say
-from restorekit.models import create_model, full_name, model_from_checkpoint
-from restorekit.publish import push
+from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
+from restorekit.publish import check_redistributable, push
 
 EXAMPLES = """
 Examples:
@@ -56,6 +56,7 @@ def push_command(
             model = model_from_checkpoint(source)[0]
         else:
             source = full_name(source)
+            check_redistributable(pretrained_config(source))  # before the download
             model = create_model(source, pretrained=True)
         address = push(
             model,

@@ -37,7 +37,7 @@ from restorekit.cli._common import (
     warn,
 )
 from restorekit.cli._inference import with_inference_options
-from restorekit.cli._pipes import OUTPUT, Pipes, piped
+from restorekit.cli._pipes import OUTPUT, PIPE, Pipes, piped
 from restorekit.images import has_libvips
 from restorekit.inference import InferenceOptions, Plan, Progress, Restorer
 from restorekit.models import create_model, model_from_checkpoint
@@ -198,7 +198,7 @@ def restore_command(
             fail(error, 2)
         for path, problem in problems:
             report_failure(path, problem)
-        if others := left_out(pipes.inputs, pipes.output, suffix=suffix):
+        if others := left_out(pipes.inputs, pipes.output, format=format, suffix=suffix):
             say_aside(others)
         run = _Run(len(jobs), pipes)
         if any(not job.done for job in jobs):
@@ -355,6 +355,8 @@ def _report_file(path: Path | None, jobs: list[Job], inputs: list[Path], model: 
     """Return the requested report, still unwritten, or exit with a clear error."""
     if path is None:
         return None
+    if path == Path(PIPE):
+        fail("--report - cannot be used: later calls continue a report, so it must be a file, such as report.jsonl", 2)
     try:
         check_apart(path, jobs, others=inputs)
         return ReportFile(path, {"model": model})

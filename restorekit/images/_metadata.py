@@ -1,10 +1,14 @@
 """The metadata of image files, by the keys of :class:`~restorekit.images.Picture`."""
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
+
+from restorekit.errors import ImageError
 
 KEPT = ("icc_profile", "exif", "xmp", "iptc", "dpi", "comment", "text", "chunks", "colour")
 WORDS = {  # for metadata that is never dropped: formats without it are refused
@@ -15,7 +19,9 @@ WORDS = {  # for metadata that is never dropped: formats without it are refused
 }
 NUMBERS = (int, float, IFDRational)  # types of a resolution
 INCHES = 2  # as the unit of the resolution
-PQ, HLG = 16, 18  # HDR transfer functions of ITU-T H.273
+HDR = {16: ("PQ (SMPTE ST 2084)", "smpte2084"), 18: ("HLG (ARIB STD-B67)", "arib-std-b67")}  # transfer functions of ITU-T H.273
+PRIMARIES = {1: "bt709", 9: "bt2020", 12: "smpte432"}  # of ITU-T H.273, by ffmpeg's names
+TONE_MAPPING = "zscale=t=linear:npl=100,tonemap=hable,zscale=p=bt709:t=iec61966-2-1"
 
 
 def metadata_of(image: Image.Image) -> dict[str, Any]:
@@ -74,6 +80,20 @@ def comment_of(info: Mapping[str, Any]) -> bytes:
     return "\n".join(f"{name}: {text}" for name, text in texts).encode()
 
 
-def hdr_words(transfer: int) -> str:
-    """Return the name of an ITU-T H.273 transfer function if its values are not those of a display."""
-    return {PQ: "PQ (SMPTE ST 2084)", HLG: "HLG (ARIB STD-B67)"}.get(transfer, "")
+def refuse_hdr(path: Path, primaries: int, transfer: int, *, matrix: str = "") -> None:
+    """Raise for a picture whose values are not those of a display, with the command that converts it.
+
+    Args:
+        path: the file.
+        primaries: number of its colours in ITU-T H.273.
+        transfer: number of its transfer function there.
+        matrix: ffmpeg's name of the matrix if the file cannot name it.
+    """
+    if transfer not in HDR:
+        return
+    what, function = HDR[transfer]
+    colours = f"color_primaries={PRIMARIES.get(primaries, 'bt2020')}:color_trc={function}{matrix and f':colorspace={matrix}'}"
+    raise ImageError(
+        f"{path} has the HDR transfer function {what}, for which no network is trained; convert it to sRGB first, for example: "
+        f"ffmpeg -i {shlex.quote(str(path))} -vf setparams={colours},{TONE_MAPPING} out.png"
+    )

@@ -59,6 +59,7 @@ class RowReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         with opened(path) as content:
+            content.check()
             self.info, self._rows = content.info(), content.rows
         self.shape = content.height, content.width, CHANNELS_OF[content.mode]
         self.dtype = np.dtype(np.uint16 if content.mode.endswith(";16") else np.uint8)

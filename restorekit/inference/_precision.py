@@ -1,11 +1,11 @@
 """The precision that a network runs in, and copies of networks prepared for it."""
 
-import copy
 from typing import TypeVar
 
 import torch
 
 from restorekit import _cpu
+from restorekit.inference._copying import copy_network
 from restorekit.inference._options import InferenceOptions
 from restorekit.inference.passes import for_inference
 from restorekit.network import RestorationNetwork
@@ -51,7 +51,7 @@ def converted(model: Model, dtype: torch.dtype) -> Model:
 
 
 def _copied(model: Model, dtype: torch.dtype, *, compile: bool = False) -> Model:
-    copied = copy.deepcopy(model).eval().requires_grad_(False)
+    copied = copy_network(model).eval()
     for each in for_inference(dtype, compile=compile):
         each.run(copied)
     return copied

@@ -3,8 +3,8 @@
 The methods ``save_pretrained`` and ``push_to_hub`` of :class:`restorekit.RestorationNetwork` are :func:`save` and :func:`push`.
 """
 
-from restorekit.publish._upload import push, save
+from restorekit.publish._upload import check_redistributable, push, save
 
-__all__ = ["push", "save"]
+__all__ = ["check_redistributable", "push", "save"]
 
 __dir__ = __all__.copy

@@ -60,11 +60,8 @@ def push(
         WeightsError: if the weights must not be passed on, the Hub refuses, or the text of the licence is not available.
     """
     for each in (model.pretrained_config, about):
-        if each is not None and not each.licence.redistribution:
-            raise WeightsError(
-                f"the weights of {each.trained_by} must not be passed on ({each.licence.name}), so they are not pushed; others "
-                f"fetch them from their authors, as you did: {each.source}; you can push weights that you trained"
-            )
+        if each is not None:
+            check_redistributable(each)
     about = about or model.pretrained_config
     missing = [str(path) for path in (comparison, licence_file, *examples) if path is not None and not path.is_file()]
     if missing:
@@ -101,6 +98,15 @@ def push(
 
         size = sum(path.stat().st_size for path in folder.rglob("*"))
         return patiently(upload, repository, size, attempts=1)
+
+
+def check_redistributable(about: PretrainedConfig) -> None:
+    """Raise a ``WeightsError`` if the licence of weights does not allow passing them on."""
+    if not about.licence.redistribution:
+        raise WeightsError(
+            f"the weights of {about.trained_by} must not be passed on ({about.licence.name}), so they are not pushed; others "
+            f"fetch them from their authors: {about.source}; you can push weights that you trained"
+        )
 
 
 def save(model: RestorationNetwork, folder: str | os.PathLike[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from huggingface_hub import constants
 from safetensors.torch import load_file
 
@@ -473,6 +474,19 @@ def test_a_damaged_copy_in_the_cache_is_fetched_anew(what, published):
     assert Entry(NAME).cached() is None
     assert_works()
     assert Entry(NAME).cached() is not None
+
+
+def test_what_a_killed_process_downloaded_is_removed_unless_another_one_is_downloading(published):
+    fetch_weights(NAME)
+    blob = next(Path(constants.HF_HUB_CACHE).rglob("snapshots/*/*.pth")).resolve()
+    partial = blob.with_name(f"{blob.name}.0123abcd.incomplete")
+    partial.write_bytes(b"half")
+    lock = Path(constants.HF_HUB_CACHE, ".locks", blob.parents[1].name, f"{blob.name}.lock")
+    with FileLock(lock):
+        fetch_weights(NAME, trust=True)
+        assert partial.exists()
+    fetch_weights(NAME, trust=True)
+    assert not partial.exists()
 
 
 # ---- offline

@@ -55,8 +55,9 @@ def test_a_killed_process_leaves_no_weights_and_the_next_one_works(when, seen):
     assert seen[when]["sha256"] == hashlib.sha256(GOOD).hexdigest()
 
 
-def test_nothing_remains_of_a_conversion_that_was_killed(seen):
-    assert seen["conversion"]["remains"] == 0
+@pytest.mark.parametrize("when", ["download", "conversion"])
+def test_nothing_remains_of_what_was_killed(when, seen):
+    assert seen[when]["remains"] == 0
 
 
 def test_a_dozen_processes_at_once_end_with_one_good_copy(seen):

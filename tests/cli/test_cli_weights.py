@@ -144,6 +144,13 @@ def test_push_republishes_for_a_mirror(restorekit, hub, monkeypatch, tmp_path):
     assert (status, output) == (0, f"{tmp_path / 'out'}\n")
 
 
+def test_push_downloads_nothing_that_must_not_be_passed_on(restorekit, hub):
+    status, output = restorekit("push", "prenet.rain100h", "--to", "mylab")
+    assert status == 1
+    assert "must not be passed on" in output.replace("\n", " ")
+    assert not hub.log
+
+
 def test_push_takes_a_checkpoint_and_what_is_known_of_it(restorekit, hub, tmp_path):
     restorekit("weights", "download", NAME)
     known = {"task": "derain", "training_data": "rain", "trained_by": "me", "source": "none", "metrics": []}

@@ -86,6 +86,7 @@ def test_standard_input_becomes_a_file_and_the_report_names_it(here):
         (["a.png", "--format", "heic"], "--format must be one of jpg, jpeg, avif"),
         (["a.png", "-o", "o.png", "--format", "webp"], "--format is webp, but the output is o.png: leave out one of the two"),
         (["a.png", "-o", "o.png", "--suffix", "_x"], "--suffix names the outputs of inputs; the output is already named o.png"),
+        (["a.png", "--report", "-"], "--report - cannot be used: later calls continue a report, so it must be a file"),
         (["a.png", "--suffix", "a/b"], "--suffix must be text that names can end with, such as _restored; got 'a/b'"),
     ],
 )

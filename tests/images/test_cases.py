@@ -1,6 +1,8 @@
 """Files that were once read wrongly, or lost something: what is right, or why they are refused."""
 
+import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def test_what_cannot_be_kept_is_refused_with_what_to_do(name: str, words: str) -
             read(CASES / name)
 
 
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg")
+def test_the_command_for_hdr_works_as_printed(tmp_path: Path) -> None:
+    source = tmp_path / "in the sun.png"
+    shutil.copy(CASES / "cicp_pq.png", source)
+    with pytest.raises(ImageError) as refused:
+        read_picture(source)
+    subprocess.run(str(refused.value).partition("for example: ")[2], shell=True, check=True, cwd=tmp_path, capture_output=True)
+    assert read_picture(tmp_path / "out.png").pixels.shape == (96, 96, 3)
+
+
 def test_numbers_are_those_that_are_meant() -> None:
     def stored(name: str) -> np.ndarray:
         return np.asarray(tifffile.imread(CASES / name))
@@ -68,10 +80,10 @@ def test_numbers_are_those_that_are_meant() -> None:
 
 def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 1.5, np.float32), photometric="minisblack")
-    with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
+    with pytest.raises(ImageError, match=r"from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
-    with pytest.raises(ImageError, match="32-bit numbers only go up to 60000"):
+    with pytest.raises(ImageError, match="32-bit numbers that only go up to 60000"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.int16), photometric="minisblack")
     with pytest.raises(ImageError, match="signed or complex numbers"):
@@ -202,13 +214,24 @@ def test_jpeg_2000_with_more_bits_than_pillow_keeps_is_refused(tmp_path: Path) -
         read_picture(tmp_path / "a.jp2")
 
 
+def test_files_that_are_only_read_are_restored_if_a_format_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    (tmp_path / "photo.heic").write_bytes(b"")
+    assert "--format png restores those that can be read, too" in left_out([tmp_path])
+    assert left_out([tmp_path], format="png") == ""
+    for inputs, format in ((tmp_path, "png"), (tmp_path / "*.heic", None)):
+        [job], problems = plan_jobs([inputs], tmp_path / "out", format=format)
+        assert (job.source, job.target, problems) == (tmp_path / "photo.heic", tmp_path / "out" / "photo.png", [])
+
+
 def test_a_folder_says_what_it_left_out(tmp_path: Path) -> None:
     names = ["1.heic", "2.HEIC", "3.heic", "a.txt", "b.txt", "c.cr2", "photo.png", ".hidden", "in.restored/x.txt"]
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     folder = tmp_path / "in"
-    assert left_out([folder], folder / "in.restored") == "6 files of other kinds were left out: 3 .heic, 2 .txt, 1 .cr2"
+    said = left_out([folder], folder / "in.restored")
+    assert said.split(";")[0] == "6 files of other kinds were left out: 3 .heic, 2 .txt, 1 .cr2"
     assert find_images(folder) == [folder / "photo.png"]
     assert left_out([folder / "photo.png"]) == ""
 

@@ -179,3 +179,25 @@ def _by_rows(path: Path) -> np.ndarray[Any, Any]:
         return np.atleast_3d(read_picture(path).pixels)
     reader = RowReader(path)
     return reader.read(0, reader.shape[0]).copy()
+
+
+def test_a_jpeg_that_lacks_something_in_the_middle_is_refused_or_kept_with_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    for options in ({}, {"subsampling": "4:4:4"}, {"progressive": True}, {"restart_marker_blocks": 4}, {"mode": "L"}):
+        content = encoded("JPEG", **options)
+        middle = len(content) * 2 // 3
+        path.write_bytes(content[:middle] + content[middle + 300 :])
+        with pytest.raises(ImageError, match=r"pixels are missing or damaged in it \(.*\); to read what is left: --damaged keep"):
+            read_picture(path)
+        if can_be_read_by_rows(path):
+            with pytest.raises(ImageError, match="pixels are missing or damaged in it"):
+                RowReader(path)
+        assert "something is missing or changed among its pixels" in read_picture(path, damaged="keep").damage
+
+
+def test_bytes_between_the_pixels_and_the_end_of_a_jpeg_are_no_damage(tmp_path: Path) -> None:
+    content = encoded("JPEG")
+    (tmp_path / "a.jpg").write_bytes(content)
+    (tmp_path / "b.jpg").write_bytes(content[:-2] + bytes(300) + content[-2:] + bytes(300))
+    whole, padded = (read_picture(tmp_path / name) for name in ("a.jpg", "b.jpg"))
+    np.testing.assert_array_equal(whole.pixels, padded.pixels)

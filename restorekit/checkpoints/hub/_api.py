@@ -1,5 +1,6 @@
 """All traffic with the Hugging Face Hub: through huggingface_hub, with helpful errors and verified checksums."""
 
+import contextlib
 import fnmatch
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +8,8 @@ from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
 
 from restorekit._files import sha256_of
 from restorekit.checkpoints.formats import weight_suffixes
@@ -78,6 +81,7 @@ class Snapshot:
         for again in (False, True):  # a cached copy may be damaged; a file that arrives damaged twice is refused
             path = patiently(partial(fetch, again), place, file.size or 0)
             if file.sha256 in (None, found := sha256_of(path)):
+                _discard_partial(path)
                 return path
         discard(path)
         raise IntegrityError(f"{place}: damaged: sha256 is {found}, the Hub states {file.sha256}; nothing was kept, try again")
@@ -171,6 +175,17 @@ def discard(path: Path) -> None:
     held = path.resolve()
     path.unlink(missing_ok=True)
     held.unlink(missing_ok=True)
+
+
+def _discard_partial(path: Path) -> None:
+    """Remove what killed processes downloaded of a file: huggingface_hub begins again, under another name."""
+    held = path.resolve()
+    if held.parent.name != "blobs":
+        return  # without links, huggingface_hub keeps files under their names
+    lock = held.parents[2] / ".locks" / held.parents[1].name / f"{held.name}.lock"
+    with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):  # as a process does while it downloads the file
+        for partial_file in held.parent.glob(f"{held.name}.*.incomplete"):
+            partial_file.unlink()
 
 
 def _cached_snapshot(repository: str, revision: str | None) -> Snapshot | None:

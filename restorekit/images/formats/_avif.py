@@ -10,7 +10,7 @@ import numpy as np
 from restorekit.errors import ImageError
 from restorekit.images._metadata import exif_with_resolution, with_exif_resolution
 from restorekit.images.formats._animation import encode_animation, open_animation
-from restorekit.images.formats._isobmff import brands, property_of, refuse_hdr
+from restorekit.images.formats._isobmff import brands, property_of, refuse_hdr_in
 from restorekit.images.formats._jpeg import lossy_options
 from restorekit.images.formats._pillow import encode
 from restorekit.images.formats._record import Array, Content, ImageFormat, Info, register_format
@@ -20,7 +20,7 @@ HIGH, TWELVE = 0x40, 0x20  # bits of the third byte of the property av1C
 
 
 def _open(file: BinaryIO, path: Path) -> Content:
-    refuse_hdr(file, path)
+    refuse_hdr_in(file, path)
     flags = property_of(file, b"av1C")[2:3] or b"\0"
     content = open_animation(file, path, "AVIF", with_exif_resolution)
     if not flags[0] & HIGH or content.frames > 1:

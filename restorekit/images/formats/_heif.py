@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags
 
 from restorekit.images._metadata import chosen, loaded_exif
-from restorekit.images.formats._isobmff import brands, refuse_hdr
+from restorekit.images.formats._isobmff import brands, refuse_hdr_in
 from restorekit.images.formats._record import Array, Content, ImageFormat, register_format
 from restorekit.images.formats._scaled import to_sixteen_bits
 
@@ -18,7 +18,7 @@ UPRIGHT = 1
 def _open(file: BinaryIO, path: Path) -> Content:
     import pi_heif
 
-    refuse_hdr(file, path)
+    refuse_hdr_in(file, path)
     file.seek(0)
     opened = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     bits, transparent = int(opened.info.get("bit_depth", 8)), opened.has_alpha

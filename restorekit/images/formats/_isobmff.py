@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import BinaryIO
 
-from restorekit.errors import ImageError
-from restorekit.images._metadata import hdr_words
+from restorekit.images._metadata import refuse_hdr
 
 HEADER = 2**16  # bytes that are searched for the description of the picture
 
@@ -25,7 +24,7 @@ def property_of(file: BinaryIO, name: bytes) -> bytes:
     return head[start + len(name) : start + len(name) + 16] if start >= 0 else b""
 
 
-def refuse_hdr(file: BinaryIO, path: Path) -> None:
+def refuse_hdr_in(file: BinaryIO, path: Path) -> None:
     """Raise for a file with an HDR transfer function."""
-    if hdr := hdr_words(int.from_bytes(property_of(file, b"colrnclx")[2:4], "big")):
-        raise ImageError(f"{path} has the HDR transfer function {hdr}, for which no network is trained; convert it to sRGB first")
+    colours = property_of(file, b"colrnclx")
+    refuse_hdr(path, int.from_bytes(colours[:2], "big"), int.from_bytes(colours[2:4], "big"))

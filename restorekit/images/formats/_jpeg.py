@@ -7,6 +7,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import simplejpeg
 from PIL import Image
 
 from restorekit.images._metadata import chosen, comment_of, metadata_of
@@ -22,6 +23,9 @@ LONGEST = 65533  # bytes of a segment
 START, END = b"\xff\xd8", b"\xd9"
 MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)  # but those that restart the decoder among the pixels
 LENGTHY = re.compile(rb"[\xc0-\xcf\xda-\xef\xfe]")  # markers of segments, which begin with their length
+LACKING = re.compile(  # libjpeg's warnings about missing pixels; it also warns of bytes before the end, which cameras write
+    r"premature end|bad Huffman code|found marker 0x\w\w instead of|extraneous bytes before marker 0x(?!d9)", re.IGNORECASE
+)
 
 
 def lossy_options(quality: int | None) -> dict[str, Any]:
@@ -33,22 +37,43 @@ def lossy_options(quality: int | None) -> dict[str, Any]:
 def _open(file: BinaryIO, path: Path) -> Content:
     content = open_with_pillow(file, path, "JPEG", _metadata)
     damage, end = _damage(file)
-    return replace(content, damage=damage, rescue=lambda: rescued_jpeg(file, path, end))
+
+    def check() -> None:
+        _check_pixels(file, end)
+
+    def pixels() -> Array:
+        check()
+        return content.pixels()
+
+    return replace(content, pixels=pixels, check=check, damage=damage, rescue=lambda: rescued_jpeg(file, path, end, gap=not damage))
 
 
 def _damage(file: BinaryIO) -> tuple[str, int]:
-    """Return in words how the order of the markers is damaged, and where; libjpeg would notice it after the last row, or never."""
+    """Return in words how the order of the markers is damaged, and where its pixels end; libjpeg notices it late or never."""
     with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         place = len(START)
         while found := MARKER.search(content, place):
             if found[1] == END:
-                return "", found.end()
+                return "", found.start()
             if not LENGTHY.match(found[1]):
                 return f"there is an unknown marker, {found[1].hex()}, in it", found.start()
             place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
             if place > len(content) - 2:
                 return "its end is missing", found.start()
         return "its end is missing", len(content)
+
+
+def _check_pixels(file: BinaryIO, end: int) -> None:
+    """Raise an error if pixels are missing before the end: Pillow and libvips make them up, and do not pass libjpeg's warnings on.
+
+    The picture is decoded at an eighth of its size, which is quick and needs little memory.
+    """
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as content, memoryview(content) as view, view[: end + 2] as one:
+        try:
+            simplejpeg.decode_jpeg(one, "GRAY", min_height=1, min_width=1, min_factor=1, strict=True)
+        except ValueError as error:  # for kinds of files that only Pillow reads, too
+            if LACKING.search(words := str(error).removeprefix("Corrupt JPEG data: ")):
+                raise ValueError(f"pixels are missing or damaged in it ({words})") from error
 
 
 def _metadata(image: Image.Image) -> dict[str, Any]:

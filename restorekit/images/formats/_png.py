@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from restorekit.errors import ImageError
-from restorekit.images._metadata import chosen, comment_of, hdr_words, metadata_of
+from restorekit.errors import ImageError, printable
+from restorekit.images._metadata import chosen, comment_of, metadata_of, refuse_hdr
 from restorekit.images.formats._animation import open_animation
 from restorekit.images.formats._apng import write_apng
 from restorekit.images.formats._pillow import File, encode
@@ -24,6 +24,7 @@ from restorekit.images.formats._rescue import rescued_png
 
 LEVEL = 3  # of compression: 5 % more bytes than level 6, in a third of the time
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
+CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # a reader must understand chunks whose names begin with a capital letter
 KNOWN = {b"iCCP", b"eXIf", b"pHYs"}  # read and written by Pillow
 COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 TEXT = {b"tEXt", b"zTXt", b"iTXt"}
@@ -39,12 +40,8 @@ def open_png(file: File, path: Path) -> Content:
     """Return the content of a PNG file; its chunks are checked wherever they are."""
     chunks = list(_describing(file, path))
     colours = {name: content for name, content in chunks if name in COLOUR}
-    if hdr := hdr_words(colours[b"cICP"][1] if len(colours.get(b"cICP", b"")) == 4 else 0):
-        raise ImageError(
-            f"{path} has the HDR transfer function {hdr} (its cICP chunk), for which no network is trained; "
-            "convert it to sRGB first, for example: ffmpeg -i in.png -vf "
-            "zscale=t=linear:npl=100,tonemap=hable,zscale=t=bt709:p=bt709 out.png"
-        )
+    if len(cicp := colours.get(b"cICP", b"")) == 4:
+        refuse_hdr(path, cicp[0], cicp[1], matrix="gbr")
     described = _metadata(chunks, colours)
     content = open_animation(file, path, "PNG", lambda image: described, by_rows=True)
     rescue = (lambda: rescued_png(file, path)) if content.frames == 1 else None
@@ -121,6 +118,11 @@ def _describing(file: File, path: Path) -> Iterator[tuple[bytes, bytes]]:
     kind, pixels = 0, False
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
+        if not (pixels or name in CRITICAL or name[0] & 32):
+            raise ImageError(
+                f"{path} has the chunk {printable(name.decode('latin-1'))}, without which its pixels cannot be understood; "
+                "if it is from an app for iPhone, convert it first: pngcrush -revert-iphone-optimizations in.png out.png"
+            )
         if name in PIXELS - {b"IHDR", b"tRNS"} or name not in RAW | KNOWN | {b"IHDR", b"tRNS"}:
             pixels |= name == b"IDAT"
             file.seek(length + 4, 1)

@@ -37,6 +37,7 @@ class Content:
         each: opens one page or frame after the other; without it, a file with several is refused.
         by_rows: whether it can be read row by row.
         rows: reads the rows from a first one to before a last one, H x W x C; without it, libvips reads the same pixels.
+        check: raises an error if the file lacks pixels that decoders make up without a word; ``pixels`` does so, too.
         damage: in words, why a file is known to be damaged before its pixels are decoded.
         note: in words, what the reader did beyond decoding, to be told with the result.
         rescue: returns the pixels that a damaged file still has, grey where they are missing, and in words what is missing.
@@ -52,6 +53,7 @@ class Content:
     each: Callable[[], Iterator["Content"]] | None = None
     by_rows: bool = False
     rows: Callable[[int, int], Array] | None = None
+    check: Callable[[], None] = lambda: None
     damage: str = ""
     note: str = ""
     rescue: Callable[[], tuple[Array, str]] | None = None

@@ -41,11 +41,17 @@ def make_grey(pixels: Array, transparent: bool) -> None:
         pixels[..., -1] = most
 
 
-def rescued_jpeg(file: BinaryIO, path: Path, end: int) -> tuple[Array, str]:
-    """Return the pixels of a JPEG file that is whole up to a place, and what is missing.
+def rescued_jpeg(file: BinaryIO, path: Path, end: int, *, gap: bool) -> tuple[Array, str]:
+    """Return the pixels of a JPEG file that are left before a place, and what is missing.
 
     libjpeg makes missing blocks grey. The first row that changes with what follows the end of the file is the first that lacks
     something.
+
+    Args:
+        file: the open file.
+        path: path of the file, for messages.
+        end: where its pixels end.
+        gap: whether something is missing before the end; where, is not known.
     """
     file.seek(0)
     content = file.read(end)
@@ -56,9 +62,13 @@ def rescued_jpeg(file: BinaryIO, path: Path, end: int) -> tuple[Array, str]:
     pixels = decoded(END)
     height, start = len(pixels), content.rfind(PROGRESSIVE)
     different = (pixels != decoded(FILL + END)).reshape(height, -1).any(axis=1)
+    missing = height - int(different.argmax()) if different.any() else 0
+    if gap:
+        lost = f", and {rows_lost(missing, height)}" if missing else ""
+        return pixels, f"something is missing or changed among its pixels: some are grey, shifted or of another colour{lost}"
     if start >= 0 and content.count(SCAN, start) > 1:
         return pixels, "its end is missing: all rows are there, perhaps with less detail"
-    return pixels, rows_lost(height - int(different.argmax()) if different.any() else 0, height)
+    return pixels, rows_lost(missing, height)
 
 
 def rescued_png(file: File, path: Path) -> tuple[Array, str]:

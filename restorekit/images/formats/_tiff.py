@@ -99,7 +99,7 @@ def _content(file: BinaryIO, path: Path, tiff: "TiffFile", number: int) -> Conte
     reader = SegmentReader(path, layout)
 
     def rows(first: int, last: int) -> Array:
-        pixels = _as_displayed(reader.rows(first, last), layout.bits, photometric == WHITE_IS_ZERO, alpha)
+        pixels = _as_displayed(reader.rows(first, last), layout.bits, photometric == WHITE_IS_ZERO, path)
         return without_premultiplication(pixels) if alpha == PREMULTIPLIED else pixels
 
     def pixels() -> Array:
@@ -146,21 +146,21 @@ def _alpha(page: "TiffPage", photometric: int, path: Path) -> int | None:
     return kind
 
 
-def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, alpha: int | None) -> Array:
+def _as_displayed(pixels: Array, bits: int, white_is_zero: bool, path: Path) -> Array:
     """Return pixels of 8 or 16 bits, in which zero is black."""
     if pixels.dtype.kind == "f":
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 1):
-            raise ValueError(
-                f"its floating point numbers go from {low:g} to {high:g}, but those of a picture must be between 0 and 1; "
-                "scale them first to the range to display"
+            raise ImageError(
+                f"{path} has floating point numbers from {low:g} to {high:g}, but those of a picture must be between 0 and 1; "
+                "scale them first to the range to display, for example: magick in.tif -auto-level -depth 16 out.png"
             )
         pixels = np.rint(pixels.astype(np.float64) * 65535).astype(np.uint16)
     elif bits == 32:
         if 0 < pixels.max() < SMALL:
-            raise ValueError(
-                f"its 32-bit numbers only go up to {pixels.max()}, so white is unknown; convert it to 16 bits first, with "
-                "the range of your choice"
+            raise ImageError(
+                f"{path} has 32-bit numbers that only go up to {pixels.max()}, so white is unknown; convert it to 16 bits first, "
+                "with the range of your choice"
             )
         pixels = to_sixteen_bits(pixels, bits)
     elif 8 < bits < 16:
