@@ -9,7 +9,7 @@ import typer
 from restorekit.cli._common import Overwrite, fail, refuse_existing, say, showing_warnings
 from restorekit.cli._network import load_with
 from restorekit.errors import ExportError, OptionError
-from restorekit.export import check_target, export_model, find_exporter, list_exporters
+from restorekit.export import Precision, check_target, export_model, find_exporter, list_exporters
 
 EXAMPLES = """
 Examples:
@@ -41,15 +41,15 @@ def export_command(
     weights: Annotated[
         Path | None, typer.Option(help="File of weights for an architecture or a composition.", show_default=False)
     ] = None,
-    precision: Annotated[str, typer.Option(help="float32, or float16: half the size. Images stay in float32.")] = "float32",
+    precision: Annotated[Precision, typer.Option(help="float32, or float16: half the size. Images stay in float32.")] = "float32",
     uint8: Annotated[bool, typer.Option("--uint8", help="Take and return 8-bit pixels from 0 to 255.")] = False,
     clamp: Annotated[bool, typer.Option("--clamp", help="Clamp the result to [0, 1]; 8-bit pixels always are.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a network to a file that other programs run, for images of any size.
 
-    Padding and cropping are inside the file, which states name, task, licence and range of pixels. It is run at several odd sizes and
-    compared with the network before it appears; if the results differ, no file is written.
+    Padding and cropping are inside the file, which states name, task, licence and range of pixels. It is run at several
+    odd sizes and compared with the network before it appears; if the results differ, no file is written.
     """
     started = time.perf_counter()
     try:
@@ -57,22 +57,23 @@ def export_command(
         check_target(output, target)
         refuse_existing(output, overwrite)
         with showing_warnings():
-            check = export_model(
+            files, check = export_model(
                 load_with(model, weights),
                 output,
                 target,
                 precision=precision,
                 uint8=uint8,
-                clamp=clamp,  # type: ignore[arg-type]
+                clamp=clamp,
             )
     except (ValueError, FileNotFoundError, IsADirectoryError) as error:
         fail(error, 2)
     except (ExportError, OSError, MemoryError) as error:
         fail(error)
     unit = "grey levels" if uint8 else "for pixels in [0, 1]"
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    say(f"{', '.join(map(str, files))}: {megabytes:.1f} MB for {target}, in {time.perf_counter() - started:.1f} s")
     say(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB for {target}, {time.perf_counter() - started:.1f} s; largest difference from "
-        f"the network {check.difference:.2g} {unit} (accepted: {check.bound:.2g}), at {', '.join(check.sizes)}"
+        f"at {', '.join(check.sizes)}: largest difference from the network {check.difference:.2g} {unit} (accepted: {check.bound:.2g})"
     )
 
 

@@ -6,12 +6,22 @@ is discovered automatically.
 """
 
 from restorekit.export._check import Check
-from restorekit.export._program import Program
-from restorekit.export._registry import Exporter, check_target, export_model, find_exporter, list_exporters, register_exporter
+from restorekit.export._program import Precision, Program
+from restorekit.export._registry import (
+    Exported,
+    Exporter,
+    check_target,
+    export_model,
+    find_exporter,
+    list_exporters,
+    register_exporter,
+)
 
 __all__ = [
     "Check",
+    "Exported",
     "Exporter",
+    "Precision",
     "Program",
     "check_target",
     "export_model",

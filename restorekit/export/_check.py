@@ -1,5 +1,6 @@
 """Comparing an exported program with its network, at sizes that show what may go wrong."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,17 +37,20 @@ class Check(NamedTuple):
         return self.difference <= self.bound
 
 
-def checked(network: RestorationNetwork, program: Program, run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Check:
+def checked(
+    network: RestorationNetwork, program: Program, run: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], *, tiny: bool
+) -> Check:
     """Run an exported program on images of several odd sizes, and compare it with the network, padded as in inference.
 
     Args:
         network: the network in float32.
         program: what was exported.
         run: runs the exported program.
+        tiny: whether the program takes images that are no larger than the multiple.
     """
     bound = max(LEVEL, 255 * BOUNDS[program.precision] if program.precision == "float16" else 0) if program.uint8 else 0
     found: dict[str, tuple[float, float]] = {}
-    for number, height, width in sizes_for(network.size_multiple):
+    for number, height, width in sizes_for(network.size_multiple, tiny=tiny):
         image = program.example((height, width), number=number)
         wanted = expected(network, program, image)
         got = torch.from_numpy(run(image.numpy()).copy())
@@ -62,17 +66,13 @@ def checked(network: RestorationNetwork, program: Program, run: Callable[[npt.ND
 
 def _excess(difference: float, bound: float) -> float:
     """Return how bad a difference is; NaN is worst."""
-    return difference / bound if difference == difference else float("inf")
+    return float("inf") if math.isnan(difference) else difference / bound
 
 
-def sizes_for(multiple: int) -> list[tuple[int, int, int]]:
-    """Return number, height and width of images: smaller than the multiple, so that a reflection is too small, and larger ones."""
-    return [
-        (1, 2 * multiple + 3, multiple + 5),
-        (2, max(1, multiple // 3), multiple + 1),
-        (1, 1, 3),
-        (1, 3 * multiple, 2 * multiple),
-    ]
+def sizes_for(multiple: int, *, tiny: bool) -> list[tuple[int, int, int]]:
+    """Return number, height and width of images: larger than the multiple, and so small that a reflection cannot fill it."""
+    large = [(1, 2 * multiple + 3, multiple + 5), (2, multiple + 1, 2 * multiple + 1), (1, 3 * multiple, 2 * multiple)]
+    return [*large, (2, max(1, multiple // 3), multiple + 1), (1, 1, 3)] if tiny else large
 
 
 @torch.no_grad()
@@ -81,7 +81,7 @@ def expected(network: RestorationNetwork, program: Program, image: Tensor) -> Te
     pixels = image.float() / 255 if program.uint8 else image
     top, left = 0, 0
     if network.padding == "centre":
-        padded, (left, top) = pad_centred(pixels, network.size_multiple)
+        padded, (top, left) = pad_centred(pixels, network.size_multiple)
     else:
         padded = pad_to_multiple(pixels, network.size_multiple)
     scale, (height, width) = network.output.scale, image.shape[-2:]

@@ -1,6 +1,9 @@
 """ONNX, which ONNX Runtime, OpenVINO, TensorRT, browsers and phones run."""
 
+import io
 import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +46,14 @@ def traced(program: Program, path: Path) -> "onnx.ModelProto":
         ExportError: if ONNX has no such operation.
     """
     import onnx
+    from torch.onnx.utils import register_custom_op_symbolic
 
     example = program.example((2 * program.network.size_multiple + 3, program.network.size_multiple + 5), number=2)
     free = {0: "n", 2: "height", 3: "width"}
     scaled = {0: "n", 2: "restored_height", 3: "restored_width"}
-    with torch.no_grad(), warnings.catch_warnings():
+    for operation, expressed in EXPRESSED.items():
+        register_custom_op_symbolic(operation, expressed, OPSET)
+    with torch.no_grad(), redirect_stdout(io.StringIO()), warnings.catch_warnings():  # it prints the graph if it fails
         warnings.simplefilter("ignore")  # conditions in Python, such as checks of sizes: the finished file is checked instead
         try:
             torch.onnx.export(
@@ -65,6 +71,43 @@ def traced(program: Program, path: Path) -> "onnx.ModelProto":
                 f"ONNX cannot express this network: {str(error).splitlines()[0]}; replace the part, or export with --to torch"
             ) from error
     return onnx.load(path)
+
+
+def _antialiased(g: Any, image: Any, size: Any, align_corners: Any, *scales: Any) -> Any:
+    """Return the operation for bilinear interpolation with antialiasing, which the exporter of PyTorch does not know."""
+    shape = g.op("Shape", image, start_i=0, end_i=2)
+    absent = g.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
+    sizes = g.op("Concat", shape, size, axis_i=0)
+    return g.op(
+        "Resize",
+        image,
+        absent,
+        absent,
+        sizes,
+        antialias_i=1,
+        exclude_outside_i=1,
+        mode_s="linear",
+        coordinate_transformation_mode_s="half_pixel",
+    )
+
+
+def _normalised(g: Any, x: Any, shape: Any, weight: Any, bias: Any, epsilon: Any, *_: Any) -> Any:
+    """Return the operations of layer normalisation, which the exporter of PyTorch knows for sizes that do not change only."""
+    from torch.onnx import symbolic_helper as helper
+
+    dimensions = len(helper._unpack_list(shape) if shape.node().kind() == "prim::ListConstruct" else helper._parse_arg(shape, "is"))
+    small = helper._parse_arg(epsilon, "f")
+    if not helper._is_none(weight):
+        given = [weight] if helper._is_none(bias) else [weight, bias]
+        return g.op("LayerNormalization", x, *given, epsilon_f=small, axis_i=-dimensions)
+    axes = g.op("Constant", value_t=torch.arange(-dimensions, 0))
+    centred = g.op("Sub", x, g.op("ReduceMean", x, axes))
+    variance = g.op("ReduceMean", g.op("Mul", centred, centred), axes)
+    smallest = g.op("CastLike", g.op("Constant", value_t=torch.tensor(small, dtype=torch.float32)), variance)
+    return g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, smallest)))
+
+
+EXPRESSED: dict[str, Callable[..., Any]] = {"aten::_upsample_bilinear2d_aa": _antialiased, "aten::layer_norm": _normalised}
 
 
 def session(path: Path) -> Run:

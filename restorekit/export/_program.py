@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from restorekit import __version__
+from restorekit._packages import versions_of
 from restorekit.checkpoints import weights_sha256
 from restorekit.network import Padding, RestorationNetwork
 
@@ -48,7 +48,8 @@ class Program(nn.Module):
         pixels = pixels.index_select(2, rows).index_select(3, columns)
         restored = network(pixels.to(getattr(torch, self.precision))).float()
         scale = network.output.scale
-        restored = restored[..., scale * top : scale * (top + height), scale * left : scale * (left + width)]
+        restored = restored.index_select(2, scale * top + torch.arange(scale * height))
+        restored = restored.index_select(3, scale * left + torch.arange(scale * width))
         if self.uint8:
             return (restored.clamp(0, 1) * 255).round().to(torch.uint8)
         return restored.clamp(0, 1) if self.clamp else restored
@@ -88,7 +89,7 @@ def _facts(network: RestorationNetwork, *, precision: Precision, uint8: bool, cl
     recipe = network.recipe or {"architecture": "a composition"}
     channels = ", ".join([f"image: {network.image_channels}", *(f"{c.name}: {c.channels}" for c in network.conditions)])
     return {
-        "restorekit_version": __version__,
+        **{f"version_{package}": version for package, version in versions_of(("restorekit", "torch")).items()},
         "name": recipe["architecture"],
         "task": about.task if about else "",
         "licence": about.licence.summary if about else "not stated",

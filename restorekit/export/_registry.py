@@ -22,6 +22,18 @@ Run = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 Write = TypeVar("Write", bound=Callable[[Program, Path], Run])
 
 
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        files: the file, and those next to it that it needs.
+        check: how it was compared with the network.
+    """
+
+    files: tuple[Path, ...]
+    check: Check
+
+
 class Exporter(NamedTuple):
     """An export target.
 
@@ -30,34 +42,37 @@ class Exporter(NamedTuple):
         suffixes: suffixes of its files, the usual one first.
         extra: extra of this package that installs its requirements; empty if it needs nothing.
         write: function of a program and a path that writes the file, and returns a function that runs it.
+        tiny: whether its programs take images whose height or width is at most the ``size_multiple`` of the network.
     """
 
     name: str
     suffixes: Sequence[str]
     extra: str
     write: Callable[[Program, Path], Run]
+    tiny: bool = True
 
 
 _exporters: Registry[Exporter] = Registry("exporter", "restorekit.export")
 
 
-def register_exporter(name: str, *, suffixes: Sequence[str], extra: str = "") -> Callable[[Write], Write]:
+def register_exporter(name: str, *, suffixes: Sequence[str], extra: str = "", tiny: bool = True) -> Callable[[Write], Write]:
     """Return a decorator that registers a target: a function ``(program, path)``.
 
     The function gets a module that takes images of any height, width and number, and has the ``facts`` that the file should state.
-    It writes the file, with further files next to it if needed, and returns a function that loads what was written and runs
-    it on an array. :func:`export_model` compares the results with those of the network, and only then the files appear. The function imports
-    the packages of the extra only when it is called.
+    It writes the file, with further files next to it if needed, and returns a function that loads what was written and runs it on
+    an array. :func:`export_model` compares the results with those of the network, and only then the files appear. The function
+    imports the packages of the extra only when it is called.
 
     Args:
         name: unique among the targets.
         suffixes: suffixes of its files, the usual one first.
         extra: extra of this package that installs the requirements of the target.
+        tiny: whether its programs take images whose height or width is at most the ``size_multiple`` of the network.
 
     Raises:
         ValueError: if the name is taken.
     """
-    return _exporters.register(name, lambda write: Exporter(name, tuple(suffixes), extra, write))
+    return _exporters.register(name, lambda write: Exporter(name, tuple(suffixes), extra, write, tiny))
 
 
 def list_exporters() -> list[str]:
@@ -104,7 +119,7 @@ def export_model(
     precision: Precision = "float32",
     uint8: bool = False,
     clamp: bool = False,
-) -> Check:
+) -> Exported:
     """Write a network to a file that another program can run, for images of any size.
 
     Padding to the sizes that the network takes, and cropping, are part of the file. Before the file appears, it is run at several
@@ -119,7 +134,7 @@ def export_model(
         clamp: whether the result is clamped to [0, 1]; 8-bit pixels always are.
 
     Returns:
-        How the file was checked, with the largest difference.
+        The files, and how they were checked, with the largest difference.
 
     Raises:
         ValueError: if there is no such target.
@@ -136,26 +151,30 @@ def export_model(
         raise OptionError("uint8", f"must not be given for this network: its conditions ({names}) are not 8-bit numbers")
     network = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     program = Program(copy.deepcopy(network), precision=precision, uint8=uint8, clamp=clamp).eval()
-    with _appearing(output) as temporary:
+    with _appearing(output) as (temporary, files):
         try:
             run = exporter.write(program, temporary)
         except ModuleNotFoundError as error:
             if not exporter.extra:
                 raise
             raise OptionError("to", f"{to} needs {error.name}: pip install 'restorekit[{exporter.extra}]'") from error
-        check = checked(network, program, lambda image: np.asarray(run(image)))
+        check = checked(network, program, lambda image: np.asarray(run(image)), tiny=exporter.tiny)
         if not check.passed:
             raise ExportError(
-                f"{output} was not written: at {check.worst}, the exported program differs from the network by {check.difference:.2g}, more "
-                f"than {check.bound:.2g}; please report this, and try another --to, or precision float32"
+                f"{output} was not written: at {check.worst}, the program differs from the network by "
+                f"{check.difference:.2g}, more than {check.bound:.2g}; please report this, and try another target, or float32"
             )
-    return check
+    return Exported(tuple(files), check)
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Yield a path of the same name in a folder next to it; when the block ends, what was written there appears next to the path."""
+def _appearing(path: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield a path of the same name in a folder next to it, and a list; move what was written there next to the path at the end.
+
+    The list then has the paths of all files, those that the file needs first.
+    """
+    files: list[Path] = []
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:100]}.", suffix=PART) as folder:
-        yield Path(folder) / path.name
+        yield Path(folder) / path.name, files
         for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):  # the file itself last
-            shutil.move(file, path.parent / file.name)
+            files.append(Path(shutil.move(file, path.parent / file.name)))
