@@ -7,7 +7,6 @@ from restorekit.checkpoints._originals import Originals, original_names, origina
 
 if TYPE_CHECKING:
     from restorekit.checkpoints import formats, hub
-    from restorekit.checkpoints._identity import weights_sha256
     from restorekit.checkpoints._loading import load_best, load_state, load_weights
     from restorekit.checkpoints._names import common_prefixes, to_original_names
     from restorekit.checkpoints._partial import PartialLoad, load_partial
@@ -36,10 +35,7 @@ __all__ = [
     "save_weights",
     "to_original_names",
     "unwrap",
-    "weights_sha256",
 ]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = lazy(
-        __name__, __all__, ".formats", "._names", "._identity", "._reading", "._loading", "._partial", "._writing"
-    )
+    __getattr__, __dir__ = lazy(__name__, __all__, ".formats", "._names", "._reading", "._loading", "._partial", "._writing")

@@ -44,6 +44,9 @@ def export_command(
     precision: Annotated[Precision, typer.Option(help="float32, or float16: half the size. Images stay in float32.")] = "float32",
     uint8: Annotated[bool, typer.Option("--uint8", help="Take and return 8-bit pixels from 0 to 255.")] = False,
     clamp: Annotated[bool, typer.Option("--clamp", help="Clamp the result to [0, 1]; 8-bit pixels always are.")] = False,
+    stages: Annotated[
+        int | None, typer.Option(help="Stop after this many supervised stages: faster, lower quality.", min=1, show_default=False)
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a network to a file that other programs run, for images of any size.
@@ -64,6 +67,7 @@ def export_command(
                 precision=precision,
                 uint8=uint8,
                 clamp=clamp,
+                stages=stages,
             )
     except (ValueError, FileNotFoundError, IsADirectoryError) as error:
         fail(error, 2)
@@ -72,9 +76,8 @@ def export_command(
     unit = "grey levels" if uint8 else "for pixels in [0, 1]"
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     say(f"{', '.join(map(str, files))}: {megabytes:.1f} MB for {target}, in {time.perf_counter() - started:.1f} s")
-    say(
-        f"at {', '.join(check.sizes)}: largest difference from the network {check.difference:.2g} {unit} (accepted: {check.bound:.2g})"
-    )
+    sizes = ", ".join(check.sizes)
+    say(f"at {sizes}: largest difference from the network {check.difference:.2g} {unit} (accepted: {check.bound:.2g})")
 
 
 def _target_of(output: Path) -> str:

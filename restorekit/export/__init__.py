@@ -5,7 +5,8 @@ A target is a registered function ``(program, path)``: it writes the program to 
 is discovered automatically.
 """
 
-from restorekit.export._check import Check
+from restorekit.export._check import Check, checked
+from restorekit.export._onnx import traced
 from restorekit.export._program import Precision, Program
 from restorekit.export._registry import (
     Exported,
@@ -24,10 +25,12 @@ __all__ = [
     "Precision",
     "Program",
     "check_target",
+    "checked",
     "export_model",
     "find_exporter",
     "list_exporters",
     "register_exporter",
+    "traced",
 ]
 
 __dir__ = __all__.copy

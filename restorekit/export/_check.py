@@ -85,6 +85,7 @@ def expected(network: RestorationNetwork, program: Program, image: Tensor) -> Te
     else:
         padded = pad_to_multiple(pixels, network.size_multiple)
     scale, (height, width) = network.output.scale, image.shape[-2:]
-    restored = network(padded)[..., scale * top : scale * (top + height), scale * left : scale * (left + width)]
+    restored = network(padded, stages=program.stages)
+    restored = restored[..., scale * top : scale * (top + height), scale * left : scale * (left + width)]
     restored = restored.clamp(0, 1) if program.clamp or program.uint8 else restored
     return (restored * 255).round().to(torch.uint8) if program.uint8 else restored

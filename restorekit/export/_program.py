@@ -9,7 +9,7 @@ from jaxtyping import Num
 from torch import Tensor, nn
 
 from restorekit._packages import versions_of
-from restorekit.checkpoints import weights_sha256
+from restorekit.checkpoints.hub import content_of
 from restorekit.network import Padding, RestorationNetwork
 
 Precision = Literal["float32", "float16"]
@@ -23,6 +23,7 @@ class Program(nn.Module):
         precision: ``"float32"``, or ``"float16"`` for weights and features of half the size; images stay in float32.
         uint8: whether pixels are 8-bit numbers, in the image and in the result, which is then clamped and rounded.
         clamp: whether the result is clamped to [0, 1].
+        stages: how many supervised stages to run; by default all.
 
     Example:
         >>> from restorekit import create_model
@@ -32,12 +33,18 @@ class Program(nn.Module):
     """
 
     def __init__(
-        self, network: RestorationNetwork, *, precision: Precision = "float32", uint8: bool = False, clamp: bool = False
+        self,
+        network: RestorationNetwork,
+        *,
+        precision: Precision = "float32",
+        uint8: bool = False,
+        clamp: bool = False,
+        stages: int | None = None,
     ) -> None:
         super().__init__()
         self.facts = _facts(network, precision=precision, uint8=uint8, clamp=clamp)  # of the weights as they were
         self.network = network.to(getattr(torch, precision))
-        self.precision, self.uint8, self.clamp = precision, uint8, clamp
+        self.precision, self.uint8, self.clamp, self.stages = precision, uint8, clamp, stages
 
     def forward(self, image: Num[Tensor, "n c h w"]) -> Num[Tensor, "n c_out h_out w_out"]:
         """Return the restored image; floating-point pixels are not clamped unless that was asked for."""
@@ -46,7 +53,7 @@ class Program(nn.Module):
         top, rows = padded_places(height, network.size_multiple, network.padding)
         left, columns = padded_places(width, network.size_multiple, network.padding)
         pixels = pixels.index_select(2, rows).index_select(3, columns)
-        restored = network(pixels.to(getattr(torch, self.precision))).float()
+        restored = network(pixels.to(getattr(torch, self.precision)), stages=self.stages).float()
         scale = network.output.scale
         restored = restored.index_select(2, scale * top + torch.arange(scale * height))
         restored = restored.index_select(3, scale * left + torch.arange(scale * width))
@@ -102,5 +109,5 @@ def _facts(network: RestorationNetwork, *, precision: Precision, uint8: bool, cl
         "scale": str(network.output.scale),
         "size_multiple": str(network.size_multiple),
         "precision": precision,
-        "weights_sha256": weights_sha256(network),
+        "weights_sha256": content_of(network.state_dict()),
     }

@@ -119,6 +119,7 @@ def export_model(
     precision: Precision = "float32",
     uint8: bool = False,
     clamp: bool = False,
+    stages: int | None = None,
 ) -> Exported:
     """Write a network to a file that another program can run, for images of any size.
 
@@ -132,6 +133,7 @@ def export_model(
         precision: ``"float32"``, or ``"float16"`` for weights and features of half the size; images stay in float32.
         uint8: whether the program takes and returns 8-bit pixels from 0 to 255.
         clamp: whether the result is clamped to [0, 1]; 8-bit pixels always are.
+        stages: how many supervised stages the file contains; by default all.
 
     Returns:
         The files, and how they were checked, with the largest difference.
@@ -149,8 +151,9 @@ def export_model(
     if uint8 and model.conditions:
         names = ", ".join(condition.name for condition in model.conditions)
         raise OptionError("uint8", f"must not be given for this network: its conditions ({names}) are not 8-bit numbers")
+    model.check_stages(stages)
     network = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
-    program = Program(copy.deepcopy(network), precision=precision, uint8=uint8, clamp=clamp).eval()
+    program = Program(copy.deepcopy(network), precision=precision, uint8=uint8, clamp=clamp, stages=stages).eval()
     with _appearing(output) as (temporary, files):
         try:
             run = exporter.write(program, temporary)
