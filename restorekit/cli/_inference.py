@@ -58,6 +58,7 @@ def _parameter(name: str, default: Any) -> inspect.Parameter:
     flag = isinstance(default, bool)
     option = typer.Option(
         f"--{name.replace('_', '-')}",
+        *about["short"],
         help=about["help"],
         metavar=about["metavar"] or None,
         show_default=not flag and default is not None,

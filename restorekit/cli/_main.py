@@ -15,6 +15,7 @@ from restorekit.cli._process import occupy_closed_streams, status_after_signals,
 
 COMMANDS = {  # and their summaries, which repeat the first line of each docstring
     "demo": "Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.",
+    "app": "Open a window in the browser that restores pictures on this machine.",
     "restore": "Restore photographs: one file, several files, a folder and its subfolders, or a video.",
     "models": "List models: name, task, parameters, size, licence and location of the weights.",
     "inspect": "Show what a network is made of: stages, their connections, parameters and cost.",

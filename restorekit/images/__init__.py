@@ -2,7 +2,7 @@
 
 from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
-from restorekit.images._panels import contact_sheet, side_by_side
+from restorekit.images._panels import contact_sheet, for_screen, side_by_side
 from restorekit.images._picture import (
     DAMAGED,
     Array,
@@ -41,6 +41,7 @@ __all__ = [
     "check_can_hold",
     "contact_sheet",
     "find_images",
+    "for_screen",
     "frames_written",
     "from_array",
     "has_libvips",

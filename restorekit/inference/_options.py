@@ -27,9 +27,9 @@ ENGINE_PACKAGES = {"onnxruntime": ("onnx", ("onnx", "onnxruntime")), "openvino":
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def _option(default: Any, help: str, metavar: str = "") -> Any:
-    """Return a field with its line of help for the shell."""
-    return field(default=default, metadata={"help": help, "metavar": metavar})
+def _option(default: Any, help: str, metavar: str = "", *short: str) -> Any:
+    """Return a field with its line of help for the shell, and further names of it there."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "short": short})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,8 @@ class InferenceOptions:
             as a separate grey image.
         condition: for networks with ``conditions``, the value of each by name: a number, or a map as large as the image,
             such as ``{"noise_level": 25}``.
+        noise_level: for networks with the condition of this name, its value: usually the standard deviation of the noise, for
+            pixels from 0 to 255.
 
     Raises:
         OptionError: if a value is not valid; the message names the option.
@@ -97,6 +99,9 @@ class InferenceOptions:
     condition: Mapping[str, Any] | None = _option(
         None, "What a network must be told, such as noise_level=25; repeat it for each condition.", "NAME=NUMBER"
     )
+    noise_level: int | float | None = _option(
+        None, "Sigma of the noise, from 0 to 255, for networks that must be told (noise_level).", "NUMBER", "--sigma"
+    )
 
     def __post_init__(self) -> None:
         """Check every field; :class:`~restorekit.inference.Restorer` checks what depends on the network."""
@@ -125,6 +130,19 @@ class InferenceOptions:
         if self.device is not None:
             _check_device(self.device)
         _check_engine(self)
+        self._check_noise_level()
+
+    def _check_noise_level(self) -> None:
+        """Raise an ``OptionError`` if the level of the noise is not a number, or given in two ways."""
+        if isinstance(self.noise_level, bool) or not isinstance(self.noise_level, int | float | None):
+            raise OptionError("noise_level", f"must be a number; got {self.noise_level!r}")
+        if self.noise_level is not None and "noise_level" in (self.condition or {}):
+            raise OptionError("noise_level", f"is given twice: {self.noise_level} and condition {self.condition!r}; leave out one")
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The values of all conditions by name."""
+        return {**(self.condition or {})} | ({} if self.noise_level is None else {"noise_level": self.noise_level})
 
     @classmethod
     def from_text(cls, values: Mapping[str, Any]) -> "InferenceOptions":
@@ -217,12 +235,12 @@ def _from_text(name: str, value: Any) -> Any:
         return value
     if name == "tile":
         return int(value) if value.isdecimal() else None if value.lower() == "none" else value
-    kind = OPTIONS[name].type
-    if kind in (int, int | None, int | float):
+    fraction = name in ("strength", "noise_level")
+    if fraction or OPTIONS[name].type in (int, int | None):
         try:
-            return float(value) if name == "strength" else int(value)
+            return float(value) if fraction else int(value)
         except ValueError:
-            raise OptionError(name, f"must be a {'' if name == 'strength' else 'whole '}number; got {value!r}") from None
+            raise OptionError(name, f"must be a {'' if fraction else 'whole '}number; got {value!r}") from None
     return value
 
 

@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -49,7 +50,9 @@ class Restorer:
         self.options = options = options or InferenceOptions()
         model = network_in(model)
         model.check_stages(options.stages)
-        model.check_conditions(options.condition or {})
+        if options.noise_level is not None and "noise_level" not in (condition.name for condition in model.conditions):
+            raise OptionError("noise_level", "is not for this network, which does not take the condition noise_level; leave it out")
+        model.check_conditions(options.conditions)
         if options.strength != 1 and not model.keeps_shape:
             raise OptionError(
                 "strength",
@@ -89,6 +92,20 @@ class Restorer:
             MemoryError: if the image, or the smallest tile, is too large for the memory.
         """
         return cast(Restorable, _restored(lambda batch: self._batch(batch, progress), image))
+
+    def told(self, condition: Mapping[str, Any]) -> "Restorer":
+        """Return a restorer for other values of the conditions, with the same prepared networks.
+
+        Args:
+            condition: value of each condition by name.
+
+        Raises:
+            OptionError: if conditions are missing or unknown.
+        """
+        self.model.check_conditions(condition)
+        other = copy.copy(self)
+        other.options = replace(self.options, condition=condition, noise_level=None)
+        return other
 
     def by_rows(
         self,

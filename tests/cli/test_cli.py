@@ -175,10 +175,21 @@ def test_restore_enlarges_and_tells_conditions(tmp_path: Path, photo: Path) -> N
     with Image.open(photo) as before, Image.open(tmp_path / "out.png") as after, Image.open(tmp_path / "out.compare.png") as both:
         assert after.size == (2 * before.width, 2 * before.height)
         assert both.width > 2 * after.width
-    for given, words in (((), "noise_level is missing"), (("--condition", "noise_level"), "must be NAME=NUMBER")):
+    told = (tmp_path / "out.png").read_bytes()
+    assert in_process(*common, "--overwrite", "--sigma", "25").returncode == 0
+    assert (tmp_path / "out.png").read_bytes() == told
+    refused = {
+        (): "--condition noise_level is missing",
+        ("--condition", "noise_level"): "--condition must be NAME=NUMBER",
+        ("--sigma", "much"): "--noise-level must be a number; got 'much'",
+    }
+    for given, words in refused.items():
         result = in_process(*common, "--overwrite", *given)
         assert result.returncode == 2
-        assert f"--condition {words}" in result.stderr
+        assert words in result.stderr
+    result = in_process("restore", photo, "-o", tmp_path / "none.png", "--sigma", "25")
+    assert result.returncode == 2
+    assert "--noise-level is not for this network" in result.stderr
 
 
 @pytest.mark.usefixtures("unchecked_annotations")

@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import pytest
+import torch
 import typer
 import yaml
 
@@ -94,6 +95,7 @@ def run_page(text, name):
 @pytest.fixture
 def as_for_users(tmp_path, monkeypatch, unchecked_annotations):
     """A working folder of its own, annotations unchecked, and registries that forget what a page registers."""
+    torch.manual_seed(0)  # not as the test before left it: pages train networks
     monkeypatch.chdir(tmp_path)
     for registry in (block_registry, stage_registry, *connector_registries.values(), architectures, originals, _losses, _protocols):
         monkeypatch.setattr(registry, "_entries", {name: registry.get(name) for name in registry})
