@@ -1,7 +1,7 @@
 """Compares the engines that ``restorekit.inference`` offers: time, memory, and how long the first picture waits.
 
 Needs the extras `onnx` and `openvino`. All compute the same network with the same weights, through ``Restorer``. Times are
-processor seconds, medians of alternating runs; memory is the highest resident memory during one run in a separate process, minus
+seconds of CPU time, medians of alternating runs; memory is the highest resident memory during one run in a separate process, minus
 what the process used before. A start is the time until a new ``Restorer`` has restored a picture of 64 x 64, with an empty cache
 and with a filled one. CPUs without bfloat16 arithmetic skip bfloat16.
 """
@@ -30,7 +30,7 @@ CANDIDATES = {  # by name: engine and precision
 COLUMNS = {
     "engine": Column("engine"),
     "chosen": Column("chosen"),
-    "seconds": Column("processor seconds", ".3f"),
+    "seconds": Column("CPU time, s", ".3f"),
     "times": Column("times as fast as PyTorch", ".2f"),
     "memory": Column("peak memory, GB", ".2f"),
     "cold": Column("first start, s", ".1f"),
@@ -63,7 +63,7 @@ def memory_of(name: str, candidate: str, height: int, width: int) -> float:
 
 
 def start_of(name: str, candidate: str) -> float:
-    """Return the seconds of the processor until a small picture is restored."""
+    """Return the seconds of CPU time until a small picture is restored."""
     restore = restorer(name, candidate)
     return seconds_of(lambda: restore(torch.rand(1, 3, 64, 64)), clock=time.process_time)
 

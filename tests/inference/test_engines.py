@@ -79,7 +79,7 @@ def test_the_engine_is_chosen_for_the_network_and_what_is_installed(model, monke
     naf = compose({"stages": [{"name": "unet", "widths": [4, 6], "num_blocks": 1, "block": "naf"}]})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     found = [best_engine(network, dtype) for network in (model, naf) for dtype in (torch.float32, torch.bfloat16)]
-    assert found == ["openvino", "openvino", "openvino", "torch"]
+    assert found == ["openvino", "openvino", "onnxruntime", "torch"]
     assert best_engine(prepare(model, precision="float32"), torch.float32) == "torch"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert best_engine(model, torch.float32) == "torch"

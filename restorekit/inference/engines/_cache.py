@@ -21,7 +21,7 @@ CHECKSUM = 64  # digits at the end of a file's name
 def graph_of(program: Program, engine: str, *, variant: str, check: Callable[[bytes], None]) -> bytes:
     """Return the ONNX graph of a program from the cache, or make, check and keep it.
 
-    A file in the cache is for one network, its weights, the versions of all packages involved and this kind of processor. Its name
+    A file in the cache is for one network, its weights, the versions of all packages involved and this kind of CPU. Its name
     ends with its checksum; a file that does not match is made again. If the cache cannot be written, nothing is kept.
 
     Args:

@@ -21,7 +21,7 @@ def best_engine(model: RestorationNetwork, dtype: torch.dtype) -> str:
     if next(model.parameters()).device.type != "cpu" or model.is_prepared:
         return "torch"
     if any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules()):
-        best = "openvino" if dtype == torch.float32 else "torch"
+        best = "onnxruntime" if dtype == torch.float32 else "torch"
     else:
         best = "openvino" if dtype in (torch.float32, torch.bfloat16) else "torch"
     needed = ("onnx", best)
