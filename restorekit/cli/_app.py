@@ -32,10 +32,10 @@ def app_command(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
-    """Open a window in the browser that restores pictures on this machine.
+    r"""Open a window in the browser that restores pictures on this machine.
 
     Drop pictures or a folder, choose what to do and how strongly, compare before and after, and download the results. Nothing is
-    sent anywhere, and only this machine can connect unless --host says otherwise. Needs: pip install "restorekit[app]".
+    sent anywhere, and only this machine can connect unless --host says otherwise. Needs: pip install "restorekit\[app]".
     """
     if folder is not None and not folder.is_dir():
         fail(f"--folder {folder} is not a folder", 2)

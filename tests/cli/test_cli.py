@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 from restorekit.checkpoints import original_names, save_weights
 from restorekit.cli import _demo as demo
 from restorekit.cli import app
+from restorekit.cli._main import COMMANDS, imported
 from restorekit.composition import compose
 from restorekit.data import add_gaussian_noise
 from restorekit.images import sample_photo
@@ -120,6 +121,12 @@ def test_help_teaches_by_example(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("data", "weights")])
+def test_no_option_is_declared_twice(name: str) -> None:
+    options = [option for parameter in imported(name).params for option in (*parameter.opts, *parameter.secondary_opts)]
+    assert sorted(options) == sorted(set(options))
+
+
 def test_models_shows_parameters_size_and_licence() -> None:
     result = in_process("models", "mprnet_*")
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line}
