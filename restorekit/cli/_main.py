@@ -20,6 +20,7 @@ COMMANDS = {  # and their summaries, which repeat the first line of each docstri
     "models": "List models: name, task, parameters, size, licence and location of the weights.",
     "inspect": "Show what a network is made of: stages, their connections, parameters and cost.",
     "convert": "Convert a checkpoint to safetensors with the names of this library, or back to the names of the original authors.",
+    "export": "Write a network to a file that other programs run, for images of any size.",
     "train": "Train a network from a recipe.",
     "evaluate": "Measure a model by the protocol of a published data set.",
     "push": "Publish a model on the Hugging Face Hub: weights, config, model card, licence.",

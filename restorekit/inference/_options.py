@@ -1,5 +1,6 @@
 """All options of inference in one place: their meaning, their allowed values, and their help in the shell."""
 
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -8,6 +9,7 @@ from typing import Any
 from restorekit.errors import OptionError
 
 CHOICES = {
+    "engine": ("torch", "onnxruntime", "openvino", "auto"),
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "pooling": ("global", "local"),
     "patches": ("published", "seamless"),
@@ -21,6 +23,7 @@ LEAST = {  # least values of whole numbers, and how to say so
     "overlap": (0, "not be negative"),
 }
 MAX_STRENGTH = 1.5
+ENGINE_PACKAGES = {"onnxruntime": ("onnx", ("onnx", "onnxruntime")), "openvino": ("openvino", ("onnx", "openvino"))}  # with extras
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -35,6 +38,9 @@ class InferenceOptions:
 
     Args:
         device: where to compute, such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; by default on the device of the network.
+        engine: what computes: ``"torch"``; on the CPU also ``"onnxruntime"`` or ``"openvino"``, which need the extra of that name
+            (``onnx`` or ``openvino``); or ``"auto"`` for the installed one that measurements show to be fastest for this kind of
+            network. The first use of a network takes some seconds more.
         precision: ``"float32"``, ``"bfloat16"`` (faster where the CPU supports it), ``"float16"`` (for GPUs) or ``"auto"``:
             bfloat16 for 8-bit images on devices with bfloat16 arithmetic, otherwise the precision of the network.
         strength: how much of the restoration to apply, from 0 to 1.5. The result is image + strength x (restored - image),
@@ -73,6 +79,7 @@ class InferenceOptions:
     """
 
     device: str | None = _option(None, "Where to compute: cpu, cuda, cuda:1 or mps.")
+    engine: str = _option("torch", "torch, onnxruntime, openvino, or auto: the fastest installed one for the network, on CPUs.")
     precision: str = _option("auto", "float32, bfloat16 (less memory), float16, or auto: bfloat16 where that is faster.")
     strength: int | float = _option(1.0, "How much of the restoration to apply: 0 none, 1 all, up to 1.5 exaggerated.", "NUMBER")
     stages: int | None = _option(None, "Stop after this many supervised stages: faster, lower quality.", "NUMBER")
@@ -122,6 +129,7 @@ class InferenceOptions:
             raise OptionError("condition", f"must be a mapping of names and values; got {self.condition!r}")
         if self.device is not None:
             _check_device(self.device)
+        _check_engine(self)
         self._check_noise_level()
 
     def _check_noise_level(self) -> None:
@@ -187,6 +195,19 @@ def check_tile(tile: int, overlap: int, multiple: int = 1) -> None:
 def least_tile(overlap: int, multiple: int) -> int:
     """Return the least side of a tile if there are several: more than the shared pixels, and three times the overlap."""
     return -(-max(overlap + multiple + 1, 3 * overlap) // multiple) * multiple
+
+
+def _check_engine(options: InferenceOptions) -> None:
+    """Raise an ``OptionError`` if an engine is not installed, or cannot do what other options want."""
+    engine = options.engine
+    if engine not in ENGINE_PACKAGES:
+        return
+    extra, packages = ENGINE_PACKAGES[engine]
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise OptionError("engine", f"{engine} needs {' and '.join(missing)}: pip install 'restorekit[{extra}]'")
+    unfit = {"device": options.device not in (None, "cpu"), "compile": options.compile, "pooling": options.pooling == "local"}
+    for name in (name for name in unfit if unfit[name]):
+        raise OptionError("engine", f"must be torch or auto with {name}={getattr(options, name)}; got {engine}")
 
 
 def _check_device(device: str) -> None:
