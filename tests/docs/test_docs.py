@@ -286,9 +286,7 @@ def test_the_reference_of_recipes_is_current():
 
 
 def test_every_loss_is_in_the_reference():
-    rows = re.findall(
-        r"^\| `(\w+)` \| \S", built("recipes.md").partition("| loss |")[2].partition("\n\n")[0], re.MULTILINE
-    )
+    rows = re.findall(r"^\| `(\w+)` \| \S", built("recipes.md").partition("| loss |")[2].partition("\n\n")[0], re.MULTILINE)
     assert rows == list_losses()
     names = re.findall(r"^::: restorekit\.losses\._\w+\.(\w+)$", built("api/training.md"), re.MULTILINE)
     assert [getattr(losses, name) for name in names] == [find_loss(name) for name in list_losses()]
