@@ -11,6 +11,7 @@ from PIL.ImageFile import ImageFile
 Array = npt.NDArray[Any]
 Deep = npt.NDArray[np.uint16]
 
+FEW_BITS = "BGR;16"  # 16 bits for all three channels, in BMP files
 ORDERS = {"B": ">u2", "L": "<u2", "N": "=u2"}
 
 
@@ -22,7 +23,7 @@ def raw_mode(image: ImageFile) -> str:
 
 def is_deep(image: ImageFile) -> bool:
     """Return whether Pillow would cut the colours of an image that is not loaded yet from 16 bits to 8."""
-    return ";16" in raw_mode(image) and not image.mode.startswith("I;16")
+    return ";16" in raw_mode(image) and raw_mode(image) != FEW_BITS and not image.mode.startswith("I;16")
 
 
 def read_deep(image: ImageFile, file: BinaryIO | io.BytesIO) -> Deep:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from restorekit.errors import ImageError
+from restorekit.errors import ImageError, printable
 from restorekit.images._metadata import chosen, comment_of, metadata_of, refuse_hdr
 from restorekit.images.formats._animation import open_animation
 from restorekit.images.formats._apng import write_apng
@@ -24,6 +24,7 @@ from restorekit.images.formats._rescue import rescued_png
 
 LEVEL = 3  # of compression: 5 % more bytes than level 6, in a third of the time
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}  # the other chunks describe the image
+CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # a reader must understand chunks whose names begin with a capital letter
 KNOWN = {b"iCCP", b"eXIf", b"pHYs"}  # read and written by Pillow
 COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 TEXT = {b"tEXt", b"zTXt", b"iTXt"}
@@ -117,6 +118,11 @@ def _describing(file: File, path: Path) -> Iterator[tuple[bytes, bytes]]:
     kind, pixels = 0, False
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
+        if not (pixels or name in CRITICAL or name[0] & 32):
+            raise ImageError(
+                f"{path} has the chunk {printable(name.decode('latin-1'))}, without which its pixels cannot be understood; "
+                "if it is from an app for iPhone, convert it first: pngcrush -revert-iphone-optimizations in.png out.png"
+            )
         if name in PIXELS - {b"IHDR", b"tRNS"} or name not in RAW | KNOWN | {b"IHDR", b"tRNS"}:
             pixels |= name == b"IDAT"
             file.seek(length + 4, 1)
