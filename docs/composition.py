@@ -1,33 +1,16 @@
 """Writes the reference of compositions into the page, from signatures and docstrings, and the schema beside it.
 
-MkDocs calls these functions (``hooks`` in mkdocs.yml), so neither can be out of date.
+``prepare.py`` calls these functions, so neither can be out of date.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
 from schema_words import default, in_words
 
 from restorekit.composition import json_schema
 from restorekit.parts import GIVEN, registry_of
-
-PAGE, SCHEMA = "composition.md", "composition.schema.json"
-MARK = "<!-- reference -->"
-
-
-def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Publish the schema."""
-    files.append(File.generated(config, SCHEMA, content=schema()))
-    return files
-
-
-def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
-    """Write the reference into its page."""
-    return markdown.replace(MARK, reference()) if page.file.src_uri == PAGE else markdown
 
 
 def schema() -> str:

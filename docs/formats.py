@@ -1,13 +1,7 @@
-"""Writes the table of image formats into the page about files, from their records. MkDocs calls it (``hooks`` in mkdocs.yml)."""
-
-from typing import Any
-
-from mkdocs.structure.pages import Page
+"""Writes the table of image formats into the page about files, from their records. ``prepare.py`` calls it."""
 
 from restorekit.images import ImageFormat, all_formats
 
-PAGE = "files.md"
-MARK = "<!-- formats -->"
 HEAD = (
     "format",
     "suffixes",
@@ -24,11 +18,6 @@ HEAD = (
     "by rows",
 )
 METADATA = ("icc_profile", "exif", "xmp", "iptc", "comment", "dpi")
-
-
-def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
-    """Write the table into its page."""
-    return markdown.replace(MARK, table()) if page.file.src_uri == PAGE else markdown
 
 
 def table() -> str:

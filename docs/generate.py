@@ -22,6 +22,7 @@ ROOT = DOCS.parent
 UNSHOWN = ("compare",)  # cases whose results tell something to those who change the library, but not to users
 PAGES = ("published", "recipes", "ablations")  # programs in this folder that know a page
 TABLE = re.compile(r"(<!-- figures: ([^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+FAMILIES = re.compile(r"(<!-- families -->\n).*?(<!-- end -->)", re.DOTALL)
 FIGURE = re.compile(r"(<!-- figure: ([^\n]+?) -->)[^\n]*?(<!-- end -->)")
 BENCHMARKS = """# Benchmarks
 
@@ -34,7 +35,10 @@ If date and commit are missing, the figures come from an earlier report that did
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+sys.path.insert(0, str(DOCS))
+
 import _harness  # noqa: E402
+import zoo  # noqa: E402
 from run import cases  # noqa: E402
 
 
@@ -83,6 +87,7 @@ def figure(match: re.Match[str]) -> str:
 
 def with_figures(text: str) -> str:
     """Return a page with all figures as they were measured."""
+    text = FAMILIES.sub(lambda match: f"{match[1]}\n{zoo.families()}\n\n{match[2]}", text)
     return FIGURE.sub(figure, TABLE.sub(table, text))
 
 

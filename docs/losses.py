@@ -1,25 +1,10 @@
 """Writes the table of losses into the page of recipes, and their reference into that of the API.
 
-MkDocs calls this function (``hooks`` in mkdocs.yml), so a loss needs its own file and nothing else.
+``prepare.py`` calls these functions, so a loss needs its own file and nothing else.
 """
-
-from collections.abc import Mapping
-from typing import Any
-
-from mkdocs.structure.pages import Page
 
 from restorekit._config import argument_docs, summary
 from restorekit.losses import find_loss, list_losses, loss_arguments
-
-TABLE, REFERENCE = "recipes.md", "api/training.md"
-MARK = "<!-- losses -->"
-
-
-def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
-    """Write the losses into their pages."""
-    texts: Mapping[str, Any] = {TABLE: table, REFERENCE: reference}
-    written = texts.get(page.file.src_uri)
-    return markdown.replace(MARK, written()) if written else markdown
 
 
 def table() -> str:

@@ -1,14 +1,11 @@
 """Lists parts and models: pages that nobody named go into the navigation, all parts and models into the pages that list them.
 
-MkDocs calls these functions (``hooks`` in mkdocs.yml), so a part or model needs its own page and nothing else.
+``prepare.py`` calls these functions, so a part or model needs its own page and nothing else.
 """
 
 import re
 from pathlib import Path
 from typing import Any
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.pages import Page
 
 from restorekit import models
 from restorekit._config import summary
@@ -16,24 +13,15 @@ from restorekit.parts import blocks, connectors, stages
 
 DOCS = Path(__file__).parent
 SECTIONS = {"Parts": "parts", "Models": "models"}  # of the navigation, and the folders of their pages
-INDEX, REFERENCE = "parts/index.md", "api/models.md"
-MARKS = {INDEX: "<!-- parts -->", REFERENCE: "<!-- models -->"}
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
+def complete(nav: list[Any]) -> None:
     """Add the pages that the navigation does not name to their sections."""
     for heading, folder in SECTIONS.items():
-        section = next((entry[heading] for entry in config.nav or [] if heading in entry), [])
-        named = {INDEX} | {target for entry in section if isinstance(entry, dict) for target in entry.values()}
+        section = next((entry[heading] for entry in nav if heading in entry), [])
+        named = {f"{folder}/index.md"} | {target for entry in section if isinstance(entry, dict) for target in entry.values()}
         pages = {f"{folder}/{path.name}": path for path in sorted((DOCS / folder).glob("*.md"))}
         section += [{title(path): target} for target, path in pages.items() if target not in named]
-    return config
-
-
-def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> str:
-    """Write the table of parts and the reference of models into their pages."""
-    source = page.file.src_uri
-    return markdown.replace(MARKS[source], table() if source == INDEX else builders()) if source in MARKS else markdown
 
 
 def title(page: Path) -> str:

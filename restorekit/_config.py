@@ -29,6 +29,7 @@ NEEDED = {  # what a value must be, by the type of pydantic's error; limits are 
     "model_type": "a section with keys",
     "sequence_str": "a list",
     "string_type": "a string",
+    "too_long": "a list of {max_length} or fewer",
     "too_short": "a list of {min_length} or more",
     "tuple_type": "a list",
 }

@@ -6,6 +6,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "ExportError",
     "ImageError",
     "OptionError",
     "RestorekitError",
@@ -68,6 +69,10 @@ class ImageError(RestorekitError, ValueError):
 
 class DataError(RestorekitError, ValueError):
     """A data set that is incomplete or malformed; the message says what is missing and what to do."""
+
+
+class ExportError(RestorekitError, RuntimeError):
+    """A network that a target of export cannot express, or a written program that computes something else."""
 
 
 class OptionError(RestorekitError, ValueError):

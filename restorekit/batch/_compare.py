@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from restorekit.batch.video import VIDEO_SUFFIXES, is_video_comparison, video_comparison_path
 from restorekit.errors import ImageError
-from restorekit.images import Picture, Pixels, from_array, opened, side_by_side
+from restorekit.images import Picture, for_screen, opened, side_by_side
 
 CREATOR = b"restorekit restore --compare"
 MARK = (  # tells a comparison from a file of the user with the same name
@@ -24,9 +24,9 @@ def comparison(before: Picture, after: Picture, which: str = "") -> Picture:
         after: the restored picture.
         which: says which of several pictures they are.
     """
-    shown, added = _shown(after), f", {which}" if which else ""
+    shown, added = for_screen(after), f", {which}" if which else ""
     size = (shown.shape[1], shown.shape[0])
-    smaller = np.asarray(Image.fromarray(_shown(before)).resize(size, Image.Resampling.NEAREST))
+    smaller = np.asarray(Image.fromarray(for_screen(before)).resize(size, Image.Resampling.NEAREST))
     sheet = side_by_side([(smaller, f"before{added}"), (shown, f"after{added}")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
     return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
@@ -48,11 +48,3 @@ def comparison_path(target: Path) -> Path:
     if target.suffix.lower() in VIDEO_SUFFIXES:
         return video_comparison_path(target)
     return target.with_name(f"{target.stem}.compare.png")
-
-
-def _shown(picture: Picture) -> Pixels:
-    pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels // 257).astype(np.uint8)
-    image = ImageOps.exif_transpose(from_array(pixels, picture.info))
-    if picture.has_alpha:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"))

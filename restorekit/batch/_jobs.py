@@ -132,26 +132,31 @@ def suffix_of_format(format: str) -> str:
     return suffix
 
 
-def left_out(inputs: Sequence[str | os.PathLike[str]], output: Path | None = None, *, suffix: str | None = None) -> str:
+def left_out(
+    inputs: Sequence[str | os.PathLike[str]], output: Path | None = None, *, format: str | None = None, suffix: str | None = None
+) -> str:
     """Return one line about the files in folders that are of another kind and are left out, or "".
 
     Args:
         inputs: as :func:`plan_jobs` takes them.
         output: the folder of the results, which may be among the inputs.
+        format: as :func:`plan_jobs` takes it: files that can only be read are restored if it is named.
         suffix: as :func:`plan_jobs` takes it.
     """
     kinds: Counter[str] = Counter()
+    readable = False
     for folder in [Path(given) for given in inputs if os.path.isdir(given)]:  # noqa: PTH112  # see _is_pattern
-        kinds.update(
-            path.suffix.lower() or "without a suffix"
-            for path in _outside(folder.rglob("*"), folder, output or _Naming(suffix).folder_beside(folder))
-            if path.is_file() and not is_image(path) and not path.name.startswith(".") and not is_temporary(path)
-        )
+        for path in _outside(folder.rglob("*"), folder, output or _Naming(suffix).folder_beside(folder)):
+            hidden = path.name.startswith(".") or is_temporary(path)
+            if path.is_file() and not hidden and not is_image(path, only_read=format is not None):
+                kinds[path.suffix.lower() or "without a suffix"] += 1
+                readable |= is_image(path, only_read=True)
     if not kinds:
         return ""
     total = kinds.total()
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
-    return f"{total} {'file' if total == 1 else 'files'} of other kinds {'was' if total == 1 else 'were'} left out: {listed}"
+    hint = "; --format png restores those that can be read, too" if readable else ""
+    return f"{total} {'file' if total == 1 else 'files'} of other kinds {'was' if total == 1 else 'were'} left out: {listed}{hint}"
 
 
 def check_output(job: Job, mode: str, info: Mapping[str, Any], *, several: str = "") -> None:
@@ -216,7 +221,7 @@ def _pairs(paths: list[Path], output: Path | None, naming: _Naming, problems: li
     pairs: list[tuple[Path, Path]] = []
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112  # see _is_pattern
-            found = _found(path, problems)
+            found = _found(path, problems, only_read=naming.ending is not None)
             if output:
                 pairs += [(file, naming.inside(output, file.relative_to(path))) for file in _outside(found, path, output)]
             else:
@@ -226,13 +231,19 @@ def _pairs(paths: list[Path], output: Path | None, naming: _Naming, problems: li
         elif _is_pattern(path):
             root = _fixed_part(path)
             matching = sorted(file for file in root.glob(str(path.relative_to(root))) if not is_temporary(file))
-            found = [file for file in matching if file.is_file() and (is_image(file) or file.suffix.lower() in VIDEO_SUFFIXES)]
+            found = [file for file in matching if file.is_file() and _matters(file, path, naming)]
             if not found:
                 problems.append((path, f"no image matches {path}"))
             pairs += [(file, naming.inside(output, file.relative_to(root)) if output else naming.beside(file)) for file in found]
         else:
             pairs.append((path, naming.inside(output, Path(path.name)) if output else naming.beside(path)))
     return pairs
+
+
+def _matters(file: Path, pattern: Path, naming: _Naming) -> bool:
+    """Return whether a file that matches a pattern can be restored; files of formats that are only read must be asked for."""
+    asked_for = naming.ending is not None or pattern.suffix.lower() == file.suffix.lower()
+    return is_image(file, only_read=asked_for) or file.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _outside(files: Iterable[Path], folder: Path, results: Path) -> list[Path]:
@@ -251,13 +262,13 @@ def _without_results(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
     ]
 
 
-def _found(folder: Path, problems: list[Problem]) -> list[Path]:
+def _found(folder: Path, problems: list[Problem], *, only_read: bool) -> list[Path]:
     """Return the images below a folder; folders in it that cannot be read are problems, since they may contain images."""
     before = len(problems)
     for _ in os.walk(folder, onerror=lambda error: problems.append((Path(error.filename), f"cannot be read: {error.strerror}"))):
         pass
     try:
-        return [path for path in find_images(folder) if not path.is_dir()]
+        return [path for path in find_images(folder, only_read=only_read) if not path.is_dir()]
     except ImageError as error:
         if len(problems) == before:
             problems.append((folder, str(error)))

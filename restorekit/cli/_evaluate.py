@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from restorekit._files import write_json
 from restorekit.cli._common import console, fail, marked_up, say
 from restorekit.cli._inference import with_inference_options
+from restorekit.cli._network import load
 from restorekit.evaluate import (
     DND,
     PAGE,
@@ -29,7 +30,6 @@ from restorekit.evaluate import (
     write_results,
 )
 from restorekit.inference import InferenceOptions
-from restorekit.models import create_model, fetch_weights, model_from_checkpoint
 from restorekit.network import RestorationNetwork
 
 EXAMPLES = """
@@ -146,18 +146,6 @@ def showing_progress() -> Iterator[Callable[[int, int, str], None]]:
     finally:
         if progress.live.is_started:  # rich prints an empty line for a bar that was never shown
             progress.stop()
-
-
-def load(model: str) -> tuple[RestorationNetwork, Path | None]:
-    """Return the requested model, and the file of its weights.
-
-    Raises:
-        ValueError: if there is no such model, or its weights cannot be used.
-    """
-    path = Path(model)
-    if path.is_file():
-        return model_from_checkpoint(path)[0], path
-    return create_model(model, pretrained=True), fetch_weights(model)
 
 
 def table(evaluation: Evaluation) -> list[str]:

@@ -40,9 +40,10 @@ def with_inference_options(*, without: Collection[str] = (), **defaults: Any) ->
             command(**arguments, options=options)
 
         parameters: list[inspect.Parameter] = []
-        for parameter in inspect.signature(command).parameters.values():
+        own = inspect.signature(command).parameters
+        for parameter in own.values():
             if parameter.name == "options":
-                parameters += [_parameter(name, (DEFAULTS | defaults).get(name, OPTIONS[name].default)) for name in names]
+                parameters += [_parameter(name, (DEFAULTS | defaults).get(name, OPTIONS[name].default), own) for name in names]
             else:
                 parameters.append(parameter)
         decorated.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads the options from it
@@ -52,12 +53,19 @@ def with_inference_options(*, without: Collection[str] = (), **defaults: Any) ->
     return decorate
 
 
-def _parameter(name: str, default: Any) -> inspect.Parameter:
-    """Return the parameter of an option; all but flags are text, which :class:`InferenceOptions` parses."""
+def _parameter(name: str, default: Any, own: Collection[str]) -> inspect.Parameter:
+    """Return the parameter of an option; all but flags are text, which :class:`InferenceOptions` parses.
+
+    Args:
+        name: field of the options.
+        default: its default.
+        own: parameters of the command itself, whose names the option must not take.
+    """
     about = OPTIONS[name].metadata
     flag = isinstance(default, bool)
     option = typer.Option(
         f"--{name.replace('_', '-')}",
+        *(short for short in about["short"] if short.removeprefix("--") not in own),
         help=about["help"],
         metavar=about["metavar"] or None,
         show_default=not flag and default is not None,

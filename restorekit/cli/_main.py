@@ -15,10 +15,12 @@ from restorekit.cli._process import occupy_closed_streams, status_after_signals,
 
 COMMANDS = {  # and their summaries, which repeat the first line of each docstring
     "demo": "Degrade a bundled photograph, restore it with bundled weights, and write clean, degraded and restored side by side.",
+    "app": "Open a window in the browser that restores pictures on this machine.",
     "restore": "Restore photographs: one file, several files, a folder and its subfolders, or a video.",
     "models": "List models: name, task, parameters, size, licence and location of the weights.",
     "inspect": "Show what a network is made of: stages, their connections, parameters and cost.",
     "convert": "Convert a checkpoint to safetensors with the names of this library, or back to the names of the original authors.",
+    "export": "Write a network to a file that other programs run, for images of any size.",
     "train": "Train a network from a recipe.",
     "evaluate": "Measure a model by the protocol of a published data set.",
     "push": "Publish a model on the Hugging Face Hub: weights, config, model card, licence.",

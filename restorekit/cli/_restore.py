@@ -198,7 +198,7 @@ def restore_command(
             fail(error, 2)
         for path, problem in problems:
             report_failure(path, problem)
-        if others := left_out(pipes.inputs, pipes.output, suffix=suffix):
+        if others := left_out(pipes.inputs, pipes.output, format=format, suffix=suffix):
             say_aside(others)
         run = _Run(len(jobs), pipes)
         if any(not job.done for job in jobs):
@@ -370,9 +370,10 @@ def _summary(run: _Run, model: str, total: int, output: Path | None, seconds: fl
         details, job = run.last.details, run.last.job
         several = next((f", {details[what]} {what}," for what in ("pages", "frames") if details.get(what)), "")
         several += f", {details['note']}," if details.get("note") else ""
+        engine = f" with {details['engine']}" if details.get("engine", "torch") != "torch" else ""
         return (
             f"{job.source} -> {job.target}: {details['width']} x {details['height']}{several} by {model} in "
-            f"{details['precision']}, {seconds:.1f} s"
+            f"{details['precision']}{engine}, {seconds:.1f} s"
         )
     skipped = f", {run.skipped} already existed" if run.skipped else ""
     return f"restored {run.restored} of {total} images{f' to {output}' if output else ''}{skipped}; {seconds:.1f} s"

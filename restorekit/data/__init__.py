@@ -30,6 +30,7 @@ from restorekit.data._degrading import (
     degradations,
     degrade,
     degrade_pair,
+    drawn_condition,
     sample_rng,
     to_pixels,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "degradations",
     "degrade",
     "degrade_pair",
+    "drawn_condition",
     "drawn_place",
     "find_pairs",
     "folders",

@@ -5,9 +5,9 @@ starts with sample n times the batch, and gives the same result as an uninterrup
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from restorekit.data._degrading import Degradation, Number, degrade_pair, sample_rng
+from restorekit.data._degrading import Degradation, Number, Range, degrade_pair, drawn_condition, sample_rng
 from restorekit.data._pairs import Channels, PairPaths, pair_size, read_planes, read_rgb
 from restorekit.images import Array, Pixels
 
@@ -34,12 +34,14 @@ class Sample(NamedTuple):
         target: clean image.
         name: name of the photograph.
         number: index of the sample; with the seed of the data set it determines all random choices.
+        condition: what a network is told about it, by name; empty for networks without conditions.
     """
 
     input: Float[Tensor, "c h w"]
     target: Float[Tensor, "c h w"]
     name: str
     number: int
+    condition: Mapping[str, float]
 
 
 class PairedCrops(Dataset[Sample]):
@@ -57,6 +59,7 @@ class PairedCrops(Dataset[Sample]):
         saturation: in one sample of three, the saturation of both images is multiplied by a factor from 1 - this to 1 + this.
         scale: how many times as high and wide as the degraded images the clean ones are; so are their crops.
         channels: channels of the degraded and the clean images, as for :func:`read_planes`.
+        condition: what a network is told about every sample: numbers by name.
 
     Attributes:
         small: names of the pairs that are smaller than a crop.
@@ -77,6 +80,7 @@ class PairedCrops(Dataset[Sample]):
         saturation: Number = 0,
         scale: int = 1,
         channels: Channels = (3, 3),
+        condition: Mapping[str, Range] | None = None,
     ) -> None:
         _check_numbers(len(pairs), crop, saturation)
         if saturation and channels != (3, 3):
@@ -90,6 +94,7 @@ class PairedCrops(Dataset[Sample]):
         self.samples = len(pairs) if samples is None else samples
         self.augment = augment
         self.saturation = saturation
+        self.condition = condition or {}
 
     def __len__(self) -> int:
         return self.samples
@@ -107,7 +112,9 @@ class PairedCrops(Dataset[Sample]):
         if self.saturation and rng.random() < SATURATION_PROBABILITY:
             factor = rng.uniform(1 - self.saturation, 1 + self.saturation)
             images = [saturated(image, factor) for image in images]
-        return Sample(to_tensor(images[0]), to_tensor(images[1]), pair.name, index)
+        return Sample(
+            to_tensor(images[0]), to_tensor(images[1]), pair.name, index, drawn_condition(self.condition, self.seed, index)
+        )
 
 
 class DegradedCrops(Dataset[Sample]):
@@ -117,13 +124,15 @@ class DegradedCrops(Dataset[Sample]):
 
     Args:
         photos: image files.
-        degradation: degradation of a crop, from :mod:`restorekit.data`.
+        degradation: degradation of a crop, from :mod:`restorekit.data`; with ``condition``, a function that returns it for the
+            values of a sample.
         crop: side of a crop in pixels.
         seed: seed of all random choices.
         samples: how many samples there are; by default as many as photographs.
         augment: whether to flip and rotate by multiples of 90 degrees.
         half_size: whether half of the samples come from photographs at half size, if these are still larger than a crop: they have
             more detail per pixel.
+        condition: what a network is told about every sample, by name: numbers, or ranges to draw them from.
 
     Attributes:
         small: names of the photographs that are smaller than a crop.
@@ -136,13 +145,14 @@ class DegradedCrops(Dataset[Sample]):
     def __init__(
         self,
         photos: Sequence[Path],
-        degradation: Degradation,
+        degradation: Degradation | Callable[[Mapping[str, float]], Degradation],
         crop: int,
         *,
         seed: int,
         samples: int | None = None,
         augment: bool = True,
         half_size: bool = False,
+        condition: Mapping[str, Range] | None = None,
     ) -> None:
         _check_numbers(len(photos), crop, 0)
         self.names = [path.stem for path in photos]
@@ -153,6 +163,7 @@ class DegradedCrops(Dataset[Sample]):
         self.seed = seed
         self.samples = len(photos) if samples is None else samples
         self.augment = augment
+        self.condition = condition or {}
 
     def __len__(self) -> int:
         return self.samples
@@ -167,8 +178,11 @@ class DegradedCrops(Dataset[Sample]):
         place = drawn_place(self.seed, index, len(self.photos))
         sizes = self.photos[place]
         (clean,) = random_crop((sizes[rng.integers(len(sizes))],), self.crop, rng, augment=self.augment)
-        degraded, target = degrade_pair(clean, self.degradation, seed=int(rng.integers(2**32)), index=index)
-        return Sample(to_tensor(degraded), to_tensor(target), self.names[place], index)
+        condition = drawn_condition(self.condition, self.seed, index)
+        degradation: Any = self.degradation
+        degradation = degradation(condition) if self.condition else degradation
+        degraded, target = degrade_pair(clean, degradation, seed=int(rng.integers(2**32)), index=index)
+        return Sample(to_tensor(degraded), to_tensor(target), self.names[place], index, condition)
 
 
 def drawn_place(seed: int, index: int, length: int) -> int:

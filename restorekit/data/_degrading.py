@@ -3,7 +3,7 @@
 import io
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ Degradation = Callable[[FloatImage, np.random.Generator], FloatImage]
 Number = int | float
 Range = Number | Sequence[Number]
 """A number, or the smallest and the largest of numbers that are drawn uniformly for every image."""
+
+CONDITION = 3  # separates the random source of conditions from those of the samples
 
 degradations: Registry[Callable[..., Degradation]] = Registry("degradation")
 
@@ -89,6 +91,12 @@ def degrade_pair(image: Pixels, degradation: Degradation, *, seed: int, index: i
 def sample_rng(seed: int, index: int) -> np.random.Generator:
     """Return the source of all randomness in a sample."""
     return np.random.default_rng([seed, index])
+
+
+def drawn_condition(condition: Mapping[str, Range], seed: int, index: int) -> dict[str, float]:
+    """Return what a network is told about a sample: numbers by name, drawn from the ranges among them."""
+    rng = np.random.default_rng([seed, index, CONDITION])
+    return {name: draw(rng, condition[name]) for name in sorted(condition)}
 
 
 def to_pixels(image: npt.NDArray[np.floating]) -> Pixels:

@@ -1,43 +1,37 @@
 """PyTorch's own format of exported programs, which runs without the code of this package."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import torch
 
-from restorekit._files import atomic_path
-from restorekit.export._registry import register_exporter
-from restorekit.network import RestorationNetwork
+from restorekit.errors import ExportError
+from restorekit.export._program import Program
+from restorekit.export._registry import Run, register_exporter
 
-TOLERANCE = 1e-4  # for pixels in [0, 1]; the operations are the same, but may run in another order
-SIZES = ((2, 3), (4, 2))  # heights and widths in multiples; the first is traced, both are checked
+FACTS = "restorekit"  # the name of the file inside that states the facts, as JSON
 
 
-@register_exporter("torch", suffixes=(".pt2",))
-def export_torch(model: RestorationNetwork, path: Path, *, largest: int = 64) -> None:
-    """Write a program for ``torch.export.load``, for any batch, height and width.
+@register_exporter("torch", suffixes=(".pt2",), tiny=False)
+def export_torch(program: Program, path: Path) -> Run:
+    """Write a program for ``torch.export.load``; ``extra_files={"restorekit": ""}`` receives the facts as JSON.
 
-    Args:
-        model: the network, in evaluation mode.
-        path: file to write.
-        largest: largest height and width that the program accepts, in multiples of ``size_multiple``.
-
-    Raises:
-        RuntimeError: if the program does not compute the same as the network.
+    PyTorch distinguishes sizes of 1 from others, so that images must be larger than the multiple.
     """
-    multiple = model.size_multiple
-    like = next(model.parameters())
-    generator = torch.Generator().manual_seed(0)
-    images = [
-        torch.rand(n, model.input_channels, *(side * multiple for side in size), generator=generator).to(like)
-        for n, size in enumerate(SIZES, start=2)
-    ]
-    height, width = (torch.export.Dim(name, min=2, max=largest) for name in ("height", "width"))
-    dynamic = {"image": {0: torch.export.Dim("n", min=1, max=64), 2: multiple * height, 3: multiple * width}}
-    with torch.no_grad(), atomic_path(path) as temporary:
-        torch.export.save(torch.export.export(model, (images[0],), dynamic_shapes=dynamic), temporary)
-        program = torch.export.load(temporary).module()
-        for image in images:
-            difference = (program(image) - model(image)).abs().max().item()
-            if not difference <= TOLERANCE:
-                sides = "x".join(map(str, image.shape[-2:]))
-                raise RuntimeError(f"{path} was not written: at {sides}, the program differs from the network by {difference:.2g}")
+    example = program.example((2 * program.network.size_multiple + 3, program.network.size_multiple + 5), number=2)
+    free = {"image": {0: torch.export.Dim("n", min=1), 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}}
+    with torch.no_grad():
+        try:
+            exported = torch.export.export(program, (example,), dynamic_shapes=free)
+        except RuntimeError as error:
+            raise ExportError(f"PyTorch cannot export this network: {str(error).splitlines()[0]}") from error
+        torch.export.save(exported, path, extra_files={FACTS: json.dumps(dict(program.facts))})
+    loaded = torch.export.load(path).module()
+
+    def run(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        with torch.no_grad():
+            return loaded(torch.from_numpy(image)).numpy()
+
+    return run

@@ -2,7 +2,7 @@
 
 from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
-from restorekit.images._panels import contact_sheet, side_by_side
+from restorekit.images._panels import contact_sheet, for_screen, side_by_side
 from restorekit.images._picture import (
     DAMAGED,
     Array,
@@ -22,7 +22,7 @@ from restorekit.images._picture import (
     write_picture,
 )
 from restorekit.images._rows import RowReader, can_be_read_by_rows, can_be_written_by_rows, has_libvips, rows_written
-from restorekit.images._samples import sample_photo
+from restorekit.images._samples import noisy_photo, sample_photo
 from restorekit.images.formats import FORMATS, Content, ImageFormat, all_formats, register_format
 
 __all__ = [
@@ -41,11 +41,13 @@ __all__ = [
     "check_can_hold",
     "contact_sheet",
     "find_images",
+    "for_screen",
     "frames_written",
     "from_array",
     "has_libvips",
     "is_image",
     "look_at",
+    "noisy_photo",
     "normal_mode",
     "opened",
     "output_suffix",

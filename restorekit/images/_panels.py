@@ -2,12 +2,23 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from restorekit.images._picture import Pixels
+from restorekit.images._modes import from_array
+from restorekit.images._picture import Picture, Pixels
 
 MARGIN = 12
 BAR = 40
+
+
+def for_screen(picture: Picture) -> Pixels:
+    """Return the pixels of a picture for a screen: upright, at 8 bits, in colour, and on white where they are transparent."""
+    pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels // 257).astype(np.uint8)
+    image = ImageOps.exif_transpose(from_array(pixels, picture.info))
+    if picture.has_alpha:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
 
 
 def side_by_side(panels: Sequence[tuple[Pixels, str]]) -> Image.Image:

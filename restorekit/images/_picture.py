@@ -75,24 +75,35 @@ class Look(NamedTuple):
     several: str = ""
 
 
-def find_images(folder: Path) -> list[Path]:
+def find_images(folder: Path, *, only_read: bool = False) -> list[Path]:
     """Return the image files below a folder, sorted.
+
+    Args:
+        folder: the folder.
+        only_read: as for :func:`is_image`.
 
     Raises:
         ImageError: if the folder is missing or contains no image.
     """
     if not folder.is_dir():
         raise ImageError(f"{folder} is not a folder")
-    paths = sorted(path for path in folder.rglob("*") if is_image(path))
+    paths = sorted(path for path in folder.rglob("*") if is_image(path, only_read=only_read))
     if not paths:
         raise ImageError(f"{folder} contains no image ({_known()})")
     return paths
 
 
-def is_image(path: Path) -> bool:
-    """Return whether a file name has a suffix that can be read and written, and is not hidden."""
+def is_image(path: Path, *, only_read: bool = False) -> bool:
+    """Return whether a file name has a suffix that can be read and written, and is not hidden.
+
+    Args:
+        path: path of the file.
+        only_read: whether formats that can be read, but not written, count too.
+    """
     record = FORMATS.get(path.suffix.lower())
-    return record is not None and bool(record.modes) and record.usable and not path.name.startswith(".")
+    if record is None or not record.usable or path.name.startswith("."):
+        return False
+    return bool(record.modes or (only_read and record.written_as))
 
 
 def output_suffix(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The photograph that comes with the package."""
+"""The photographs that come with the package; ``assets/photographs.md`` gives their credits."""
 
 import importlib.resources
 
@@ -7,11 +7,17 @@ from PIL import Image
 
 from restorekit.images._picture import Pixels
 
-SAMPLE = "u76c0g_bliznaca.png"
-SAMPLE_CREDIT = "wesaturate (bliznaca), CC0-1.0; from the test data of the JPEG XL project"
-
 
 def sample_photo() -> Pixels:
-    """Return the bundled photograph, 500 x 500 x 3; no bundled weights were trained on it."""
-    with (importlib.resources.files("restorekit") / "assets" / SAMPLE).open("rb") as file, Image.open(file) as image:
+    """Return a clean photograph, 500 x 500 x 3; no bundled weights were trained on it."""
+    return _bundled("u76c0g_bliznaca.png")
+
+
+def noisy_photo() -> Pixels:
+    """Return a photograph that is noisy as its camera left it, 480 x 752 x 3; ``nafnet_tiny.denoise`` was not trained on it."""
+    return _bundled("lanterns.jpg")
+
+
+def _bundled(name: str) -> Pixels:
+    with (importlib.resources.files("restorekit") / "assets" / name).open("rb") as file, Image.open(file) as image:
         return np.asarray(image.convert("RGB"))

@@ -153,7 +153,7 @@ def _colours(
     exact = torch.promote_types(parameter.dtype, torch.float32)  # the network adds the image itself to its output
     autocast = torch.autocast(parameter.device.type, parameter.dtype if reduced else torch.bfloat16, enabled=reduced)
     run_model = partial(model, stages=options.stages)
-    conditions = model.condition_maps(options.condition or {}, (height, width)).to(parameter.device, exact)
+    conditions = model.condition_maps(options.conditions, (height, width)).to(parameter.device, exact)
     scale = model.output.scale
 
     def run(tiling: Tiling, first_row: int, first_column: int) -> Tensor:

@@ -1,5 +1,6 @@
 """All options of inference in one place: their meaning, their allowed values, and their help in the shell."""
 
+import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -8,6 +9,7 @@ from typing import Any
 from restorekit.errors import OptionError
 
 CHOICES = {
+    "engine": ("torch", "onnxruntime", "openvino", "auto"),
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "pooling": ("global", "local"),
     "patches": ("published", "seamless"),
@@ -21,12 +23,13 @@ LEAST = {  # least values of whole numbers, and how to say so
     "overlap": (0, "not be negative"),
 }
 MAX_STRENGTH = 1.5
+ENGINE_PACKAGES = {"onnxruntime": ("onnx", ("onnx", "onnxruntime")), "openvino": ("openvino", ("onnx", "openvino"))}  # with extras
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def _option(default: Any, help: str, metavar: str = "") -> Any:
-    """Return a field with its line of help for the shell."""
-    return field(default=default, metadata={"help": help, "metavar": metavar})
+def _option(default: Any, help: str, metavar: str = "", *short: str) -> Any:
+    """Return a field with its line of help for the shell, and further names of it there."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "short": short})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,9 @@ class InferenceOptions:
 
     Args:
         device: where to compute, such as ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; by default on the device of the network.
+        engine: what computes: ``"torch"``; on the CPU also ``"onnxruntime"`` or ``"openvino"``, which need the extra of that name
+            (``onnx`` or ``openvino``); or ``"auto"`` for the installed one that measurements show to be fastest for this kind of
+            network. The first use of a network takes some seconds more.
         precision: ``"float32"``, ``"bfloat16"`` (faster where the CPU supports it), ``"float16"`` (for GPUs) or ``"auto"``:
             bfloat16 for 8-bit images on devices with bfloat16 arithmetic, otherwise the precision of the network.
         strength: how much of the restoration to apply, from 0 to 1.5. The result is image + strength x (restored - image),
@@ -58,6 +64,8 @@ class InferenceOptions:
             as a separate grey image.
         condition: for networks with ``conditions``, the value of each by name: a number, or a map as large as the image,
             such as ``{"noise_level": 25}``.
+        noise_level: for networks with the condition of this name, its value: usually the standard deviation of the noise, for
+            pixels from 0 to 255.
 
     Raises:
         OptionError: if a value is not valid; the message names the option.
@@ -71,6 +79,7 @@ class InferenceOptions:
     """
 
     device: str | None = _option(None, "Where to compute: cpu, cuda, cuda:1 or mps.")
+    engine: str = _option("torch", "torch, onnxruntime, openvino, or auto: the fastest installed one for the network, on CPUs.")
     precision: str = _option("auto", "float32, bfloat16 (less memory), float16, or auto: bfloat16 where that is faster.")
     strength: int | float = _option(1.0, "How much of the restoration to apply: 0 none, 1 all, up to 1.5 exaggerated.", "NUMBER")
     stages: int | None = _option(None, "Stop after this many supervised stages: faster, lower quality.", "NUMBER")
@@ -89,6 +98,9 @@ class InferenceOptions:
     alpha: str = _option("keep", "keep transparency unchanged, or restore it as a grey image.")
     condition: Mapping[str, Any] | None = _option(
         None, "What a network must be told, such as noise_level=25; repeat it for each condition.", "NAME=NUMBER"
+    )
+    noise_level: int | float | None = _option(
+        None, "Sigma of the noise, from 0 to 255, for networks that must be told (noise_level).", "NUMBER", "--sigma"
     )
 
     def __post_init__(self) -> None:
@@ -117,6 +129,20 @@ class InferenceOptions:
             raise OptionError("condition", f"must be a mapping of names and values; got {self.condition!r}")
         if self.device is not None:
             _check_device(self.device)
+        _check_engine(self)
+        self._check_noise_level()
+
+    def _check_noise_level(self) -> None:
+        """Raise an ``OptionError`` if the level of the noise is not a number, or given in two ways."""
+        if isinstance(self.noise_level, bool) or not isinstance(self.noise_level, int | float | None):
+            raise OptionError("noise_level", f"must be a number; got {self.noise_level!r}")
+        if self.noise_level is not None and "noise_level" in (self.condition or {}):
+            raise OptionError("noise_level", f"is given twice: {self.noise_level} and condition {self.condition!r}; leave out one")
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The values of all conditions by name."""
+        return {**(self.condition or {})} | ({} if self.noise_level is None else {"noise_level": self.noise_level})
 
     @classmethod
     def from_text(cls, values: Mapping[str, Any]) -> "InferenceOptions":
@@ -171,6 +197,19 @@ def least_tile(overlap: int, multiple: int) -> int:
     return -(-max(overlap + multiple + 1, 3 * overlap) // multiple) * multiple
 
 
+def _check_engine(options: InferenceOptions) -> None:
+    """Raise an ``OptionError`` if an engine is not installed, or cannot do what other options want."""
+    engine = options.engine
+    if engine not in ENGINE_PACKAGES:
+        return
+    extra, packages = ENGINE_PACKAGES[engine]
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise OptionError("engine", f"{engine} needs {' and '.join(missing)}: pip install 'restorekit[{extra}]'")
+    unfit = {"device": options.device not in (None, "cpu"), "compile": options.compile, "pooling": options.pooling == "local"}
+    for name in (name for name in unfit if unfit[name]):
+        raise OptionError("engine", f"must be torch or auto with {name}={getattr(options, name)}; got {engine}")
+
+
 def _check_device(device: str) -> None:
     """Raise an ``OptionError`` if a device cannot compute."""
     import torch
@@ -196,12 +235,12 @@ def _from_text(name: str, value: Any) -> Any:
         return value
     if name == "tile":
         return int(value) if value.isdecimal() else None if value.lower() == "none" else value
-    kind = OPTIONS[name].type
-    if kind in (int, int | None, int | float):
+    fraction = name in ("strength", "noise_level")
+    if fraction or OPTIONS[name].type in (int, int | None):
         try:
-            return float(value) if name == "strength" else int(value)
+            return float(value) if fraction else int(value)
         except ValueError:
-            raise OptionError(name, f"must be a {'' if name == 'strength' else 'whole '}number; got {value!r}") from None
+            raise OptionError(name, f"must be a {'' if fraction else 'whole '}number; got {value!r}") from None
     return value
 
 

@@ -1,10 +1,11 @@
 """The precision that a network runs in, and copies of networks prepared for it."""
 
-import copy
 from typing import TypeVar
 
 import torch
 
+from restorekit import _cpu
+from restorekit.inference._copying import copy_network
 from restorekit.inference._options import InferenceOptions
 from restorekit.inference.passes import for_inference
 from restorekit.network import RestorationNetwork
@@ -50,7 +51,7 @@ def converted(model: Model, dtype: torch.dtype) -> Model:
 
 
 def _copied(model: Model, dtype: torch.dtype, *, compile: bool = False) -> Model:
-    copied = copy.deepcopy(model).eval().requires_grad_(False)
+    copied = copy_network(model).eval()
     for each in for_inference(dtype, compile=compile):
         each.run(copied)
     return copied
@@ -73,6 +74,6 @@ def compute_dtype(model: RestorationNetwork, precision: str, pixels: torch.dtype
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether bfloat16 is faster than float32 on a device."""
     if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
+        capabilities = _cpu.capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

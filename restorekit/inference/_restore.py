@@ -67,8 +67,9 @@ def restore(
         torch.Size([1, 3, 30, 40])
     """
     options = options or InferenceOptions()
-    names = [condition.name for condition in network_in(model).conditions if condition.name not in OPTIONS]
-    given = {name: overrides.pop(name) for name in names if name in overrides}
+    options_only = OPTIONS.keys() - {"noise_level"}  # which may also be a map
+    names = {condition.name for condition in network_in(model).conditions} - options_only
+    given = {name: overrides.pop(name) for name in names & overrides.keys()}
     if given:
         overrides["condition"] = {**(overrides.get("condition", options.condition) or {}), **given}
     chosen = replace(options, **overrides)

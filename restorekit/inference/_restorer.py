@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from restorekit.errors import OptionError
 from restorekit.inference._bands import PEAKS, Source, colours_of, restored_bands, restored_shape
-from restorekit.inference._options import InferenceOptions, check_tile
+from restorekit.inference._options import ENGINE_PACKAGES, InferenceOptions, check_tile
 from restorekit.inference._precision import compute_dtype, converted, prepare
 from restorekit.inference._progress import SILENT, Plan, Progress
+from restorekit.inference.engines import best_engine, run_by
 from restorekit.inference.passes import local_pooling, seamless
 from restorekit.network import RestorationNetwork, network_in
 
@@ -48,7 +50,9 @@ class Restorer:
         self.options = options = options or InferenceOptions()
         model = network_in(model)
         model.check_stages(options.stages)
-        model.check_conditions(options.condition or {})
+        if options.noise_level is not None and "noise_level" not in (condition.name for condition in model.conditions):
+            raise OptionError("noise_level", "is not for this network, which does not take the condition noise_level; leave it out")
+        model.check_conditions(options.conditions)
         if options.strength != 1 and not model.keeps_shape:
             raise OptionError(
                 "strength",
@@ -66,6 +70,10 @@ class Restorer:
             check_tile(options.tile, options.overlap, model.size_multiple)
         if options.device is not None and next(model.parameters()).device != torch.device(options.device):
             model = copy.deepcopy(model).to(options.device)
+        device = next(model.parameters()).device
+        if options.engine in ENGINE_PACKAGES and (model.is_prepared or device.type != "cpu"):
+            found = "a prepared network; pass the network itself" if model.is_prepared else f"a network on {device}"
+            raise OptionError("engine", f"must be torch or auto for {found}; got {options.engine}")
         self.model = model
         self._ready_for: dict[torch.dtype, RestorationNetwork] = {}  # by the dtype it computes in
         self._plan: Plan | None = None
@@ -84,6 +92,20 @@ class Restorer:
             MemoryError: if the image, or the smallest tile, is too large for the memory.
         """
         return cast(Restorable, _restored(lambda batch: self._batch(batch, progress), image))
+
+    def told(self, condition: Mapping[str, Any]) -> "Restorer":
+        """Return a restorer for other values of the conditions, with the same prepared networks.
+
+        Args:
+            condition: value of each condition by name.
+
+        Raises:
+            OptionError: if conditions are missing or unknown.
+        """
+        self.model.check_conditions(condition)
+        other = copy.copy(self)
+        other.options = replace(self.options, condition=condition, noise_level=None)
+        return other
 
     def by_rows(
         self,
@@ -120,7 +142,8 @@ class Restorer:
         """Return how the last image, with this dtype, was restored, as plain data for a report."""
         options = self.options
         return {
-            "precision": str(compute_dtype(self.model, options.precision, _torch(dtype))).removeprefix("torch."),
+            "precision": str(self._computes(_torch(dtype))[1]).removeprefix("torch."),
+            "engine": self.engine_for(dtype),
             "tiles": self.num_tiles,
             "pooling": options.pooling,
             "patches": options.patches,
@@ -174,11 +197,30 @@ class Restorer:
         watched = Progress(planned, progress.tile_done, progress.finished)
         return restored_bands(self._ready(source.dtype), source, self.options, watched)
 
+    def engine_for(self, dtype: npt.DTypeLike) -> str:
+        """Return the engine that computes images of a dtype."""
+        return self._computes(_torch(dtype))[0]
+
+    def _computes(self, pixels: torch.dtype) -> tuple[str, torch.dtype]:
+        """Return the engine, and the dtype to compute in, for pixels of a dtype."""
+        options = self.options
+        dtype = compute_dtype(self.model, options.precision, pixels)
+        if options.engine == "onnxruntime" and options.precision == "auto":
+            return options.engine, torch.float32  # it has no other arithmetic on CPUs
+        if options.engine != "auto":
+            return options.engine, dtype
+        plain = not options.compile and options.pooling == "global"
+        return best_engine(self.model, dtype) if plain else "torch", dtype
+
     def _ready(self, pixels: torch.dtype) -> RestorationNetwork:
         """Return the network ready to compute for pixels of a dtype."""
-        dtype = compute_dtype(self.model, self.options.precision, pixels)
+        engine, dtype = self._computes(pixels)
         if dtype not in self._ready_for:
-            if self.options.compile:
+            if engine != "torch":
+                ready: RestorationNetwork = run_by(
+                    engine, self.model, dtype, stages=self.options.stages, variant=f"{self.options.patches} patches"
+                )
+            elif self.options.compile:
                 ready = prepare(self.model, precision=str(dtype).removeprefix("torch."), compile=True)
             else:
                 ready = converted(self.model, dtype)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from restorekit.models._building import config_of, description_of, metadata_of, model_from_config
 from restorekit.models._factory import create_model, fetch_weights, full_name, model_from_checkpoint, pretrained_config
-from restorekit.models._registry import Builder, ModelEntry, architectures, built_in, list_models, register_model
+from restorekit.models._registry import DEFAULT_MODELS, Builder, ModelEntry, architectures, built_in, list_models, register_model
 
 __all__ = [
+    "DEFAULT_MODELS",
     "ModelEntry",
     "architectures",
     "config_of",

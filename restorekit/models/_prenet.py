@@ -108,6 +108,7 @@ def prenet(
         supervise="feedback",
         fuse="state",
         head="image",
+        guided_by=[[]] if recurrent and iterations == 1 else None,  # a stage that runs once does not start from zeros by itself
     )
 
 

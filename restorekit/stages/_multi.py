@@ -297,10 +297,12 @@ class MultiStage(RestorationNetwork):
         self.size_multiple = least_multiple([*self._sizes_of_stages(), *self._sizes_between()])
 
     def _sizes_of_stages(self) -> Iterator[tuple[Grid, int]]:
-        """Return the grids that stages work on, with the numbers that sides of their patches must be multiples of."""
-        for spec, own, following in zip((stage.spec for stage in self.runs), self.grids[:-1], self.grids[1:], strict=True):
-            for grid, levels in ((own, spec.inputs + spec.encoder), (following, spec.encoder + spec.decoder)):
-                yield grid, math.lcm(spec.multiple, *(level.stride for level in levels))
+        """Return the grids that stages work on, or guide others on, with what sides of their patches must be multiples of."""
+        for i, spec in enumerate(stage.spec for stage in self.runs):
+            guided = [target for target, sources in enumerate(self.sources) if i in sources]
+            yield self.grids[i], math.lcm(spec.multiple, *(level.stride for level in spec.inputs + spec.encoder))
+            for place in (i + 1, *guided):
+                yield self.grids[place], math.lcm(spec.multiple, *(level.stride for level in spec.encoder + spec.decoder))
 
     def _sizes_between(self) -> Iterator[tuple[Grid, int]]:
         """Return the same for the connectors between the stages."""

@@ -90,7 +90,7 @@ class Journal:
         return write_card(self.run, self.recipe, model, len(self.examples))
 
     def _show(self, model: RestorationNetwork, step: int) -> None:
-        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures], self.recipe.data.condition)
+        picture = picture_grid(model, self.examples[: self.recipe.validation.pictures])
         self.run.show(picture, step)
         show_picture(self.trackers, picture, step)
 

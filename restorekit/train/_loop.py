@@ -236,7 +236,8 @@ def _gradients(recipe: Recipe, step: int, batches: Iterator[Sample], accelerator
             images.to(accelerator.device, memory_format=memory_format, non_blocking=True) for images in (batch.input, batch.target)
         )
         with accelerator.accumulate(learner.network):
-            image = learner.model.with_conditions(image, recipe.data.condition)
+            told = {name: torch.as_tensor(numbers)[:, None, None, None] for name, numbers in batch.condition.items()}
+            image = learner.model.with_conditions(image, told)
             with torch.autocast(accelerator.device.type, dtype, enabled=dtype is not None):
                 outputs = learner.network(image)
             losses = stage_losses(outputs, target, recipe.loss, learner.model)

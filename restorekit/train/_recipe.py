@@ -10,6 +10,7 @@ from restorekit.errors import OptionError
 from restorekit.inference import OPTIONS, InferenceOptions
 from restorekit.losses import find_loss, list_losses, loss_arguments
 from restorekit.parts import did_you_mean
+from restorekit.train._conditions import Ranges, check_ranges
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -90,8 +91,8 @@ class DataRecipe(Section):
     mixup_from: Natural = 0
     """First step with MixUp."""
 
-    condition: Mapping[str, float] = Field({})
-    """What the network is told about every image, if it takes conditions: names and numbers."""
+    condition: Ranges = Field({})
+    """What the network is told: numbers by name, or ranges to draw them from, used as in ``sigma = "@noise_level"``."""
 
     workers: Natural = 0
     """Processes that read and degrade images next to the one that trains; 0 for none."""
@@ -108,6 +109,7 @@ class DataRecipe(Section):
             raise ValueError(
                 "data.degradations is empty; list degradations for the photographs, such as [{name = 'gaussian', sigma = 25}]"
             )
+        check_ranges(self.condition, layout=self.layout, probability=self.probability, mixup=self.mixup)
         return self
 
 
@@ -246,8 +248,7 @@ class RunRecipe(Section):
     """Number of parts that a batch is divided into, computed one after the other to save memory."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """``bfloat16`` (autocast), ``float16`` (autocast, with scaled losses; on GPUs), ``float32``, or ``auto``: bfloat16 where the
-    hardware supports it."""
+    """``bfloat16`` or, on GPUs, ``float16`` (autocast), ``float32``, or ``auto``: bfloat16 where the hardware supports it."""
 
     checkpointing: bool = False
     """Whether blocks keep only their inputs, and are computed again for the gradient: less memory, a third more time."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from restorekit.data import (
     central_crop,
     degradations,
     degrade_pair,
+    drawn_condition,
     folders,
     gopro,
     read_planes,
@@ -30,6 +31,7 @@ from restorekit.data import (
 from restorekit.errors import ConfigError, DataError, ImageError
 from restorekit.images import Array, find_images
 from restorekit.parts import did_you_mean, signature_of
+from restorekit.train._conditions import Numbers, check_used, ends, with_numbers
 from restorekit.train._recipe import ChoiceRecipe, DataRecipe, Recipe
 
 VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
@@ -38,7 +40,20 @@ VALIDATION_LAYOUTS: Mapping[str, Callable[[Path], list[PairPaths]]] = {
 }
 CHOICE = "choice"
 MIXUP = 2  # separates the random source of MixUp from those of the samples
-Example = tuple[Array, Array]
+
+
+class Example(NamedTuple):
+    """An image for the validation.
+
+    Attributes:
+        degraded: the degraded image.
+        clean: the clean one.
+        condition: what the network is told about it.
+    """
+
+    degraded: Array
+    clean: Array
+    condition: Numbers
 
 
 def open_data(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)) -> DegradedCrops | PairedCrops:
@@ -60,15 +75,18 @@ def open_data(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)
     samples = run.steps * run.batch
     if data.layout == "photos":
         _check_photographs("data", scale, channels)
-        degradation = degradation_of(data.degradations, "data.degradations", data)
+        make = partial(degradation_of, data.degradations, "data.degradations", data)
+        degradation, _ = map(make, ends(data.condition))  # also finds numbers that are out of range
+        check_used(data.condition, data.degradations, "write '@NAME' where it is used, as in sigma = '@noise_level'")
         return DegradedCrops(
             _photos(Path(data.path), "data.layout"),
-            degradation,
+            make if data.condition else degradation,
             data.crop,
             seed=run.seed,
             samples=samples,
             augment=data.augment,
             half_size=data.half_size,
+            condition=data.condition,
         )
     pairs = LAYOUTS[data.layout](Path(data.path))
     return PairedCrops(
@@ -80,6 +98,7 @@ def open_data(recipe: Recipe, scale: int = 1, channels: tuple[int, int] = (3, 3)
         saturation=data.saturation,
         scale=scale,
         channels=channels,
+        condition=data.condition,
     )
 
 
@@ -139,15 +158,24 @@ def validation_examples(recipe: Recipe, scale: int = 1, channels: tuple[int, int
     section = recipe.validation
     if not section.path:
         return []
+    fixed = section.inference_options().conditions
+    drawn = {name: value for name, value in recipe.data.condition.items() if name not in fixed}
+    entries = () if section.layout != "photos" else section.degradations or recipe.data.degradations
+    check_used(drawn, entries, "give its value for the validation, as in validation.options = { noise_level = 25 }")
+
+    def told(index: int) -> Numbers:
+        return drawn_condition(drawn, 0, index) | fixed
+
     if section.layout != "photos":
         pairs = _spread(VALIDATION_LAYOUTS[section.layout](Path(section.path)), section.images)
-        return [_central(read_planes(pair, channels, scale), section.crop, scale) for pair in pairs]
+        read = (_central(read_planes(pair, channels, scale), section.crop, scale) for pair in pairs)
+        return [Example(*pair, told(i)) for i, pair in enumerate(read)]
     _check_photographs("validation", scale, channels)
     key = "validation" if section.degradations else "data"
-    degradation = degradation_of(section.degradations or recipe.data.degradations, f"{key}.degradations")
     paths = _spread(_photos(Path(section.path), "validation.layout"), section.images)
     clean = [_central((photo, photo), section.crop, 1)[1] for photo in map(read_rgb, paths)]
-    return [degrade_pair(image, degradation, seed=0, index=i) for i, image in enumerate(clean)]
+    make = partial(degradation_of, entries, f"{key}.degradations", None)
+    return [Example(*degrade_pair(image, make(told(i)), seed=0, index=i), told(i)) for i, image in enumerate(clean)]
 
 
 def _check_photographs(section: str, scale: int, channels: tuple[int, int]) -> None:
@@ -164,7 +192,7 @@ def _check_photographs(section: str, scale: int, channels: tuple[int, int]) -> N
         )
 
 
-def _central(pair: Example, side: int, scale: int) -> Example:
+def _central(pair: tuple[Array, Array], side: int, scale: int) -> tuple[Array, Array]:
     """Return the central crops of a pair, at the same place; all of them if ``side`` is 0."""
     degraded, clean = pair
     side = side or max(degraded.shape[:2])
@@ -173,12 +201,21 @@ def _central(pair: Example, side: int, scale: int) -> Example:
     return central_crop(degraded, side), clean[place]
 
 
-def degradation_of(entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None) -> Degradation:
+def degradation_of(
+    entries: Sequence[Mapping[str, Any]], path: str, data: DataRecipe | None = None, condition: Numbers | None = None
+) -> Degradation:
     """Return the degradation that entries of a recipe describe: one, or several one after the other.
+
+    Args:
+        entries: names and arguments.
+        path: where they are in the recipe.
+        data: says how several are combined, if that is not one after the other.
+        condition: numbers to which the entries refer by name.
 
     Raises:
         ConfigError: if a name or an argument is unknown, or a value has a wrong type or is out of range.
     """
+    entries = with_numbers(entries, condition or {}, path)
     parts = [_degradation(entry, f"{path}[{i}]") for i, entry in enumerate(entries)]
     if data is None or (len(parts) == 1 and data.probability == 1):
         return parts[0] if len(parts) == 1 else Combination(parts, random_order=False)

@@ -1,6 +1,7 @@
 """Measuring and showing a network while it learns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,19 +19,20 @@ from restorekit.train._sources import Example
 
 def measure(model: RestorationNetwork, examples: Sequence[Example], recipe: Recipe) -> tuple[float, float]:
     """Return the sums of PSNR and SSIM over examples; results have the bits of the degraded images."""
-    options = recipe.validation.inference_options(precision=recipe.run.precision, condition=recipe.data.condition)
-    restorer = Restorer(model, options)
-    restored = [restorer(degraded) for degraded, _ in examples]
-    pairs = [_comparable(image, clean) for image, (_, clean) in zip(restored, examples, strict=True)]
+    if not examples:
+        return 0.0, 0.0
+    options = recipe.validation.inference_options(precision=recipe.run.precision)
+    restorer = Restorer(model, replace(options, condition=examples[0].condition, noise_level=None))
+    pairs = [_comparable(restorer.told(each.condition)(each.degraded), each.clean) for each in examples]
     return sum(psnr(*pair) for pair in pairs), sum(ssim(*pair) for pair in pairs)
 
 
 @torch.no_grad()
-def picture_grid(model: RestorationNetwork, examples: Sequence[Example], condition: Mapping[str, float]) -> Image.Image:
+def picture_grid(model: RestorationNetwork, examples: Sequence[Example]) -> Image.Image:
     """Return a picture with one example per row: input, output of every stage, target."""
     device = next(model.parameters()).device
     rows = []
-    for degraded, clean in examples:
+    for degraded, clean, condition in examples:
         height, width = clean.shape[:2]
         image = pad_to_multiple(to_tensor(degraded)[None].to(device), model.size_multiple)
         outputs = model.forward_stages(model.with_conditions(image, condition))

@@ -19,8 +19,10 @@ from restorekit.batch import FfmpegError, Job, VideoOptions, left_out, plan_jobs
 from restorekit.batch._compare import comparison_path
 from restorekit.batch.video import _ffmpeg, _parts
 from restorekit.cli import app
+from restorekit.composition import compose
 from restorekit.errors import OptionError
 from restorekit.inference import InferenceOptions, Restorer
+from restorekit.network import ImageSpec
 
 EXACT = InferenceOptions(precision="float32")
 SIZE = (64, 48)
@@ -304,6 +306,32 @@ class TestRefused:
 def test_options_are_checked(options: dict, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         VideoOptions(**options)
+
+
+class Twice(Identity):
+    """Repeats every pixel."""
+
+    output = ImageSpec(scale=2)
+
+    def forward_stages(self, image: Tensor, *, stages: int | None = None, coarse: bool = True) -> list[Tensor]:
+        return [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in super().forward_stages(image)]
+
+
+@needs_ffmpeg
+def test_a_network_that_enlarges_makes_larger_frames(clips: Path, tmp_path: Path) -> None:
+    report = restore(clips / "plain.mp4", tmp_path / "out.mkv", Twice(), codec="ffv1", compare=True)
+    assert (report["width"], report["height"]) == (2 * SIZE[0], 2 * SIZE[1])
+    found = shown(tmp_path / "out.mkv").reshape(FRAMES, 2 * SIZE[1], 2 * SIZE[0], 3)
+    given = shown(clips / "plain.mp4").reshape(FRAMES, SIZE[1], SIZE[0], 3).repeat(2, axis=1).repeat(2, axis=2)
+    assert abs(found - given).max() < 0.02
+    assert probe(tmp_path / "out.compare.mkv").size == (4 * SIZE[0], 2 * SIZE[1])
+
+
+@needs_ffmpeg
+def test_a_network_with_other_channels_is_refused(tmp_path: Path) -> None:
+    network = compose({"stages": [{"name": "unet", "widths": [4]}], "output": {"channels": 1}, "head": "direct"})
+    with pytest.raises(FfmpegError, match=r"clip.mp4: this network makes 1 channels of 3; the frames of a video keep"):
+        restore_video(Restorer(network, EXACT), tmp_path / "clip.mp4", tmp_path / "out.mp4")
 
 
 def test_without_ffmpeg_a_video_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

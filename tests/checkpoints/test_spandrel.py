@@ -1,4 +1,4 @@
-"""Other programs: spandrel computes the same from what is exported. With the extra ``interop``: pytest -n 0 -m interop."""
+"""Other programs: spandrel computes the same from what is exported. With the group ``interop``: pytest -n 0 -m interop."""
 
 import pytest
 import torch

@@ -22,9 +22,10 @@ from typer.testing import CliRunner, Result
 from restorekit.checkpoints import original_names, save_weights
 from restorekit.cli import _demo as demo
 from restorekit.cli import app
+from restorekit.cli._main import COMMANDS, imported
 from restorekit.composition import compose
 from restorekit.data import add_gaussian_noise
-from restorekit.images import sample_photo
+from restorekit.images import noisy_photo, sample_photo
 from restorekit.models import create_model, list_models, mprnet
 
 SMALL = {"width": 8, "unet_step": 4, "ors_step": 4, "num_blocks": 1}
@@ -66,6 +67,10 @@ def test_demo_writes_a_picture_and_gains_five_decibels(tmp_path: Path) -> None:
     assert float(first[5]) > float(first[1]) + 5, result.stdout
     with Image.open(tmp_path / "demo.png") as sheet:
         assert sheet.width > 3 * 500
+        night, restored = (np.asarray(sheet.crop((left, 592, left + 752, 1072))) for left in (12, 776))
+    assert (night == noisy_photo()).all()
+    grain = [np.diff(each.astype(float)[::2, ::2].mean(-1)).std() for each in (restored, night)]
+    assert grain[0] < 0.8 * grain[1], "the night is less noisy"
 
 
 @pytest.mark.parametrize("name", [name for name in list_models("mprnet_tiny.*", pretrained=True) if not name.endswith("denoise")])
@@ -117,6 +122,12 @@ def test_help_teaches_by_example(command: tuple[str, ...]) -> None:
     assert result.exit_code == 0
     assert "Usage" in result.stdout
     assert not command or f"restorekit {command[0]}" in result.stdout.split("Example")[1]
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("data", "weights")])
+def test_no_option_is_declared_twice(name: str) -> None:
+    options = [option for parameter in imported(name).params for option in (*parameter.opts, *parameter.secondary_opts)]
+    assert sorted(options) == sorted(set(options))
 
 
 @pytest.mark.usefixtures("unchecked_annotations")
@@ -175,10 +186,21 @@ def test_restore_enlarges_and_tells_conditions(tmp_path: Path, photo: Path) -> N
     with Image.open(photo) as before, Image.open(tmp_path / "out.png") as after, Image.open(tmp_path / "out.compare.png") as both:
         assert after.size == (2 * before.width, 2 * before.height)
         assert both.width > 2 * after.width
-    for given, words in (((), "noise_level is missing"), (("--condition", "noise_level"), "must be NAME=NUMBER")):
+    told = (tmp_path / "out.png").read_bytes()
+    assert in_process(*common, "--overwrite", "--sigma", "25").returncode == 0
+    assert (tmp_path / "out.png").read_bytes() == told
+    refused = {
+        (): "--condition noise_level is missing",
+        ("--condition", "noise_level"): "--condition must be NAME=NUMBER",
+        ("--sigma", "much"): "--noise-level must be a number; got 'much'",
+    }
+    for given, words in refused.items():
         result = in_process(*common, "--overwrite", *given)
         assert result.returncode == 2
-        assert f"--condition {words}" in result.stderr
+        assert words in result.stderr
+    result = in_process("restore", photo, "-o", tmp_path / "none.png", "--sigma", "25")
+    assert result.returncode == 2
+    assert "--noise-level is not for this network" in result.stderr
 
 
 @pytest.mark.usefixtures("unchecked_annotations")

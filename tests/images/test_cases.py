@@ -99,7 +99,7 @@ def test_numbers_are_those_that_are_meant() -> None:
 
 def test_floating_point_outside_of_zero_to_one_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 1.5, np.float32), photometric="minisblack")
-    with pytest.raises(ImageError, match=r"go from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
+    with pytest.raises(ImageError, match=r"from 1.5 to 1.5, but those of a picture must be between 0 and 1"):
         read_picture(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 60000, np.uint32), photometric="minisblack")
     with pytest.raises(ImageError, match="32-bit numbers that only go up to 60000"):
@@ -233,13 +233,24 @@ def test_jpeg_2000_with_more_bits_than_pillow_keeps_is_refused(tmp_path: Path) -
         read_picture(tmp_path / "a.jp2")
 
 
+def test_files_that_are_only_read_are_restored_if_a_format_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    (tmp_path / "photo.heic").write_bytes(b"")
+    assert "--format png restores those that can be read, too" in left_out([tmp_path])
+    assert left_out([tmp_path], format="png") == ""
+    for inputs, format in ((tmp_path, "png"), (tmp_path / "*.heic", None)):
+        [job], problems = plan_jobs([inputs], tmp_path / "out", format=format)
+        assert (job.source, job.target, problems) == (tmp_path / "photo.heic", tmp_path / "out" / "photo.png", [])
+
+
 def test_a_folder_says_what_it_left_out(tmp_path: Path) -> None:
     names = ["1.heic", "2.HEIC", "3.heic", "a.txt", "b.txt", "c.cr2", "photo.png", ".hidden", "in.restored/x.txt"]
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     folder = tmp_path / "in"
-    assert left_out([folder], folder / "in.restored") == "6 files of other kinds were left out: 3 .heic, 2 .txt, 1 .cr2"
+    said = left_out([folder], folder / "in.restored")
+    assert said.split(";")[0] == "6 files of other kinds were left out: 3 .heic, 2 .txt, 1 .cr2"
     assert find_images(folder) == [folder / "photo.png"]
     assert left_out([folder / "photo.png"]) == ""
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_every_command_has_every_option_and_says_which_defaults_differ() -> None
         for name, default in (defaults | others).items():
             if name == "alpha" and command != "restore":  # the other images have none
                 continue
-            line = next(line for line in lines if f"--{name.replace('_', '-')} " in line)
+            line = next(line for line in lines if re.search(f"--{name.replace('_', '-')}[ ,]", line))
             assert f"[default: {default}]" in line or default in (None, False), line
 
 

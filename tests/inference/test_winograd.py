@@ -9,6 +9,7 @@ from hypothesis import given
 from torch import nn
 
 import restorekit
+from restorekit import _cpu
 from restorekit.inference import prepare
 from restorekit.inference.passes import WINOGRAD, WinogradConv2d
 from restorekit.inference.passes import _winograd as winograd
@@ -18,7 +19,7 @@ from restorekit.inference.passes import _winograd as winograd
 def _on_a_processor_that_gains(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever machine the tests run on, networks are treated as on one where the transforms pay; in many strips."""
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(_cpu, "capabilities", dict)
     monkeypatch.setattr(winograd, "STRIP", 2**14)
 
 
@@ -103,9 +104,9 @@ def test_other_precisions_are_left_as_they_are(dtype: torch.dtype) -> None:
 def test_networks_on_other_processors_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     model = networks()[0]
     assert WINOGRAD.gains(model)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": True})
+    monkeypatch.setattr(_cpu, "capabilities", lambda: {"amx_tile": True})
     assert not WINOGRAD.gains(model)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(_cpu, "capabilities", dict)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
     assert not WINOGRAD.gains(model)
 

@@ -16,7 +16,15 @@ from _helpers import DOCS
 from _helpers.descriptors import MODELS
 from restorekit import ConfigError, WiringError, compose
 from restorekit._config import argument_docs
-from restorekit.blocks import ChannelAttentionBlock, ConcatJoin, NAFBlock, OriginalResolutionBlock, PixelShuffle, conv_block
+from restorekit.blocks import (
+    ChannelAttentionBlock,
+    ConcatJoin,
+    NAFBlock,
+    OriginalResolutionBlock,
+    PixelShuffle,
+    ResidualHead,
+    conv_block,
+)
 from restorekit.composition import check_config, json_schema, read_config
 from restorekit.parts import _registry as registry
 from restorekit.stages import HINetStage, MultiStage, ORSNetStage, Stage, StageSpec, UNetStage
@@ -281,12 +289,12 @@ UNWRITABLE = {
         r"stem\.block is <function positional_block.* not a registered block; register it",
     ),
     "connector": (
-        lambda: MultiStage([UNetStage((8,))], head=lambda *_: nn.Identity()),
+        lambda: MultiStage([UNetStage((8,))], head=lambda width, channels: ResidualHead(width, channels)),
         r"head is <function .* not a registered head",
     ),
     "part of another kind": (
-        lambda: MultiStage([UNetStage((8,))], head=ConcatJoin),
-        r"head is .*ConcatJoin.* not a registered head",
+        lambda: MultiStage([UNetStage((8,)), UNetStage((8,))], join=ResidualHead),
+        r"join is .*ResidualHead.* not a registered join",
     ),
     "activation": (
         lambda: MultiStage([UNetStage((8,), partial(ChannelAttentionBlock, act=nn.Hardswish()))]),

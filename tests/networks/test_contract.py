@@ -147,6 +147,7 @@ def test_patches_and_local_pooling_fit_other_outputs():
         ),
         ({"output": {"scale": 4}, "head": "pixel_shuffle"}, r"head: PixelShuffleHead .* \(it gives 3 channels at scale 2\)"),
         (BURST | {"supervise": "sam"}, r"supervise: SupervisedAttentionModule .*'none', 'sam' or 'plain' with of=\[...\]"),
+        ({"head": "pixel_shuffle"}, r"head: PixelShuffleHead cannot restore .* at scale 1 .* \(it gives 3 channels at scale 2\)"),
         ({"output": {"scale": 0}}, "output: channels and scale of an output must be at least 1; got None and 0"),
         ({"conditions": ["mask", {"name": "no name"}]}, r"conditions\[1\]: a condition needs a name such as noise_level"),
         ({"head": "image"}, "head: features of 4 channels cannot be an image of 3; choose 'residual_head' instead"),
@@ -186,8 +187,22 @@ def test_conditions_are_exempt_from_the_range_but_not_from_being_there():
         restore(model, image, depth=3)
     with pytest.raises(OptionError, match=r"condition depth must be a number, or a map of 1 x 8 x 8, .* got shape \(1, 1, 4, 8\)"):
         restore(model, image, depth=torch.zeros(4, 8), flow=0)
-    with pytest.raises(TypeError, match="noise_level"):
+    with pytest.raises(OptionError, match="noise_level is not for this network, which does not take the condition noise_level"):
         restore(model, image, depth=3, flow=0, noise_level=25)
+    with pytest.raises(TypeError, match="mask"):
+        restore(model, image, depth=3, flow=0, mask=1)
+
+
+def test_a_noise_level_is_an_option_and_may_be_a_map():
+    model = compose({"stages": [UNET], "conditions": [{"name": "noise_level", "unit": 255}]})
+    image = noise(1, 3, 8, 8)
+    wanted = restore(model, image, condition={"noise_level": 25})
+    for told in (25, 25.0, torch.full((8, 8), 25.0)):
+        assert torch.equal(restore(model, image, noise_level=told), wanted)
+    assert torch.equal(Restorer(model, InferenceOptions(noise_level=25))(image), wanted)
+    assert not torch.equal(restore(model, image, noise_level=50), wanted)
+    with pytest.raises(OptionError, match="noise_level is given twice: 25 and condition"):
+        InferenceOptions(noise_level=25, condition={"noise_level": 50})
 
 
 # ---- stages that run again

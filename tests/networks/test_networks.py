@@ -143,6 +143,15 @@ def test_size_multiple_counts_the_grid_that_a_stage_decodes_on():
     assert compose(FINER_PATCHES).size_multiple == 8
 
 
+def test_size_multiple_counts_the_grid_that_a_stage_guides_on():
+    """The first stage has stride 4 at its coarsest, and guides the last, whose patches are a third as high."""
+    unet = {"name": "unet", "num_blocks": 1}
+    stages = [unet | {"widths": [4, 5, 6]}, unet | {"widths": [4]}, unet | {"widths": [4], "guided": True}]
+    model = compose({"stages": stages, "grids": [[1, 1], [1, 1], [3, 1]], "guided_by": [[], [], [0, 1]]})
+    assert model.size_multiple == 12
+    check_model(model)
+
+
 def test_compositions_of_ones_own_blocks():
     drawn = []
 

@@ -17,7 +17,7 @@ from _helpers import DATA, HALF
 from _helpers.marks import mostly_nightly
 from _helpers.parity import TOLERANCE, assert_same_state, modules_of, original_state
 from _helpers.parity_fill import fill, picture
-from restorekit import create_model, load_weights
+from restorekit import _cpu, create_model, load_weights
 from restorekit.checkpoints import original_names, originals
 from restorekit.inference import prepare
 from restorekit.losses import charbonnier
@@ -55,9 +55,7 @@ def test_outputs_of_every_stage(name, device, monkeypatch):
     model, image, stages = target(name)
     for dtype, tolerance in TOLERANCE.items():
         assert_close_stages(model.to(device, dtype), image.to(device, dtype), stages, tolerance)
-    monkeypatch.setattr(
-        torch.cpu, "get_capabilities", dict
-    )  # of a processor on which prepared networks differ most from plain ones
+    monkeypatch.setattr(_cpu, "capabilities", dict)  # of a processor on which prepared networks differ most from plain ones
     prepared = prepare(model.to("cpu", torch.float32), precision="float32")
     assert_close_stages(prepared, image, stages, TOLERANCE[torch.float32])
 

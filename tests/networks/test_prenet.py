@@ -5,7 +5,7 @@ Targets and tolerances are as in test_parity.py.
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
@@ -65,6 +65,7 @@ def test_weights_are_stored_once(name, tmp_path):
 
 
 @HALF
+@example(arguments={"width": 3, "recurrent": True, "shared_blocks": False, "image_channels": 3}, iterations=1)
 @given(
     arguments=st.fixed_dictionaries(
         {

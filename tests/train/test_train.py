@@ -337,7 +337,7 @@ def test_losses_are_weighted_by_term_and_stage(unet):
 
 def test_mixup_mixes_neighbours_by_seed_and_number():
     images = torch.rand(4, 3, 2, 2)
-    batch = Sample(images, images.flip(1), list("abcd"), torch.arange(6, 10))
+    batch = Sample(images, images.flip(1), list("abcd"), torch.arange(6, 10), {})
     both = mixed(batch, 0.6, seed=3)
     factors = [np.random.default_rng([3, number, 2]).beta(0.6, 0.6) for number in range(6, 10)]
     expected = torch.stack([factors[i] * images[i] + (1 - factors[i]) * images[i ^ 1] for i in range(4)])

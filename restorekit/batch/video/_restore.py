@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,15 @@ def restore_video(
     started = time.perf_counter()
     options = options or VideoOptions()
     check_installed()
-    if not restorer.model.keeps_shape:
+    scale, channels = restorer.model.output.scale, (restorer.model.image_channels, restorer.model.output_channels)
+    if channels[0] != channels[1]:
         raise FfmpegError(
-            f"{source}: this network restores images of another size or number of channels; a video needs frames like its own"
+            f"{source}: this network makes {channels[1]} channels of {channels[0]}; the frames of a video keep their colours"
         )
     container_of(target)
     video = probe(source)
-    encoding = encoding_for(target, video.pixels, video.size, options.codec, options.crf)
+    width, height = (scale * side for side in video.size)
+    encoding = encoding_for(target, video.pixels, (width, height), options.codec, options.crf)
     notes = _notes(video, encoding, options)
     make_folder(target.parent)
     outputs = [_Output("restored", target)]
@@ -106,7 +108,6 @@ def restore_video(
             for output, files in zip(outputs, parts, strict=True):
                 temporary = stack.enter_context(atomic_path(output.target))
                 join(files, video, temporary, encoding, kept, bounds, output.comment)
-    width, height = video.size
     size = {"width": width, "height": height, "frames": video.frames, "codec": encoding.name, "pixels": encoding.pixels.name}
     seconds = {"total": round(time.perf_counter() - started, 3)}
     damage = {"damage": video.damage} if video.damage else {}
@@ -145,8 +146,10 @@ def _restore_parts(
     if done == video.frames:
         return
     with ExitStack() as stack:
+        width, height = (restorer.model.output.scale * side for side in video.size)
+        enlarged = replace(video, size=(width, height))
         writers = [
-            stack.enter_context(PartWriter(folder, output.name, video, encoding, bounds, first=first, columns=output.columns))
+            stack.enter_context(PartWriter(folder, output.name, enlarged, encoding, bounds, first=first, columns=output.columns))
             for output in outputs
         ]
         frames_read = stack.enter_context(decoded(video, bounds, first, batch))
@@ -165,8 +168,13 @@ def _restore_parts(
 
 
 def _write(writers: list[PartWriter], frames: Array, restored: Array) -> None:
+    scale = restored.shape[1] // frames.shape[1]
     for writer in writers:
-        writer.write(restored if writer.columns == 1 else np.concatenate([frames, restored], axis=2))
+        if writer.columns == 1:
+            writer.write(restored)
+        else:
+            given = frames.repeat(scale, axis=1).repeat(scale, axis=2)
+            writer.write(np.concatenate([given, restored], axis=2))
 
 
 def _notes(video: Video, encoding: Encoding, options: VideoOptions) -> list[str]:

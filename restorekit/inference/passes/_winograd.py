@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restorekit import _cpu
 from restorekit.inference.passes._base import Pass, only_computes
 
 OUTPUTS, POINTS = 4, 6  # pixels of a row that are computed together, and the products that they need
@@ -102,7 +103,7 @@ def _applies_to(module: nn.Module) -> bool:
     There are none on CPUs with AMX, which multiply so fast that the transforms do not pay off, nor if PyTorch is built without MKL,
     since the transforms consist of many small matrix products.
     """
-    if not torch.backends.mkl.is_available() or torch.cpu.get_capabilities().get("amx_tile"):
+    if not torch.backends.mkl.is_available() or _cpu.capabilities().get("amx_tile"):
         return False
     return type(module) is nn.Conv2d and _gains(module)
 
