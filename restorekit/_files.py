@@ -40,6 +40,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ordinary new files are not private
             temporary.replace(path)
+        except OSError as error:
+            if error.filename == str(temporary):  # a name that says nothing to users
+                error.filename = str(path)
+            raise
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,5 @@
 """The page: Gradio's components, and what happens when they are used."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,11 +7,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import torch
 from PIL import Image
 
-from restorekit._packages import from_extra
 from restorekit.app._work import CancelledError, restore_pictures
 from restorekit.batch import Outcome
 from restorekit.errors import printable
@@ -20,30 +19,18 @@ from restorekit.images import Pixels, for_screen, read_picture
 from restorekit.inference import InferenceOptions, Restorer
 from restorekit.models import DEFAULT_MODELS, create_model, list_models, pretrained_config
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import below: nothing is sent anywhere
-with from_extra("app", "the window in the browser needs Gradio"):
-    import gradio as gr
-
 TITLE = "restorekit"
 ABOUT = (
     "Restores photographs on this machine. Nothing is sent anywhere. Metadata, colours and bits are kept, as by "
     "`restorekit restore`."
 )
 COLUMNS = ["picture", "result"]
-STYLE = ".restored img { image-rendering: auto }"
 AUTOMATIC = 0  # side of tiles
 KEPT_FOR = 24 * 60 * 60  # seconds until results are removed while the window is open; they are removed when it closes, too
 
 
-def build_app(folder: Path | None = None) -> gr.Blocks:
-    """Return the window as a Gradio app.
-
-    Args:
-        folder: folder of pictures on this machine that can be chosen in the window; by default only uploads can.
-
-    Raises:
-        ModuleNotFoundError: if Gradio is missing: ``pip install "restorekit[app]"``.
-    """
+def build(folder: Path | None) -> gr.Blocks:
+    """Return the window as :func:`restorekit.app.build_app` does."""
     window = _Window()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_FOR, KEPT_FOR)) as app:
         gr.Markdown(f"# {TITLE}\n{ABOUT}")
@@ -85,35 +72,6 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
         table.select(window.compare, None, slider, api_name=False)
         app.unload(window.forget)
     return app
-
-
-def launch_app(folder: Path | None = None, *, host: str = "127.0.0.1", port: int | None = None, browser: bool = True) -> None:
-    """Open the window in the browser, and serve it until the program is interrupted.
-
-    Args:
-        folder: as for :func:`build_app`.
-        host: address to listen on; by default only this machine can connect. ``"0.0.0.0"`` lets every machine of the network in.
-        port: its port; by default the first free one from 7860.
-        browser: whether to open the browser.
-
-    Raises:
-        OSError: if the port is taken.
-    """
-    plain = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # fetched from nowhere
-    build_app(folder).queue(default_concurrency_limit=1).launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=browser,
-        share=False,
-        ssr_mode=False,
-        enable_monitoring=False,
-        footer_links=[],
-        theme=plain,
-        css=STYLE,
-        quiet=True,
-        show_error=True,
-        allowed_paths=[str(folder)] if folder is not None else None,
-    )
 
 
 class _Window:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from restorekit.app import launch_app
 from restorekit.cli._common import fail, say_aside
 
 EXAMPLES = """
@@ -39,12 +40,10 @@ def app_command(
     """
     if folder is not None and not folder.is_dir():
         fail(f"--folder {folder} is not a folder", 2)
-    try:
-        from restorekit.app import launch_app
-    except ModuleNotFoundError as error:
-        fail(error)
     say_aside(f"the window is at http://{host}:{port or 7860} or the next free port; Ctrl-C closes it")
     try:
         launch_app(folder, host=host, port=port, browser=browser)
+    except ModuleNotFoundError as error:
+        fail(error)
     except OSError as error:
         fail(f"the window cannot be opened: {error}")

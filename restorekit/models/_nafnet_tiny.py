@@ -43,6 +43,17 @@ if TYPE_CHECKING:
             trained_by="this project",
             source="restorekit/assets/weights/nafnet_tiny.deblur.md",
         ),
+        "derain": PretrainedConfig(
+            task="derain",
+            licence=APACHE,
+            sources=(
+                Bundled("nafnet_tiny.derain.safetensors", "fbe8865cf15c6ede398c42acd6230a1b9e4eefbea90f2dd8c6f5b08027647fbf"),
+            ),
+            size=2_827_934,
+            training_data="71 photographs (credits in the model card), streaks of rain, noise, JPEG",
+            trained_by="this project",
+            source="restorekit/assets/weights/nafnet_tiny.derain.md",
+        ),
     },
 )
 def nafnet_tiny(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., "RestorationNetwork"]
 BuilderT = TypeVar("BuilderT", bound=Builder)
-DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "mprnet_tiny.derain"}  # bundled
+DEFAULT_MODELS = {"denoise": "nafnet_tiny.denoise", "deblur": "mprnet_tiny.deblur", "derain": "nafnet_tiny.derain"}  # bundled
 HOME = "restorekit.models"  # the package whose modules are discovered
 
 

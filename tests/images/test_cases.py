@@ -60,6 +60,27 @@ def test_the_command_for_hdr_works_as_printed(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "out.png").pixels.shape == (96, 96, 3)
 
 
+def test_a_png_that_needs_an_unknown_chunk_is_refused_by_all_readers(tmp_path: Path) -> None:
+    content = (CASES / "gama1_chrm_text.png").read_bytes()
+    chunk = b"CgBI" + bytes(4)
+    (tmp_path / "a.png").write_bytes(
+        content[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[33:]
+    )
+    for read in (read_picture, can_be_read_by_rows, RowReader):
+        with pytest.raises(ImageError, match=r"has the chunk CgBI, without which its pixels cannot be understood; .*pngcrush"):
+            read(tmp_path / "a.png")
+
+
+def test_sixteen_bits_for_three_channels_are_eight_for_each(tmp_path: Path) -> None:
+    values = np.arange(32, dtype=np.uint16)
+    header = struct.pack("<IiiHHIIiiII", 40, 32, 1, 1, 16, 3, 0, 0, 0, 0, 0) + struct.pack("<III", 0xF800, 0x7E0, 0x1F)
+    pixels = (values << 11 | values << 6 | values).astype("<u2").tobytes()
+    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 66 + 64, 0, 0, 66) + header + pixels)
+    read = read_picture(tmp_path / "a.bmp").pixels
+    assert (read.dtype, read.shape) == (np.uint8, (1, 32, 3))
+    np.testing.assert_allclose(read[0, :, ::2], np.stack([values, values], axis=-1) * 255 / 31, atol=1)
+
+
 def test_numbers_are_those_that_are_meant() -> None:
     def stored(name: str) -> np.ndarray:
         return np.asarray(tifffile.imread(CASES / name))
