@@ -82,10 +82,12 @@ def page(name: str, target: Path) -> str:
         if isinstance(value, Image.Image):
             pictures += 1
             value.convert("RGB").save(target / f"{name}-{pictures}.webp", quality=85, method=6)
-            size = f"width={value.width} height={value.height}"
+            size = f"loading=lazy width={value.width} height={value.height}"
             written.append(f"![Output of the code above]({name}-{pictures}.webp){{ {size} }}")
         elif isinstance(value, Path) and value.suffix == ".svg":
-            written.append(f"<figure>\n{value.read_text(encoding='utf-8')}\n</figure>")
+            drawing = value.read_text(encoding="utf-8")
+            (target / f"{name}-small.svg").write_text(drawing, encoding="utf-8")
+            written.append(f"<figure>\n{drawing}\n</figure>")
         elif value is not None:
             printed += f"{value!r}\n"
         if printed:
@@ -106,7 +108,8 @@ def pages(target: Path) -> Iterator[tuple[str, str]]:
                 first = target / "gallery" / f"{name}-1.webp"
                 if first.exists():
                     thumbnail(first, first.with_name(f"{name}-small.webp"))
-                shown.append(f"-   [![]({name}-small.webp){{ width=320 height=200 }}<span>{title(name)}</span>]({name}.md)")
+                small = next((target / "gallery").glob(f"{name}-small.*")).name
+                shown.append(f"-   [![]({small}){{ width=320 height=200 }}<span>{title(name)}</span>]({name}.md)")
         finally:
             os.chdir(before)
     yield "gallery/index.md", INDEX + '<div class="gallery" markdown>\n\n' + "\n".join(shown) + "\n\n</div>\n"

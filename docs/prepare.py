@@ -90,7 +90,7 @@ def settings(target: Path) -> dict[str, Any]:
     found = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     parts.complete(found["nav"])
     gallery.complete(found["nav"])
-    return absolute(found) | {"docs_dir": str(target), "site_dir": str(target.parent / "site")}
+    return absolute(found) | {"docs_dir": target.name, "site_dir": "site"}
 
 
 def absolute(value: Any, key: str = "") -> Any:

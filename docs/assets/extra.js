@@ -6,6 +6,12 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(":not(pre) > code").forEach((code) => {
     if (code.textContent.length < 28) code.classList.add("short");
   });
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+  new MutationObserver((_, observer) => { // the list of versions comes later; its text is its name
+    const version = document.querySelector(".md-version__current");
+    if (version) observer.disconnect();
+    version?.removeAttribute("aria-label");
+  }).observe(document.querySelector(".md-header"), { childList: true, subtree: true });
   const edit = document.querySelector('a[href*="/docs/gallery/"][href$=".md"]'); // an example is a program
   if (edit) edit.href = edit.href.replace(/\.md$/, ".py");
   const suggestions = document.getElementById("suggestions");

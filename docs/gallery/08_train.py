@@ -19,7 +19,7 @@ from restorekit.stages import MultiStage, UNetStage
 
 torch.manual_seed(0)
 model = MultiStage([UNetStage((16, 24), ChannelAttentionBlock)])
-photo = torch.from_numpy(sample_photo()).permute(2, 0, 1) / 255
+photo = torch.from_numpy(sample_photo().copy()).permute(2, 0, 1) / 255
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
 for step in range(80):
     corners = torch.randint(0, 500 - 48, (8, 2)).tolist()
