@@ -15,7 +15,7 @@ from restorekit.metrics import psnr
 
 clean = np.ascontiguousarray(sample_photo()[130:370, 130:450])
 rows = []
-for name, given in (("mprnet_tiny.deblur", {"name": "defocus", "radius": 1.5}), ("mprnet_tiny.derain", {"name": "rain"})):
+for name, given in (("mprnet_tiny.deblur", {"name": "defocus", "radius": 1.5}), ("nafnet_tiny.derain", {"name": "rain"})):
     degraded = degrade(clean, create_degradation(**given), seed=0, index=0)
     restored = restorekit.restore(restorekit.create_model(name, pretrained=True), degraded)
     print(f"{name}: {psnr(degraded, clean):.2f} -> {psnr(restored, clean):.2f} dB")
