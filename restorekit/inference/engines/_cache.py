@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
+from restorekit import _cpu
 from restorekit._files import atomic_path
 from restorekit._packages import versions_of
 from restorekit.checkpoints import hub
@@ -60,6 +59,6 @@ def _key(program: Program, engine: str, variant: str) -> str:
         variant,
         hub.content_of(network.state_dict()),
         versions_of(("restorekit", "torch", "onnx", engine)),
-        {name: str(value) for name, value in torch.cpu.get_capabilities().items()},
+        {name: str(value) for name, value in _cpu.capabilities().items()},
     ]
     return f"{engine}-{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]}"
