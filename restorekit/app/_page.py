@@ -8,16 +8,15 @@ from threading import Event
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
-from PIL import Image
 
 from restorekit.app._work import CancelledError, restore_pictures
 from restorekit.batch import Outcome
 from restorekit.errors import printable
-from restorekit.images import Pixels, for_screen, read_picture
+from restorekit.images import Pixels, before_and_after, read_picture
 from restorekit.inference import InferenceOptions, Restorer
 from restorekit.models import DEFAULT_MODELS, create_model, list_models, pretrained_config
+from restorekit.provenance import Bundled
 
 TITLE = "restorekit"
 ABOUT = (
@@ -166,7 +165,7 @@ def _terms(model: str) -> str:
     """Return the licence of weights, and whether they must be downloaded, in words."""
     config = pretrained_config(model)
     allowed = "commercial use allowed" if config.licence.commercial_use else "no commercial use"
-    bundled = any(type(source).__name__ == "Bundled" for source in config.sources)
+    bundled = any(isinstance(source, Bundled) for source in config.sources)
     return f"Weights: {config.licence.name}, {allowed}" + ("" if bundled else "; they are downloaded first") + "."
 
 
@@ -190,8 +189,4 @@ def _pair(outcome: Outcome) -> tuple[Pixels, Pixels] | None:
     """Return a picture before and after, of one size, or None if it was not restored."""
     if outcome.error:
         return None
-    before, after = (for_screen(read_picture(path)) for path in (outcome.job.source, outcome.job.target))
-    if before.shape != after.shape:
-        size = (after.shape[1], after.shape[0])
-        before = np.asarray(Image.fromarray(before).resize(size, Image.Resampling.NEAREST))
-    return before, after
+    return before_and_after(read_picture(outcome.job.source), read_picture(outcome.job.target))

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from restorekit.batch.video import VIDEO_SUFFIXES, is_video_comparison, video_comparison_path
 from restorekit.errors import ImageError
-from restorekit.images import Picture, for_screen, opened, side_by_side
+from restorekit.images import Picture, before_and_after, opened, side_by_side
 
 CREATOR = b"restorekit restore --compare"
 MARK = (  # tells a comparison from a file of the user with the same name
@@ -24,10 +23,9 @@ def comparison(before: Picture, after: Picture, which: str = "") -> Picture:
         after: the restored picture.
         which: says which of several pictures they are.
     """
-    shown, added = for_screen(after), f", {which}" if which else ""
-    size = (shown.shape[1], shown.shape[0])
-    smaller = np.asarray(Image.fromarray(for_screen(before)).resize(size, Image.Resampling.NEAREST))
-    sheet = side_by_side([(smaller, f"before{added}"), (shown, f"after{added}")])
+    added = f", {which}" if which else ""
+    first, second = before_and_after(before, after)
+    sheet = side_by_side([(first, f"before{added}"), (second, f"after{added}")])
     profile = before.info.get("icc_profile") if not before.mode.startswith(("L", "I")) else None
     return Picture(np.asarray(sheet), {"xmp": MARK} | ({"icc_profile": profile} if profile else {}))
 

@@ -2,7 +2,7 @@
 
 from restorekit.images._frames import frames_written, read_frames, write_frames
 from restorekit.images._modes import from_array, normal_mode, to_array
-from restorekit.images._panels import contact_sheet, for_screen, side_by_side
+from restorekit.images._panels import before_and_after, contact_sheet, side_by_side
 from restorekit.images._picture import (
     DAMAGED,
     Array,
@@ -36,12 +36,12 @@ __all__ = [
     "Pixels",
     "RowReader",
     "all_formats",
+    "before_and_after",
     "can_be_read_by_rows",
     "can_be_written_by_rows",
     "check_can_hold",
     "contact_sheet",
     "find_images",
-    "for_screen",
     "frames_written",
     "from_array",
     "has_libvips",

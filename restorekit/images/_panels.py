@@ -12,13 +12,20 @@ MARGIN = 12
 BAR = 40
 
 
-def for_screen(picture: Picture) -> Pixels:
+def _for_screen(picture: Picture) -> Pixels:
     """Return the pixels of a picture for a screen: upright, at 8 bits, in colour, and on white where they are transparent."""
     pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels // 257).astype(np.uint8)
     image = ImageOps.exif_transpose(from_array(pixels, picture.info))
     if picture.has_alpha:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return np.asarray(image.convert("RGB"))
+
+
+def before_and_after(before: Picture, after: Picture) -> tuple[Pixels, Pixels]:
+    """Return two pictures for a screen, both as large as the second; pixels of the first are repeated if it is smaller."""
+    shown = _for_screen(after)
+    size = (shown.shape[1], shown.shape[0])
+    return np.asarray(Image.fromarray(_for_screen(before)).resize(size, Image.Resampling.NEAREST)), shown
 
 
 def side_by_side(panels: Sequence[tuple[Pixels, str]]) -> Image.Image:
